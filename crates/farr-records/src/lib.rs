@@ -1,0 +1,1 @@
+//! The canonical records: OMOP tables in person-sorted shards, vocabulary, ids and dates.

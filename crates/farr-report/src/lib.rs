@@ -1,0 +1,1 @@
+//! Aggregate tables to Parquet with documented columns.

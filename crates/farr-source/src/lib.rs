@@ -1,0 +1,1 @@
+//! One module per export format: bytes in, records and rejects out.

@@ -1,0 +1,1 @@
+//! Pure numbers: slices in, structs out.

@@ -1,0 +1,1 @@
+//! Places: locations, retries, atomic publishing, checksums; the one door for writing.

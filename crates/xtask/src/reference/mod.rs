@@ -1,0 +1,4 @@
+//! Comparisons with the answers of reference implementations, for any folder
+//! laid out like the ones in `../shared`.
+
+pub mod stats;
