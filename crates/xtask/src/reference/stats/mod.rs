@@ -224,7 +224,6 @@ fn write_answer(path: &Path, answer: &Value) -> Result<(), String> {
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent).map_err(failed)?;
     }
-    let answer = serde_json::json!({ "answer": answer });
     fs::write(path, format!("{answer:#}\n")).map_err(failed)
 }
 
