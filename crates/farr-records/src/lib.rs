@@ -12,11 +12,16 @@
 mod day;
 mod error;
 mod ids;
+mod incoming;
 mod schema;
 mod shard;
 
 pub use day::{Day, Interval};
 pub use error::Error;
 pub use ids::{ConceptId, IdHasher, PersonId, SHARDS_MAX, ShardId, hash_of_person};
+pub use incoming::{
+    Derivations, FinalIds, Incoming, Intake, Line, LocalCode, LocalCodes, ObjectId, ObjectRead,
+    Reject, SourceTableId,
+};
 pub use schema::{Column, Kind, Scope, Table};
 pub use shard::{Shard, TableRows, sorted_by_person};
