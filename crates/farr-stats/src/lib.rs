@@ -2,5 +2,8 @@
 
 pub mod distribution;
 pub mod estimate;
+pub mod hypothesis;
+pub mod multiplicity;
 pub mod proportion;
 pub mod rates;
+pub mod tables;

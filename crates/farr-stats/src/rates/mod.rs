@@ -1,6 +1,17 @@
 //! Rates of events per person-time: one rate, two rates, rates in strata and
 //! against a standard.
 
+mod mantel_haenszel;
+mod ratio;
+mod standardisation;
+
+pub use mantel_haenszel::{RateStratum, mantel_haenszel_rate_ratio};
+pub use ratio::{RateComparison, compare_rates};
+pub use standardisation::{
+    DirectStratum, IndirectStratum, StandardisedRatio, direct_standardisation,
+    indirect_standardisation,
+};
+
 use crate::distribution::{gamma_quantile, gamma_upper_quantile};
 use crate::estimate::{Estimate, EstimateError, check_positive, tail_probability};
 

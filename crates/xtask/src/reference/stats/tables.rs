@@ -1,16 +1,29 @@
 //! Closed forms: rates, proportions, tables, tests, prediction, signals.
 
 use farr_stats::estimate::Estimate;
-use farr_stats::{proportion, rates};
+use farr_stats::hypothesis::{self, TTests};
+use farr_stats::rates::{self, DirectStratum, IndirectStratum, RateComparison, RateStratum};
+use farr_stats::tables::{self, TwoByTwo, TwoByTwoResult};
+use farr_stats::{multiplicity, proportion};
 use serde_json::{Value, json};
 
-use super::{Answer, Case, number};
+use super::{Answer, Case, number, numbers};
 
 /// The answer to a case of this family.
-pub fn family(case: &Case) -> Option<Answer> {
+pub(super) fn family(case: &Case) -> Option<Answer> {
     Some(match case.method.as_str() {
         "incidence_rate" => incidence_rate(case),
         "proportion" => proportion_intervals(case),
+        "rate_ratio" => rate_ratio(case),
+        "mantel_haenszel_rate_ratio" => mantel_haenszel_rate_ratio(case),
+        "direct_standardisation" => direct_standardisation(case),
+        "indirect_standardisation" => indirect_standardisation(case),
+        "two_by_two" => two_by_two(case),
+        "mantel_haenszel_odds_ratio" => mantel_haenszel_odds_ratio(case),
+        "mantel_haenszel_risk_ratio" => mantel_haenszel_risk_ratio(case),
+        "two_sample_tests" => two_sample_tests(case),
+        "mann_whitney_exact" => mann_whitney_exact(case),
+        "multiplicity" => adjusted(case),
         _ => return None,
     })
 }
@@ -31,6 +44,186 @@ fn proportion_intervals(case: &Case) -> Answer {
         "clopper_pearson": [exact.lower, exact.upper],
         "wilson": [wilson.lower, wilson.upper],
     }))
+}
+
+fn rate_ratio(case: &Case) -> Answer {
+    let rows: Vec<RateComparison> = rate_strata(case)?
+        .iter()
+        .map(|s| {
+            let (events, time) = (s.events_reference, s.time_reference);
+            rates::compare_rates(s.events_exposed, s.time_exposed, events, time, level(case))
+        })
+        .collect::<Result<_, _>>()
+        .map_err(text)?;
+    Ok(json!({
+        "rate_ratio": column(&rows, |r| r.ratio_wald.estimate),
+        "wald_lower": column(&rows, |r| r.ratio_wald.lower),
+        "wald_upper": column(&rows, |r| r.ratio_wald.upper),
+        "exact_lower": column(&rows, |r| r.ratio_exact.lower),
+        "exact_upper": column(&rows, |r| r.ratio_exact.upper),
+        "exact_p": column(&rows, |r| r.exact_p),
+        "rate_difference": column(&rows, |r| r.difference.estimate),
+        "difference_lower": column(&rows, |r| r.difference.lower),
+        "difference_upper": column(&rows, |r| r.difference.upper),
+    }))
+}
+
+fn mantel_haenszel_rate_ratio(case: &Case) -> Answer {
+    let pooled = rates::mantel_haenszel_rate_ratio(&rate_strata(case)?, level(case));
+    Ok(named("rate_ratio", pooled.map_err(text)?))
+}
+
+fn rate_strata(case: &Case) -> Result<Vec<RateStratum>, String> {
+    let events_exposed = counts(case, "events_exposed")?;
+    let time_exposed = case.column("time_exposed")?;
+    let events_reference = counts(case, "events_reference")?;
+    let time_reference = case.column("time_reference")?;
+    Ok((0..events_exposed.len())
+        .map(|row| RateStratum {
+            events_exposed: events_exposed[row],
+            time_exposed: time_exposed[row],
+            events_reference: events_reference[row],
+            time_reference: time_reference[row],
+        })
+        .collect())
+}
+
+fn direct_standardisation(case: &Case) -> Answer {
+    let (events, weight) = (counts(case, "events")?, case.column("weight")?);
+    let years = case.column("person_years")?;
+    let strata: Vec<DirectStratum> = (0..events.len())
+        .map(|row| DirectStratum {
+            events: events[row],
+            person_years: years[row],
+            weight: weight[row],
+        })
+        .collect();
+    let rate = rates::direct_standardisation(&strata, level(case)).map_err(text)?;
+    Ok(named("rate", rate))
+}
+
+fn indirect_standardisation(case: &Case) -> Answer {
+    let (events, years) = (counts(case, "events")?, case.column("person_years")?);
+    let reference_events = counts(case, "reference_events")?;
+    let reference_years = case.column("reference_person_years")?;
+    let strata: Vec<IndirectStratum> = (0..events.len())
+        .map(|row| IndirectStratum {
+            events: events[row],
+            person_years: years[row],
+            reference_events: reference_events[row],
+            reference_person_years: reference_years[row],
+        })
+        .collect();
+    let ratio = rates::indirect_standardisation(&strata, level(case)).map_err(text)?;
+    Ok(json!({
+        "observed": ratio.observed,
+        "expected": number(ratio.expected),
+        "smr": number(ratio.exact.estimate),
+        "exact_lower": number(ratio.exact.lower),
+        "exact_upper": number(ratio.exact.upper),
+        "byar_lower": number(ratio.byar.lower),
+        "byar_upper": number(ratio.byar.upper),
+        "log_lower": number(ratio.log.lower),
+        "log_upper": number(ratio.log.upper),
+    }))
+}
+
+fn two_by_two(case: &Case) -> Answer {
+    let rows: Vec<TwoByTwoResult> = two_by_two_tables(case)?
+        .into_iter()
+        .map(|table| tables::two_by_two(table, level(case)))
+        .collect::<Result<_, _>>()
+        .map_err(text)?;
+    Ok(json!({
+        "odds_ratio": column(&rows, |r| r.odds_ratio.estimate),
+        "odds_ratio_lower": column(&rows, |r| r.odds_ratio.lower),
+        "odds_ratio_upper": column(&rows, |r| r.odds_ratio.upper),
+        "risk_ratio": column(&rows, |r| r.risk_ratio.estimate),
+        "risk_ratio_lower": column(&rows, |r| r.risk_ratio.lower),
+        "risk_ratio_upper": column(&rows, |r| r.risk_ratio.upper),
+        "risk_difference": column(&rows, |r| r.risk_difference.estimate),
+        "risk_difference_lower": column(&rows, |r| r.risk_difference.lower),
+        "risk_difference_upper": column(&rows, |r| r.risk_difference.upper),
+        "chisq": column(&rows, |r| r.chi_square),
+        "chisq_yates": column(&rows, |r| r.chi_square_yates),
+        "fisher_p": column(&rows, |r| r.fisher_p),
+    }))
+}
+
+fn mantel_haenszel_odds_ratio(case: &Case) -> Answer {
+    let pooled = tables::mantel_haenszel_odds_ratio(&two_by_two_tables(case)?, level(case));
+    let pooled = pooled.map_err(text)?;
+    Ok(json!({
+        "odds_ratio": number(pooled.odds_ratio.estimate),
+        "lower": number(pooled.odds_ratio.lower),
+        "upper": number(pooled.odds_ratio.upper),
+        "chisq": number(pooled.chi_square),
+        "chisq_continuity": number(pooled.chi_square_continuity),
+        "p": number(pooled.p),
+    }))
+}
+
+fn mantel_haenszel_risk_ratio(case: &Case) -> Answer {
+    let pooled = tables::mantel_haenszel_risk_ratio(&two_by_two_tables(case)?, level(case));
+    Ok(named("risk_ratio", pooled.map_err(text)?))
+}
+
+fn two_by_two_tables(case: &Case) -> Result<Vec<TwoByTwo>, String> {
+    let (a, b) = (counts(case, "a")?, counts(case, "b")?);
+    let (c, d) = (counts(case, "c")?, counts(case, "d")?);
+    let table = |row: usize| TwoByTwo { a: a[row], b: b[row], c: c[row], d: d[row] };
+    Ok((0..a.len()).map(table).collect())
+}
+
+fn two_sample_tests(case: &Case) -> Answer {
+    let (exposed, reference) = two_samples(case)?;
+    let TTests { welch, pooled } =
+        hypothesis::t_tests(&exposed, &reference, level(case)).map_err(text)?;
+    let ranks = hypothesis::mann_whitney(&exposed, &reference).map_err(text)?;
+    Ok(json!({
+        "difference": number(welch.difference.estimate),
+        "welch_t": number(welch.t),
+        "welch_df": number(welch.degrees_of_freedom),
+        "welch_p": number(welch.p),
+        "welch_lower": number(welch.difference.lower),
+        "welch_upper": number(welch.difference.upper),
+        "pooled_t": number(pooled.t),
+        "pooled_p": number(pooled.p),
+        "mann_whitney_w": number(ranks.w),
+        "mann_whitney_p_corrected": number(ranks.p_corrected),
+        "mann_whitney_p": number(ranks.p),
+    }))
+}
+
+fn mann_whitney_exact(case: &Case) -> Answer {
+    let (exposed, reference) = two_samples(case)?;
+    let exact = hypothesis::mann_whitney_exact(&exposed, &reference).map_err(text)?;
+    Ok(json!({"w": number(exact.w), "p": number(exact.p)}))
+}
+
+/// The values of group 1 and of group 0.
+fn two_samples(case: &Case) -> Result<(Vec<f64>, Vec<f64>), String> {
+    let (values, group) = (case.column("value")?, case.column("group")?);
+    let of = |wanted: f64| {
+        let rows = values.iter().zip(&group).filter(|(_, group)| **group == wanted);
+        rows.map(|(value, _)| *value).collect()
+    };
+    Ok((of(1.0), of(0.0)))
+}
+
+fn adjusted(case: &Case) -> Answer {
+    let p = case.column("p")?;
+    Ok(json!({
+        "bonferroni": numbers(&multiplicity::bonferroni(&p).map_err(text)?),
+        "holm": numbers(&multiplicity::holm(&p).map_err(text)?),
+        "benjamini_hochberg": numbers(&multiplicity::benjamini_hochberg(&p).map_err(text)?),
+        "benjamini_yekutieli": numbers(&multiplicity::benjamini_yekutieli(&p).map_err(text)?),
+    }))
+}
+
+/// One number of every row.
+fn column<T>(rows: &[T], value: impl Fn(&T) -> f64) -> Value {
+    numbers(&rows.iter().map(value).collect::<Vec<_>>())
 }
 
 /// The confidence level, 0.95 where the case names none.
