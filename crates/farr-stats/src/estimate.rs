@@ -128,6 +128,12 @@ pub enum EstimateError {
         /// The constant column.
         column: &'static str,
     },
+    /// A risk of 0 or 1 where its logit is needed.
+    #[error("'risk' is exactly 0 or 1 in row {row}, where its logit is infinite")]
+    CertainRisk {
+        /// The row, from 0.
+        row: usize,
+    },
     /// An iteration without an end, for instance perfect separation.
     #[error("{what} did not converge in {steps} steps; the outcome may be separated perfectly")]
     NotConverged {

@@ -2,7 +2,7 @@
 
 use super::Tails;
 use super::density::binomial_density;
-use super::solve::{Target, solve};
+use super::solve::{ANYWHERE, Target, solve};
 
 /// P(X <= x) of the beta distribution with shapes `a` and `b`.
 pub fn beta_cdf(x: f64, a: f64, b: f64) -> f64 {
@@ -57,7 +57,9 @@ fn fraction(x: f64, y: f64, a: f64, b: f64) -> f64 {
     let mut inverse_d = 0.0;
     let mut value = c;
     let mut m = 0.0;
-    loop {
+    // Where rounding keeps the factor from 1 for good, the terms are long spent.
+    let terms_max = 1000.0 + 20.0 * (a + b).sqrt();
+    while m < terms_max {
         m += 1.0;
         let middle = a + 2.0 * m - 1.0;
         let shared = m * (b - m) * x / middle;
@@ -68,9 +70,10 @@ fn fraction(x: f64, y: f64, a: f64, b: f64) -> f64 {
         let factor = c * inverse_d;
         value *= factor;
         if (factor - 1.0).abs() <= f64::EPSILON {
-            return value;
+            break;
         }
     }
+    value
 }
 
 /// The quantile and one minus it, both to full relative accuracy: what is
@@ -86,7 +89,7 @@ pub(super) fn quantile_and_complement(p: f64, target: Target, a: f64, b: f64) ->
     }
     let spread = (1.0 / a + 1.0 / b).sqrt().min(2.0);
     let start = a / b * (target.normal_deviate() * spread).clamp(-300.0, 300.0).exp();
-    let odds = solve(target, start, |odds| {
+    let odds = solve(target, start, ANYWHERE, |odds| {
         let (x, y) = from_odds(odds);
         (beta_tails(x, y, a, b), power_term(x, y, a, b))
     });

@@ -1,7 +1,7 @@
 //! Loader's saddle-point form of the Poisson and binomial densities, for real
 //! arguments: the prefactors of the incomplete gamma and beta functions.
 
-use std::f64::consts::{PI, TAU};
+use std::f64::consts::TAU;
 
 /// `lambda^x e^-lambda / Gamma(x + 1)` for real `x >= 0`, `lambda >= 0`.
 pub(super) fn poisson_density(x: f64, lambda: f64) -> f64 {
@@ -27,13 +27,29 @@ pub(super) fn binomial_density(x: f64, y: f64, p: f64, q: f64) -> f64 {
     if p == 0.0 || q == 0.0 {
         return 0.0;
     }
-    let exponent = stirling_error(n)
+    // n / x / y and not n / (x y), which underflows for tiny shapes.
+    binomial_exponent(x, y, p, q).exp() * (n / x / y / TAU).sqrt()
+}
+
+/// The logarithm of [`binomial_density`], which cannot underflow.
+pub(super) fn ln_binomial_density(x: f64, y: f64, p: f64, q: f64) -> f64 {
+    let n = x + y;
+    if x == 0.0 {
+        return n * ln_complement(q, p);
+    }
+    if y == 0.0 {
+        return n * ln_complement(p, q);
+    }
+    binomial_exponent(x, y, p, q) + 0.5 * (n / x / y / TAU).ln()
+}
+
+fn binomial_exponent(x: f64, y: f64, p: f64, q: f64) -> f64 {
+    let n = x + y;
+    stirling_error(n)
         - stirling_error(x)
         - stirling_error(y)
         - deviance(x, n * p)
-        - deviance(y, n * q);
-    // n / x / y and not n / (x y), which underflows for tiny shapes.
-    exponent.exp() * (n / x / y / (2.0 * PI)).sqrt()
+        - deviance(y, n * q)
 }
 
 /// `ln(kept)` where `kept = 1 - removed`, from whichever is the smaller.
@@ -97,6 +113,8 @@ fn deviance(x: f64, mean: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use std::f64::consts::PI;
+
     use super::*;
     use crate::distribution::tests::close;
 

@@ -1,7 +1,7 @@
 //! Binomial, Poisson and hypergeometric distributions.
 
 use super::beta::beta_tails;
-use super::density::{binomial_density, poisson_density};
+use super::density::{binomial_density, ln_binomial_density, poisson_density};
 use super::gamma::unit_gamma_tails;
 
 /// Two probabilities count as tied within this factor, as in R's
@@ -73,6 +73,16 @@ pub fn poisson_at_least(k: u64, mean: f64) -> f64 {
         return f64::NAN;
     }
     if k == 0 { 1.0 } else { unit_gamma_tails(k as f64, mean).lower }
+}
+
+/// `ln P(X = k)` where X is Poisson with a mean that is gamma distributed with
+/// the given shape and rate, times `exposure`: negative binomial.
+pub fn negative_binomial_ln_probability(k: u64, exposure: f64, shape: f64, rate: f64) -> f64 {
+    if !(exposure >= 0.0 && shape > 0.0 && rate > 0.0) {
+        return f64::NAN;
+    }
+    let (k, total) = (k as f64, rate + exposure);
+    (shape / (shape + k)).ln() + ln_binomial_density(shape, k, rate / total, exposure / total)
 }
 
 /// P(X = k): k marked ones among `drawn` out of `marked` and `unmarked`.
@@ -255,6 +265,12 @@ mod tests {
         close(poisson_at_least(1, 2.0), 1.0 - (-2f64).exp(), 1e-14);
         assert_eq!(poisson_at_least(0, 2.0), 1.0);
         assert_eq!(hypergeometric_two_sided(0, 0, 5, 3), 1.0);
+        // Shape 1 is geometric: (1/3) (2/3)^2 with rate 1 and exposure 2.
+        let found = negative_binomial_ln_probability(2, 2.0, 1.0, 1.0);
+        close(found, (4.0f64 / 27.0).ln(), 1e-14);
+        assert_eq!(negative_binomial_ln_probability(0, 0.0, 1.0, 1.0), 0.0);
+        let certain = negative_binomial_ln_probability(1, 0.0, 1.0, 1.0);
+        assert_eq!(certain, f64::NEG_INFINITY);
     }
 
     proptest! {

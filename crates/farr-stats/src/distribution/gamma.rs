@@ -2,7 +2,7 @@
 
 use super::Tails;
 use super::density::{poisson_density, stirling_error};
-use super::solve::{Target, solve};
+use super::solve::{ANYWHERE, Target, solve};
 
 /// Density at x of the gamma distribution with the given shape and rate.
 pub fn gamma_density(x: f64, shape: f64, rate: f64) -> f64 {
@@ -55,7 +55,8 @@ pub fn chi_square_upper_quantile(p: f64, degrees_of_freedom: f64) -> f64 {
     gamma_upper_quantile(p, degrees_of_freedom / 2.0, 0.5)
 }
 
-fn scaled_tails(x: f64, shape: f64, rate: f64) -> Tails {
+/// Both tails of the gamma distribution with the given shape and rate.
+pub(super) fn scaled_tails(x: f64, shape: f64, rate: f64) -> Tails {
     if shape > 0.0 && rate > 0.0 { unit_gamma_tails(shape, x * rate) } else { Tails::NAN }
 }
 
@@ -106,7 +107,9 @@ fn upper_fraction(shape: f64, x: f64) -> f64 {
     let mut c = f64::INFINITY;
     let mut fraction = inverse_d;
     let mut i = 0.0;
-    loop {
+    // Where rounding keeps the factor from 1 for good, the terms are long spent.
+    let terms_max = 1000.0 + 20.0 * shape.sqrt();
+    while i < terms_max {
         i += 1.0;
         let partial_numerator = -i * (i - shape);
         partial_denominator += 2.0;
@@ -115,9 +118,10 @@ fn upper_fraction(shape: f64, x: f64) -> f64 {
         let factor = c * inverse_d;
         fraction *= factor;
         if (factor - 1.0).abs() <= f64::EPSILON {
-            return fraction;
+            break;
         }
     }
+    fraction
 }
 
 fn unit_gamma_quantile(target: Target, shape: f64) -> f64 {
@@ -137,7 +141,9 @@ fn unit_gamma_quantile(target: Target, shape: f64) -> f64 {
     if start == 0.0 {
         return 0.0;
     }
-    solve(target, start, |x| (unit_gamma_tails(shape, x), poisson_density(shape, x) * shape))
+    solve(target, start, ANYWHERE, |x| {
+        (unit_gamma_tails(shape, x), poisson_density(shape, x) * shape)
+    })
 }
 
 /// `ln Gamma(a + 1)` for `a > 0`.

@@ -24,6 +24,7 @@ mod beta;
 mod density;
 mod discrete;
 mod gamma;
+mod mixture;
 mod normal;
 mod solve;
 mod student_t;
@@ -32,12 +33,14 @@ pub use beta::{beta_cdf, beta_quantile, beta_upper_quantile, beta_upper_tail};
 pub use discrete::{
     binomial_at_least, binomial_at_most, binomial_probability, binomial_two_sided,
     hypergeometric_at_least, hypergeometric_at_most, hypergeometric_probability,
-    hypergeometric_two_sided, poisson_at_least, poisson_at_most, poisson_probability,
+    hypergeometric_two_sided, negative_binomial_ln_probability, poisson_at_least, poisson_at_most,
+    poisson_probability,
 };
 pub use gamma::{
     chi_square_cdf, chi_square_quantile, chi_square_upper_quantile, chi_square_upper_tail,
     gamma_cdf, gamma_density, gamma_quantile, gamma_upper_quantile, gamma_upper_tail,
 };
+pub use mixture::{GammaComponent, gamma_mixture_quantile};
 pub use normal::{
     normal_cdf, normal_density, normal_quantile, normal_two_sided, normal_upper_quantile,
     normal_upper_tail,

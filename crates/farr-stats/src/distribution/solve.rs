@@ -9,6 +9,9 @@ pub(super) enum Target {
     Upper(f64),
 }
 
+/// The bracket of an inversion of which nothing is known.
+pub(super) const ANYWHERE: (f64, f64) = (0.0, f64::INFINITY);
+
 impl Target {
     /// The target of a lower probability; above one half `1 - p` is exact.
     pub(super) fn from_lower(p: f64) -> Self {
@@ -29,7 +32,8 @@ impl Target {
     }
 }
 
-/// The `v > 0` where the target's tail has its probability.
+/// The `v > 0` where the target's tail has its probability, from `start` within
+/// `bracket`, which may be all of 0 to infinity.
 ///
 /// `tails_and_slope(v)` gives both tails and `v f(v)`, the lower tail's slope
 /// in `ln v`. The log of a gamma or beta tail is concave in `ln v`, so Newton
@@ -37,10 +41,11 @@ impl Target {
 pub(super) fn solve(
     target: Target,
     start: f64,
+    bracket: (f64, f64),
     tails_and_slope: impl Fn(f64) -> (Tails, f64),
 ) -> f64 {
     const STEPS_MAX: usize = 300;
-    let (mut below, mut above) = (0.0, f64::INFINITY);
+    let (mut below, mut above) = bracket;
     let (mut v, mut stride) = (start, 2.0);
     for _ in 0..STEPS_MAX {
         let (tails, slope) = tails_and_slope(v);
@@ -57,7 +62,7 @@ pub(super) fn solve(
         let step = gap / rate;
         let next = v * step.exp();
         // Newton doubles the digits: after a step this small none are missing.
-        if step.abs() < 1e-10 || next == 0.0 {
+        if step.abs() < 1e-10 || (next == 0.0 && below == 0.0) {
             return next;
         }
         v = if next > below && next < above {

@@ -1,11 +1,13 @@
 //! Closed forms: rates, proportions, tables, tests, prediction, signals.
 
+use farr_stats::charlson::{self, ComorbidityIndex, Condition};
 use farr_stats::estimate::Estimate;
 use farr_stats::hypothesis::{self, TTests};
 use farr_stats::rates::{self, DirectStratum, IndirectStratum, RateComparison, RateStratum};
+use farr_stats::signal::{self, Disproportionality, GammaPoissonPrior};
 use farr_stats::tables::{self, TwoByTwo, TwoByTwoResult};
-use farr_stats::{multiplicity, proportion};
-use serde_json::{Value, json};
+use farr_stats::{multiplicity, prediction, proportion};
+use serde_json::{Map, Value, json};
 
 use super::{Answer, Case, number, numbers};
 
@@ -24,6 +26,14 @@ pub(super) fn family(case: &Case) -> Option<Answer> {
         "two_sample_tests" => two_sample_tests(case),
         "mann_whitney_exact" => mann_whitney_exact(case),
         "multiplicity" => adjusted(case),
+        "auc" => auc(case),
+        "auc_compare" => auc_compare(case),
+        "average_precision" => average_precision(case),
+        "calibration" => calibration(case),
+        "net_benefit" => net_benefit(case),
+        "disproportionality" => disproportionality(case),
+        "disproportionality_bayes" => disproportionality_bayes(case),
+        "charlson" => charlson_scores(case),
         _ => return None,
     })
 }
@@ -219,6 +229,186 @@ fn adjusted(case: &Case) -> Answer {
         "benjamini_hochberg": numbers(&multiplicity::benjamini_hochberg(&p).map_err(text)?),
         "benjamini_yekutieli": numbers(&multiplicity::benjamini_yekutieli(&p).map_err(text)?),
     }))
+}
+
+fn auc(case: &Case) -> Answer {
+    let (outcome, risk) = (outcome(case)?, case.column("risk")?);
+    let area = prediction::auc(&outcome, &risk, level(case)).map_err(text)?;
+    Ok(json!({
+        "auc": number(area.auc.estimate),
+        "lower": number(area.auc.lower),
+        "upper": number(area.auc.upper),
+        // Scores outside of [0, 1] have an area, but no Brier score.
+        "brier": prediction::brier(&outcome, &risk).map_or(Value::Null, number),
+    }))
+}
+
+fn auc_compare(case: &Case) -> Answer {
+    let (risk, other) = (case.column("risk")?, case.column("risk_other")?);
+    let found = prediction::compare_auc(&outcome(case)?, &risk, &other).map_err(text)?;
+    Ok(json!({
+        "auc": number(found.auc),
+        "auc_other": number(found.auc_other),
+        "variance": number(found.variance),
+        "variance_other": number(found.variance_other),
+        "covariance": number(found.covariance),
+        "z": number(found.z),
+        "p": number(found.p),
+    }))
+}
+
+fn average_precision(case: &Case) -> Answer {
+    let found = prediction::average_precision(&outcome(case)?, &case.column("risk")?);
+    Ok(json!({"average_precision": number(found.map_err(text)?)}))
+}
+
+fn calibration(case: &Case) -> Answer {
+    let bins = case.number_arg("bins").ok_or("no argument 'bins'")? as usize;
+    let found = prediction::calibration(&outcome(case)?, &case.column("risk")?, bins);
+    let found = found.map_err(text)?;
+    let line = found.line.map_err(text)?;
+    Ok(json!({
+        "slope": number(line.slope),
+        "slope_std_err": number(line.slope_std_err),
+        "slope_intercept": number(line.slope_intercept),
+        "intercept_in_the_large": number(line.intercept_in_the_large),
+        "intercept_std_err": number(line.intercept_std_err),
+        "observed": found.observed,
+        "expected": number(found.expected),
+        "e_o": number(found.expected_over_observed),
+        "brier": number(found.brier),
+        "scaled_brier": number(found.scaled_brier),
+        "bin_n": column(&found.bins, |bin| bin.n as f64),
+        "bin_mean_risk": column(&found.bins, |bin| bin.mean_risk),
+        "bin_observed": column(&found.bins, |bin| bin.observed),
+    }))
+}
+
+fn net_benefit(case: &Case) -> Answer {
+    let thresholds = case.numbers_arg("thresholds").ok_or("no argument 'thresholds'")?;
+    let points = prediction::net_benefit(&outcome(case)?, &case.column("risk")?, &thresholds);
+    let points = points.map_err(text)?;
+    Ok(json!({
+        "net_benefit": column(&points, |p| p.net_benefit),
+        "treat_all": column(&points, |p| p.treat_all),
+        "sensitivity": column(&points, |p| p.sensitivity),
+        "specificity": column(&points, |p| p.specificity),
+        "ppv": column(&points, |p| p.positive_predictive_value),
+    }))
+}
+
+/// The column 'outcome' names, 1 meaning the event.
+fn outcome(case: &Case) -> Result<Vec<bool>, String> {
+    case.column("outcome")?
+        .iter()
+        .map(|y| match *y {
+            1.0 => Ok(true),
+            0.0 => Ok(false),
+            _ => Err("'outcome' is neither 0 nor 1".to_owned()),
+        })
+        .collect()
+}
+
+fn disproportionality(case: &Case) -> Answer {
+    let rows = disproportionality_rows(case)?;
+    Ok(json!({
+        "prr": column(&rows, |r| r.proportional_reporting_ratio.estimate),
+        "prr_lower": column(&rows, |r| r.proportional_reporting_ratio.lower),
+        "ror": column(&rows, |r| r.reporting_odds_ratio.estimate),
+        "ror_lower": column(&rows, |r| r.reporting_odds_ratio.lower),
+        "ic": column(&rows, |r| r.information_component.estimate),
+        "chisq_yates": column(&rows, |r| r.chi_square_yates),
+    }))
+}
+
+fn disproportionality_bayes(case: &Case) -> Answer {
+    let rows = disproportionality_rows(case)?;
+    let prior = |key: &str| {
+        let value = case.args.get("prior").and_then(|prior| prior.get(key));
+        value.and_then(Value::as_f64).ok_or_else(|| format!("no '{key}' in 'prior'"))
+    };
+    let prior = GammaPoissonPrior {
+        alpha1: prior("alpha1")?,
+        beta1: prior("beta1")?,
+        alpha2: prior("alpha2")?,
+        beta2: prior("beta2")?,
+        p: prior("p")?,
+    };
+    let shrunk = signal::gamma_poisson_shrinker(&two_by_two_tables(case)?, prior);
+    let shrunk = shrunk.map_err(text)?;
+    Ok(json!({
+        "expected_count": column(&rows, |r| r.expected),
+        "ic": column(&rows, |r| r.information_component.estimate),
+        "ic_025": column(&rows, |r| r.information_component.lower),
+        "ic_975": column(&rows, |r| r.information_component.upper),
+        "bcpnn_ic": column(&rows, |r| r.bcpnn.information_component),
+        "bcpnn_std_dev": column(&rows, |r| r.bcpnn.std_dev),
+        "bcpnn_025": column(&rows, |r| r.bcpnn.lower),
+        "gps_q": column(&shrunk, |r| r.q),
+        "ebgm": column(&shrunk, |r| r.ebgm),
+        "eb05": column(&shrunk, |r| r.eb05),
+        "eb95": column(&shrunk, |r| r.eb95),
+        "log_marginal": number(shrunk.iter().map(|r| r.log_marginal).sum()),
+    }))
+}
+
+fn disproportionality_rows(case: &Case) -> Result<Vec<Disproportionality>, String> {
+    two_by_two_tables(case)?
+        .into_iter()
+        .map(|table| signal::disproportionality(table, level(case)).map_err(text))
+        .collect()
+}
+
+fn charlson_scores(case: &Case) -> Answer {
+    let index = comorbidity_index(case)?;
+    let (ids, ages) = (case.column("id")?, case.column("age")?);
+    let codes = case.texts(case.text_arg("code").ok_or("no argument 'code'")?)?;
+    let mut order: Vec<usize> = (0..ids.len()).collect();
+    order.sort_by(|a, b| ids[*a].total_cmp(&ids[*b]));
+    let (mut persons, mut scores) = (Vec::new(), Vec::new());
+    for rows in order.chunk_by(|a, b| ids[*a] == ids[*b]) {
+        let codes = rows.iter().map(|row| codes[*row].as_str());
+        persons.push(ids[rows[0]]);
+        scores.push(index.score(codes, ages[rows[0]]).map_err(text)?);
+    }
+    let flags: Map<String, Value> = index
+        .names()
+        .iter()
+        .enumerate()
+        .map(|(i, name)| (name.clone(), column(&scores, |s| f64::from(u8::from(s.flags[i])))))
+        .collect();
+    Ok(json!({
+        "id": numbers(&persons),
+        "flags": flags,
+        "score": column(&scores, |s| s.score),
+        "age_adjusted_score": column(&scores, |s| s.age_adjusted_score),
+        "survival_10_year": column(&scores, |s| s.survival_10_year),
+    }))
+}
+
+/// The conditions of the case's mapping file, in the order of their first rows.
+fn comorbidity_index(case: &Case) -> Result<ComorbidityIndex, String> {
+    let file = case.text_arg("mapping").ok_or("no argument 'mapping'")?;
+    let mapping = case.other_csv(&format!("{file}.csv"))?;
+    let weight_column = format!("weight_{}", case.text_arg("weights").unwrap_or("charlson"));
+    let texts =
+        |name: &str| mapping.get(name).ok_or_else(|| format!("no column '{name}' in the mapping"));
+    let (names, prefixes) = (texts("comorbidity")?, texts("prefix")?);
+    let weights = texts(&weight_column)?;
+    let mut conditions: Vec<Condition> = Vec::new();
+    for ((name, prefix), weight) in names.iter().zip(prefixes).zip(weights) {
+        match conditions.iter_mut().find(|condition| condition.name == *name) {
+            Some(condition) => condition.prefixes.push(prefix.clone()),
+            None => conditions.push(Condition {
+                name: name.clone(),
+                weight: weight.parse().map_err(|_| format!("'{weight}' is no weight"))?,
+                prefixes: vec![prefix.clone()],
+            }),
+        }
+    }
+    let counts_once = case.args.get("hierarchy").and_then(Value::as_bool).unwrap_or(true);
+    let hierarchy: &[_] = if counts_once { &charlson::HIERARCHY } else { &[] };
+    ComorbidityIndex::new(&conditions, hierarchy).map_err(text)
 }
 
 /// One number of every row.
