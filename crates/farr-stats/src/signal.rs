@@ -112,9 +112,9 @@ fn expected_count(table: TwoByTwo) -> f64 {
 /// With priors of one report for the cell and each margin and of two for the
 /// total: `C`, `c1`, `c2`, `c11` being total, margins and cell,
 /// `g = (C + 2)^2 / ((c1 + 1)(c2 + 1))`,
-/// `IC = log2((c11 + 1) (C + 2)^2 / ((C + g)(c1 + 1)(c2 + 1)))` and
-/// `ln(2)^2 var = (C - c11 + g - 1) / ((c11 + 1)(C + g + 1))
-///  + (C - c1 + 1) / ((c1 + 1)(C + 3)) + (C - c2 + 1) / ((c2 + 1)(C + 3))`.
+/// `IC = log2((c11 + 1) g / (C + g))`, and `ln(2)^2` times the variance is
+/// `(C - c11 + g - 1) / ((c11 + 1)(C + g + 1))` and for each margin
+/// `(C - c + 1) / ((c + 1)(C + 3))`.
 fn bcpnn(table: TwoByTwo) -> Bcpnn {
     let [a, b, c, d] = [table.a, table.b, table.c, table.d].map(|cell| cell as f64);
     let (total, drug, event) = (a + b + c + d, a + b, a + c);

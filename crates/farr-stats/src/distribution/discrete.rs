@@ -69,7 +69,7 @@ pub fn poisson_at_most(k: u64, mean: f64) -> f64 {
 
 /// P(X >= k) with the given mean.
 pub fn poisson_at_least(k: u64, mean: f64) -> f64 {
-    if !(mean >= 0.0) {
+    if mean.is_nan() || mean < 0.0 {
         return f64::NAN;
     }
     if k == 0 { 1.0 } else { unit_gamma_tails(k as f64, mean).lower }
@@ -198,6 +198,7 @@ fn upward_sum(k: u64, last: u64, marked: u64, unmarked: u64, drawn: u64) -> f64 
 }
 
 /// Where an outcome stands in a distribution with one peak.
+#[derive(Clone, Copy)]
 struct Support {
     k: u64,
     first: u64,

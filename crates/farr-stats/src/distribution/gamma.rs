@@ -57,11 +57,15 @@ pub fn chi_square_upper_quantile(p: f64, degrees_of_freedom: f64) -> f64 {
 
 /// Both tails of the gamma distribution with the given shape and rate.
 pub(super) fn scaled_tails(x: f64, shape: f64, rate: f64) -> Tails {
-    if shape > 0.0 && rate > 0.0 { unit_gamma_tails(shape, x * rate) } else { Tails::NAN }
+    if shape > 0.0 && shape.is_finite() && rate > 0.0 {
+        unit_gamma_tails(shape, x * rate)
+    } else {
+        Tails::NAN
+    }
 }
 
 fn scaled_quantile(p: f64, target: Target, shape: f64, rate: f64) -> f64 {
-    if !(shape > 0.0 && rate > 0.0 && (0.0..=1.0).contains(&p)) {
+    if !(shape > 0.0 && shape.is_finite() && rate > 0.0 && (0.0..=1.0).contains(&p)) {
         return f64::NAN;
     }
     unit_gamma_quantile(target, shape) / rate
@@ -164,14 +168,14 @@ mod tests {
         close(gamma_cdf(0.001, 3.0, 1.0), 1.665_417_166_527_807_6e-10, 1e-13);
         close(gamma_cdf(4.0, 10.0, 1.0), 0.008_132_242_796_933_864, 1e-13);
         close(gamma_cdf(900.0, 1000.0, 1.0), 0.000_549_902_265_711_782_9, 1e-13);
-        close(gamma_cdf(98000.0, 100000.0, 1.0), 9.690_835_158_160_487e-11, 1e-13);
+        close(gamma_cdf(98000.0, 100_000.0, 1.0), 9.690_835_158_160_487e-11, 1e-13);
         close(gamma_cdf(1e-20, 0.2, 1.0), 0.000_108_912_442_105_833_57, 1e-13);
         close(gamma_upper_tail(3.0, 0.2, 1.0), 0.003_703_171_841_290_683_7, 1e-13);
         close(gamma_upper_tail(0.5, 0.1, 1.0), 0.058_597_554_109_866_48, 1e-13);
         close(gamma_upper_tail(100.0, 3.0, 1.0), 1.897_610_755_368_228_5e-40, 1e-13);
         close(gamma_upper_tail(700.0, 0.5, 1.0), 2.101_014_516_264_217_6e-306, 1e-13);
         close(gamma_upper_tail(1100.0, 1000.0, 1.0), 0.001_059_323_253_929_977_3, 1e-13);
-        close(gamma_upper_tail(103000.0, 100000.0, 1.0), 2.870_623_691_781_466_7e-21, 1e-13);
+        close(gamma_upper_tail(103_000.0, 100_000.0, 1.0), 2.870_623_691_781_466_7e-21, 1e-13);
     }
 
     #[test]
