@@ -1,1 +1,11 @@
 //! Pure numbers: slices in, structs out.
+//!
+//! Every kernel takes columns as slices and gives a struct of plain numbers;
+//! nothing here reads a file, starts a thread or knows what a cohort is. The
+//! conventions (ties, intervals, variances) are those of R's packages, named
+//! function by function, so that a study can be compared digit by digit.
+
+pub mod error;
+pub mod survival;
+
+pub use error::{Error, Result};
