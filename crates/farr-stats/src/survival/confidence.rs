@@ -50,10 +50,12 @@ pub(crate) struct Interval {
 impl Interval {
     /// Bounds of survival `s` with standard error `se_log` of log S: those of
     /// survival 3.5-3 `survfit_confint`. NaN where they are not defined: at
-    /// S = 0, and for log-log and logit at S = 1.
+    /// S = 0 (but for plain with a standard error of 0), and for log-log and
+    /// logit at S = 1.
     pub(crate) fn bounds(self, s: f64, se_log: f64) -> (f64, f64) {
         let width = self.z * se_log;
         match self.kind {
+            ConfidenceType::Plain if se_log == 0.0 => (s, s),
             _ if s == 0.0 => (f64::NAN, f64::NAN),
             ConfidenceType::Plain => ((s - width * s).max(0.0), (s + width * s).min(1.0)),
             ConfidenceType::Log => ((s.ln() - width).exp(), (s.ln() + width).exp().min(1.0)),

@@ -21,7 +21,8 @@ pub struct SurvivalCurve {
     pub n_censor: Vec<f64>,
     /// S(t), events at t included.
     pub survival: Vec<f64>,
-    /// Standard error of S(t), on its own scale; NaN once S is 0.
+    /// Standard error of S(t), on its own scale; Greenwood's is NaN once S
+    /// is 0.
     pub std_err_survival: Vec<f64>,
     /// Lower bound of S(t); NaN where it is not defined.
     pub lower: Vec<f64>,

@@ -81,12 +81,14 @@ fn curve_of(
         curve.survival.push(survival);
         curve.cumulative_hazard.push(hazard);
     }
-    let (variance_log, variance_hazard) = match variance {
-        CurveVariance::Greenwood => greenwood(&table),
-        CurveVariance::InfinitesimalJackknife => jackknife(rows, order, &table),
+    // Once everyone has had the event no change of weights moves S from 0, so
+    // the jackknife's error is 0; Greenwood's is not defined.
+    let (at_zero, (variance_log, variance_hazard)) = match variance {
+        CurveVariance::Greenwood => (f64::NAN, greenwood(&table)),
+        CurveVariance::InfinitesimalJackknife => (0.0, jackknife(rows, order, &table)),
     };
     for (&s, variance) in curve.survival.iter().zip(variance_log) {
-        let se_log = if s == 0.0 { f64::NAN } else { variance.sqrt() };
+        let se_log = if s == 0.0 { at_zero } else { variance.sqrt() };
         let (lower, upper) = interval.bounds(s, se_log);
         curve.std_err_survival.push(s * se_log);
         curve.lower.push(lower);

@@ -11,9 +11,12 @@
 //! the number of rows. All run on one thread in a fixed order, so answers do
 //! not depend on the machine.
 
+mod concordance;
 mod confidence;
+pub mod cox;
 mod curve;
 mod distribution;
+mod fenwick;
 mod follow_up;
 mod kaplan_meier;
 mod linear;
@@ -22,6 +25,7 @@ mod nelson_aalen;
 mod restricted_mean;
 mod risk_table;
 
+pub use concordance::{Concordance, ConcordanceOptions, TimeWeight, concordance};
 pub use confidence::{Confidence, ConfidenceType};
 pub use curve::{RestrictedMean, SurvivalAt, SurvivalCurve, SurvivalQuantile};
 pub use follow_up::FollowUp;

@@ -1,5 +1,6 @@
 //! Time-to-event methods: a case's arguments to `farr_stats::survival`.
 
+mod cox;
 mod curves;
 
 use farr_stats::survival::{Confidence, ConfidenceType};
@@ -19,6 +20,14 @@ pub fn family(case: &Case) -> Option<Answer> {
         "fleming_harrington" => curves::fleming_harrington(case),
         "rmst_difference" => curves::rmst_difference(case),
         "logrank" | "logrank_stratified" => curves::log_rank(case),
+        "cox" => cox::cox(case),
+        "cox_baseline_strata" => cox::cox_baseline_strata(case),
+        "cox_predict" => cox::cox_predict(case),
+        "cox_residuals" => cox::cox_residuals(case),
+        "cox_ridge" => cox::cox_ridge(case),
+        "cox_summary" => cox::cox_summary(case),
+        "cox_zph" => cox::cox_zph(case),
+        "concordance" => cox::concordance(case),
         _ => return None,
     })
 }
