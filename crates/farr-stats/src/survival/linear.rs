@@ -130,6 +130,18 @@ pub(crate) fn cross_product(rows: &[f64], p: usize) -> Vec<f64> {
     out
 }
 
+/// The full symmetric matrix of a lower triangle, row by row.
+pub(crate) fn square_of(triangle: &[f64], p: usize) -> Vec<f64> {
+    let cell = |i: usize, j: usize| triangle[i.max(j) * (i.max(j) + 1) / 2 + i.min(j)];
+    (0..p * p).map(|k| cell(k / p, k % p)).collect()
+}
+
+/// The matrix with the rows and columns of `aliased` set to 0.
+pub(crate) fn masked(matrix: &[f64], aliased: &[usize], p: usize) -> Vec<f64> {
+    let keep = |k: usize| !aliased.contains(&(k / p)) && !aliased.contains(&(k % p));
+    matrix.iter().enumerate().map(|(k, &m)| if keep(k) { m } else { 0.0 }).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

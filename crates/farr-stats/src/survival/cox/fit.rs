@@ -5,7 +5,8 @@ use super::risk_sets::walk;
 use super::{CoxModel, Ties};
 use crate::error::{Error, Result};
 use crate::survival::distribution::chi_square_upper_tail;
-use crate::survival::linear::{Cholesky, dot};
+use crate::survival::linear::{Cholesky, dot, masked, square_of};
+use crate::survival::newton::{self, Derivatives, Maximum, Problem, maximise};
 
 const WHAT: &str = "Cox regression";
 
@@ -100,13 +101,6 @@ pub(crate) fn std_err(coefficients: &[f64], covariance: &[Vec<f64>]) -> Vec<f64>
     coefficients.iter().enumerate().map(one).collect()
 }
 
-/// Log likelihood, score and information (p by p) at some coefficients.
-pub(crate) struct Derivatives {
-    pub(crate) log_likelihood: f64,
-    pub(crate) score: Vec<f64>,
-    pub(crate) information: Vec<f64>,
-}
-
 pub(crate) fn fit(data: &CoxData, options: &CoxOptions) -> Result<CoxModel> {
     let design = Design::of(data, WHAT)?;
     if !design.has_events() {
@@ -114,7 +108,14 @@ pub(crate) fn fit(data: &CoxData, options: &CoxOptions) -> Result<CoxModel> {
     }
     let penalty = penalty_of(data, &design, options.ridge)?;
     let start = derivatives(&design, &vec![0.0; design.columns], options.ties);
-    let found = maximise(&design, options, &penalty, &start)?;
+    let problem = Problem {
+        what: WHAT,
+        derivatives: &|beta| derivatives(&design, beta, options.ties),
+        penalty: &penalty,
+        range: &design.range,
+        max_iterations: options.max_iterations,
+    };
+    let found = maximise(&problem, &start)?;
     Ok(model_of(design, options, &penalty, &start, found))
 }
 
@@ -134,120 +135,6 @@ fn penalty_of(data: &CoxData, design: &Design, ridge: Option<Ridge>) -> Result<V
         theta * if scale { variance(column) } else { 1.0 } / (scaled * scaled)
     };
     Ok(data.covariates.iter().zip(&design.scale).map(share).collect())
-}
-
-struct Maximum {
-    beta: Vec<f64>,
-    at: Derivatives,
-    /// Factor of the (penalised) information at the maximum.
-    factor: Cholesky,
-    iterations: usize,
-}
-
-/// Newton's method with step halving, from 0.
-///
-/// It stops when the score, in units of the standard errors, is so small that
-/// a further step would move no coefficient by more than 1e-9 of its error.
-fn maximise(
-    design: &Design,
-    options: &CoxOptions,
-    penalty: &[f64],
-    start: &Derivatives,
-) -> Result<Maximum> {
-    let p = design.columns;
-    let mut beta = vec![0.0; p];
-    let mut at = Derivatives {
-        log_likelihood: start.log_likelihood,
-        score: start.score.clone(),
-        information: start.information.clone(),
-    };
-    let aliased = factor_of(&at, penalty, &vec![false; p]).aliased().to_vec();
-    let (mut iterations, mut last_decrement) = (0, f64::INFINITY);
-    loop {
-        let factor = factor_of(&at, penalty, &aliased);
-        if let Some(covariate) = (0..p).find(|&j| factor.aliased()[j] && !aliased[j]) {
-            return Err(Error::MonotoneLikelihood { covariate });
-        }
-        let score: Vec<f64> = (0..p).map(|j| at.score[j] - penalty[j] * beta[j]).collect();
-        let step = factor.solve(&score);
-        let decrement = dot(&score, &step);
-        // Below 1e-10 Newton squares the decrement; if it does not even fall
-        // to a quarter, what is left is rounding.
-        let is_rounding = decrement < 1e-10 && decrement > last_decrement / 4.0;
-        if decrement <= 1e-18 || is_rounding {
-            return Ok(Maximum { beta, at, factor, iterations });
-        }
-        if iterations == options.max_iterations || decrement.is_nan() {
-            return Err(Error::NotConverged { what: WHAT, iterations });
-        }
-        let before = penalised(&at, penalty, &beta);
-        let (next, next_at) = search(design, options.ties, penalty, &beta, &step, before)
-            .ok_or(Error::NotConverged { what: WHAT, iterations })?;
-        let gain = penalised(&next_at, penalty, &next) - before;
-        check_monotone(design, &step, gain, before)?;
-        (beta, at) = (next, next_at);
-        last_decrement = decrement;
-        iterations += 1;
-    }
-}
-
-fn penalised(at: &Derivatives, penalty: &[f64], beta: &[f64]) -> f64 {
-    at.log_likelihood - penalty_at(penalty, beta)
-}
-
-fn penalty_at(penalty: &[f64], beta: &[f64]) -> f64 {
-    penalty.iter().zip(beta).map(|(p, b)| 0.5 * p * b * b).sum()
-}
-
-fn factor_of(at: &Derivatives, penalty: &[f64], aliased: &[bool]) -> Cholesky {
-    let p = penalty.len();
-    let mut matrix = at.information.clone();
-    for i in 0..p {
-        matrix[i * p + i] += penalty[i];
-        for j in 0..p {
-            if aliased[i] || aliased[j] {
-                matrix[i * p + j] = 0.0;
-            }
-        }
-    }
-    Cholesky::of(matrix, p)
-}
-
-/// The first of the full step, its half, quarter ... that does not lose.
-fn search(
-    design: &Design,
-    ties: Ties,
-    penalty: &[f64],
-    beta: &[f64],
-    step: &[f64],
-    before: f64,
-) -> Option<(Vec<f64>, Derivatives)> {
-    let mut length = 1.0;
-    for _ in 0..30 {
-        let next: Vec<f64> = beta.iter().zip(step).map(|(b, s)| b + length * s).collect();
-        let at = derivatives(design, &next, ties);
-        // Rounding may take a hair off at the very top.
-        let loss = before - penalised(&at, penalty, &next);
-        if loss <= 1e-12 * (1.0 + before.abs()) {
-            return Some((next, at));
-        }
-        length /= 2.0;
-    }
-    None
-}
-
-/// The likelihood hardly rises, but the step is as large as the data are wide:
-/// some coefficient is on its way to infinity. (At a finite maximum such a
-/// gain goes with steps below 1e-3.)
-fn check_monotone(design: &Design, step: &[f64], gain: f64, before: f64) -> Result<()> {
-    let moves = |j: usize| step[j].abs() * design.range[j];
-    let moved: f64 = (0..step.len()).map(moves).sum();
-    if gain > 1e-9 * (1.0 + before.abs()) || moved < 0.5 {
-        return Ok(());
-    }
-    let covariate =
-        (0..step.len()).max_by(|&a, &b| moves(a).total_cmp(&moves(b))).unwrap_or_default();
-    Err(Error::MonotoneLikelihood { covariate })
 }
 
 pub(crate) fn derivatives(design: &Design, beta: &[f64], ties: Ties) -> Derivatives {
@@ -280,12 +167,6 @@ pub(crate) fn derivatives(design: &Design, beta: &[f64], ties: Ties) -> Derivati
     Derivatives { log_likelihood, score, information: square_of(&triangle, p) }
 }
 
-/// The full symmetric matrix of a lower triangle, row by row.
-pub(crate) fn square_of(triangle: &[f64], p: usize) -> Vec<f64> {
-    let cell = |i: usize, j: usize| triangle[i.max(j) * (i.max(j) + 1) / 2 + i.min(j)];
-    (0..p * p).map(|k| cell(k / p, k % p)).collect()
-}
-
 fn model_of(
     design: Design,
     options: &CoxOptions,
@@ -315,7 +196,7 @@ fn model_of(
         aliased,
         log_likelihood_null: start.log_likelihood,
         log_likelihood: at.log_likelihood,
-        penalty: penalty_at(penalty, &beta),
+        penalty: newton::penalty_at(penalty, &beta),
         score_test: ChiSquareTest::new(dot(&start.score, &zero.solve(&start.score)), df),
         wald_test: ChiSquareTest::new(dot(&beta, &wald.solve(&beta)), df),
         likelihood_ratio_test: ChiSquareTest::new(ratio, df),
@@ -324,9 +205,4 @@ fn model_of(
         iterations,
     };
     CoxModel { fit, ties: options.ties, beta, scaled_covariance, design }
-}
-
-fn masked(matrix: &[f64], aliased: &[usize], p: usize) -> Vec<f64> {
-    let keep = |k: usize| !aliased.contains(&(k / p)) && !aliased.contains(&(k % p));
-    matrix.iter().enumerate().map(|(k, &m)| if keep(k) { m } else { 0.0 }).collect()
 }

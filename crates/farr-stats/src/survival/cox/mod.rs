@@ -20,6 +20,7 @@ pub use residuals::{CoxResiduals, RobustCovariance};
 pub use summary::{CoxSummary, HazardRatio};
 
 pub(crate) use self::design::Design;
+pub(crate) use self::fit::std_err;
 use super::concordance::{Concordance, concordance_of};
 use crate::error::Result;
 

@@ -1,11 +1,11 @@
 //! Does a hazard ratio change with time?
 
 use super::CoxModel;
-use super::fit::{ChiSquareTest, square_of};
+use super::fit::ChiSquareTest;
 use super::risk_sets::walk;
 use crate::error::{Error, Result};
 use crate::survival::follow_up::FollowUp;
-use crate::survival::linear::Cholesky;
+use crate::survival::linear::{Cholesky, square_of};
 use crate::survival::risk_table::RiskTable;
 
 /// The function of time that a coefficient may follow.

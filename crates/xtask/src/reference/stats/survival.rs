@@ -1,7 +1,9 @@
 //! Time-to-event methods: a case's arguments to `farr_stats::survival`.
 
+mod competing;
 mod cox;
 mod curves;
+mod prediction;
 
 use farr_stats::survival::{Confidence, ConfidenceType};
 use serde_json::Value;
@@ -28,6 +30,12 @@ pub fn family(case: &Case) -> Option<Answer> {
         "cox_summary" => cox::cox_summary(case),
         "cox_zph" => cox::cox_zph(case),
         "concordance" => cox::concordance(case),
+        "aalen_johansen" | "aalen_johansen_left_truncated" => competing::aalen_johansen(case),
+        "cumulative_incidence_aalen_variance" => competing::cumulative_incidence(case),
+        "gray_test" => competing::gray_test(case),
+        "fine_gray" => competing::fine_gray(case),
+        "fine_gray_predict" => competing::fine_gray_predict(case),
+        "survival_prediction" => prediction::survival_prediction(case),
         _ => return None,
     })
 }
