@@ -1,1 +1,3 @@
 //! Pure numbers: slices in, structs out.
+
+pub mod regression;
