@@ -1,3 +1,4 @@
 //! Pure numbers: slices in, structs out.
 
+pub mod elastic_net;
 pub mod regression;

@@ -1,7 +1,8 @@
 //! Logistic regression.
 
+use super::checks;
 use super::design::{Covariate, Design};
-use super::error::{Error, check_finite, check_range};
+use super::error::{Error, check_finite};
 use super::generalised_linear::{Family, Fit, Problem, checked_weights, fit};
 
 /// Logistic regression of a 0/1 outcome by maximum likelihood, with an
@@ -35,15 +36,10 @@ pub fn logistic_with_offset(
 ) -> Result<Fit, Error> {
     let rows = outcome.len();
     let weights = checked_weights(weights, rows)?;
-    check_range("outcome", outcome, rows, "0 or 1", |y| y == 0.0 || y == 1.0)?;
+    checks::binary("outcome", outcome, &weights)?;
     let zeros = vec![0.0; rows];
     if let Some(offset) = offset {
         check_finite("offset", offset, rows)?;
-    }
-    for (value, always) in [(0.0, "no event"), (1.0, "an event")] {
-        if outcome.iter().zip(&weights).all(|(&y, &w)| w == 0.0 || y == value) {
-            return Err(Error::ConstantOutcome { always });
-        }
     }
     let design = Design::with_intercept(covariates, &weights)?;
     let problem = Problem {

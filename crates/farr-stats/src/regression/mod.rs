@@ -9,6 +9,7 @@
 //!
 //! Rows with missing values are refused; [`complete_rows`] finds the others.
 
+pub(crate) mod checks;
 mod conditional;
 mod conditional_logistic;
 mod design;

@@ -14,8 +14,11 @@ pub enum Sandwich<'a> {
     /// Rows summed by cluster, no factor. One cluster number a row, from 0
     /// (see [`super::group_indices`]).
     Cluster(&'a [usize]),
-    /// Rows summed by cluster, G / (G - 1) times (n - 1) / (n - k): the
-    /// default of R sandwich's `vcovCL` with type HC1.
+    /// Rows summed by cluster, G / (G - 1): the default of R sandwich's
+    /// `vcovCL` for a `glm`.
+    ClusterAdjusted(&'a [usize]),
+    /// Rows summed by cluster, G / (G - 1) times (n - 1) / (n - k): that of
+    /// `vcovCL` with type HC1, its default for an `lm`.
     ClusterHc1(&'a [usize]),
 }
 
@@ -35,13 +38,13 @@ impl Fit {
             Sandwich::Hc0 => (self.meat_of_rows(), 1.0),
             Sandwich::Hc1 => (self.meat_of_rows(), rows / (rows - terms)),
             Sandwich::Cluster(clusters) => (self.meat_of_clusters(clusters)?.0, 1.0),
+            Sandwich::ClusterAdjusted(clusters) => {
+                let (meat, count) = self.meat_of_clusters(clusters)?;
+                (meat, cluster_factor(count)?)
+            }
             Sandwich::ClusterHc1(clusters) => {
                 let (meat, count) = self.meat_of_clusters(clusters)?;
-                if count < 2 {
-                    return Err(Error::TooFew { needed: "two clusters or more", found: count });
-                }
-                let groups = count as f64;
-                (meat, groups / (groups - 1.0) * (rows - 1.0) / (rows - terms))
+                (meat, cluster_factor(count)? * (rows - 1.0) / (rows - terms))
             }
         };
         let bread: Vec<Vec<f64>> = self.bread.rows().into_iter().map(<[f64]>::to_vec).collect();
@@ -81,4 +84,12 @@ impl Fit {
         }
         Ok((meat, seen.iter().filter(|s| **s).count()))
     }
+}
+
+/// G / (G - 1).
+fn cluster_factor(count: usize) -> Result<f64, Error> {
+    if count < 2 {
+        return Err(Error::TooFew { needed: "two clusters or more", found: count });
+    }
+    Ok(count as f64 / (count as f64 - 1.0))
 }

@@ -74,6 +74,8 @@ fn clustered_sandwich_by_hand() {
     let plain = fit.robust_covariance(Sandwich::Cluster(&clusters)).unwrap();
     assert_close(plain.get(0, 0), 18.0 / 144.0);
     // G/(G-1) = 2 and (n-1)/(n-k) = 1.
+    let adjusted = fit.robust_covariance(Sandwich::ClusterAdjusted(&clusters)).unwrap();
+    assert_close(adjusted.get(0, 0), 36.0 / 144.0);
     let scaled = fit.robust_covariance(Sandwich::ClusterHc1(&clusters)).unwrap();
     assert_close(scaled.get(0, 0), 36.0 / 144.0);
 }

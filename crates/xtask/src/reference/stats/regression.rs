@@ -149,7 +149,7 @@ fn robust(fit: &Fit, rows: &Rows<'_>) -> Result<Vec<(&'static str, Value)>, Stri
         ("se_hc0", Sandwich::Hc0),
         ("se_hc1", Sandwich::Hc1),
         ("se_cluster_hc0", Sandwich::Cluster(&clusters)),
-        ("se_cluster_default", Sandwich::ClusterHc1(&clusters)),
+        ("se_cluster_default", Sandwich::ClusterAdjusted(&clusters)),
     ]
     .into_iter()
     .map(|(key, sandwich)| {
