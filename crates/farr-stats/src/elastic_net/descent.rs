@@ -117,8 +117,9 @@ impl<'a, L: RowLikelihood> Descent<'a, L> {
             self.evaluate();
             let objective = self.value - self.paid(lambda);
             if let Some(point) = &mut before {
-                // Written so that NaN counts as worse.
-                let fine = objective >= point.objective - 1e-14 * (1.0 + point.objective.abs());
+                // Rounding of the sum over rows is not a fall. Written so
+                // that NaN is one.
+                let fine = objective >= point.objective - 1e-12 * (1.0 + point.objective.abs());
                 if !fine && point.halvings < HALVINGS_MAX {
                     point.halvings += 1;
                     self.go_half_way_to(point, set);

@@ -42,8 +42,8 @@ pub(crate) struct Logistic<'a> {
     pub(crate) weights: Vec<f64>,
 }
 
-/// How many factors of at most 2 stay below the largest number.
-const FACTORS: usize = 512;
+/// Rows a block: so many factors of at most 2 stay below the largest number.
+const BLOCK: usize = 512;
 
 impl RowLikelihood for Logistic<'_> {
     fn has_intercept(&self) -> bool {
@@ -68,33 +68,34 @@ impl RowLikelihood for Logistic<'_> {
     }
 
     fn evaluate(&self, eta: &[f64], residual: &mut [f64], curvature: &mut [f64]) -> f64 {
-        // Where weights are equal, one logarithm serves for FACTORS rows:
-        // the sum of ln(1 + e) is the ln of a product.
-        let equal = self.weights.windows(2).all(|pair| pair[0] == pair[1]);
+        // Sums by block round less. Where a block's weights are equal, one
+        // logarithm serves it: the sum of ln(1 + e) is the ln of a product.
         let mut value = 0.0;
-        let (mut product, mut factors) = (1.0, 0);
-        for (i, &eta) in eta.iter().enumerate() {
-            let (y, w) = (self.outcome[i], self.weights[i]);
-            let e = (-eta.abs()).exp();
-            let inverse = 1.0 / (1.0 + e);
-            let small = e * inverse;
-            let (p, q) = if eta > 0.0 { (inverse, small) } else { (small, inverse) };
-            residual[i] = w * (y * q - (1.0 - y) * p);
-            curvature[i] = w * (p * q).max(CURVATURE_MIN);
-            // y eta - ln(1 + e^eta)
-            value += w * (y * eta - eta.max(0.0));
-            if equal {
-                product *= 1.0 + e;
-                factors += 1;
-                if factors == FACTORS {
-                    value -= w * f64::ln(product);
-                    (product, factors) = (1.0, 0);
+        let outputs = residual.chunks_mut(BLOCK).zip(curvature.chunks_mut(BLOCK));
+        let inputs = eta.chunks(BLOCK).zip(self.outcome.chunks(BLOCK));
+        let blocks = inputs.zip(self.weights.chunks(BLOCK)).zip(outputs);
+        for (((eta, outcome), weights), (residual, curvature)) in blocks {
+            let equal = weights.iter().all(|w| *w == weights[0]);
+            let (mut sum, mut product) = (0.0, 1.0);
+            for (i, (&eta, &y)) in eta.iter().zip(outcome).enumerate() {
+                let w = weights[i];
+                let e = (-eta.abs()).exp();
+                let inverse = 1.0 / (1.0 + e);
+                let small = e * inverse;
+                let (p, q) = if eta > 0.0 { (inverse, small) } else { (small, inverse) };
+                residual[i] = w * (y * q - (1.0 - y) * p);
+                curvature[i] = w * (p * q).max(CURVATURE_MIN);
+                // y eta - ln(1 + e^eta)
+                sum += w * (y * eta - eta.max(0.0));
+                if equal {
+                    product *= 1.0 + e;
+                } else {
+                    sum -= w * e.ln_1p();
                 }
-            } else {
-                value -= w * e.ln_1p();
             }
+            value += sum - weights[0] * f64::ln(product);
         }
-        value - self.weights.first().unwrap_or(&0.0) * product.ln()
+        value
     }
 }
 
@@ -134,12 +135,17 @@ impl RowLikelihood for Poisson<'_> {
 
     fn evaluate(&self, eta: &[f64], residual: &mut [f64], curvature: &mut [f64]) -> f64 {
         let mut value = 0.0;
-        for (i, &eta) in eta.iter().enumerate() {
-            let (y, w) = (self.count[i], self.weights[i]);
-            let mean = eta.exp();
-            residual[i] = w * (y - mean);
-            curvature[i] = w * mean.max(CURVATURE_MIN);
-            value += w * (y * eta - mean);
+        for (block, etas) in eta.chunks(BLOCK).enumerate() {
+            let mut sum = 0.0;
+            for (k, &eta) in etas.iter().enumerate() {
+                let i = block * BLOCK + k;
+                let (y, w) = (self.count[i], self.weights[i]);
+                let mean = eta.exp();
+                residual[i] = w * (y - mean);
+                curvature[i] = w * mean.max(CURVATURE_MIN);
+                sum += w * (y * eta - mean);
+            }
+            value += sum;
         }
         value
     }

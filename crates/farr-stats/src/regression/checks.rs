@@ -25,6 +25,11 @@ pub(crate) fn zero_or_one(column: &str, values: &[f64], rows: usize) -> Result<(
     check_range(column, values, rows, "0 or 1", |y| y == 0.0 || y == 1.0)
 }
 
+/// From 0 to 1.
+pub(crate) fn share(column: &str, values: &[f64], rows: usize) -> Result<(), Error> {
+    check_range(column, values, rows, "a number from 0 to 1", |s| (0.0..=1.0).contains(&s))
+}
+
 /// 0 or 1, and both among weighted rows.
 pub(crate) fn binary(column: &str, outcome: &[f64], weights: &[f64]) -> Result<(), Error> {
     zero_or_one(column, outcome, weights.len())?;

@@ -36,6 +36,7 @@ pub use estimates::{Estimates, Wald, std_errors};
 pub use generalised_linear::{Fit, complete_rows, predict};
 pub use groups::group_indices;
 pub use linear_algebra::SquareMatrix;
+pub(crate) use linear_algebra::{Cholesky, dot};
 pub use logistic::{logistic, logistic_with_offset};
 pub use negative_binomial::{NegativeBinomialFit, negative_binomial};
 pub use poisson::poisson;
