@@ -251,10 +251,7 @@ fn derived_of(registry: &Registry, outcome: &Gathered, by_ingredient: bool) -> D
         asking.map(|(system, _)| system.clone()).collect()
     };
     let drug_eras = systems(made(Table::DrugEra), |derive| derive.drug_eras);
-    let basis = match by_ingredient {
-        true => DrugEraBasis::Ingredient,
-        false => DrugEraBasis::DrugConcept,
-    };
+    let basis = if by_ingredient { DrugEraBasis::Ingredient } else { DrugEraBasis::DrugConcept };
     Derived {
         observation_periods: systems(true, |derive| derive.observation_periods),
         condition_eras: systems(made(Table::ConditionEra), |derive| derive.condition_eras),

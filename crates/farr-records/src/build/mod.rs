@@ -13,6 +13,8 @@ mod eras;
 mod finish;
 mod local_concepts;
 mod persons;
+#[cfg(test)]
+mod properties;
 mod registry;
 mod repeated;
 mod shards;

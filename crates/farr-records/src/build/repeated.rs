@@ -27,10 +27,7 @@ pub(super) fn spill_ids(spill: &Spill, ids: &[i64], ranges: u32) -> Result<IdsSp
         let range = (high * u64::from(ranges)) >> 32;
         parts[range as usize].extend_from_slice(&id.to_le_bytes());
     }
-    let write = |part: Vec<u8>| match part.is_empty() {
-        true => Ok(None),
-        false => spill.append(&part).map(Some),
-    };
+    let write = |part: Vec<u8>| (!part.is_empty()).then(|| spill.append(&part)).transpose();
     Ok(IdsSpilled { ranges: parts.into_iter().map(write).collect::<Result<_, Error>>()? })
 }
 

@@ -127,13 +127,13 @@ impl Case {
         let built = self.builder.finish(&location)?;
         let store = RecordsStore::open(&location)?;
         assert_eq!(*store.manifest(), built.manifest);
-        Ok(Store { store, built, folder: self.folder })
+        Ok(Store { records: store, built, folder: self.folder })
     }
 }
 
 /// A store that was built, and its folder for as long as it is looked at.
 pub(super) struct Store {
-    pub(super) store: RecordsStore,
+    pub(super) records: RecordsStore,
     pub(super) built: Built,
     pub(super) folder: tempfile::TempDir,
 }
@@ -142,13 +142,16 @@ impl Store {
     pub(super) fn shards(&self, table: Table) -> Vec<Shard> {
         let names = table.columns().iter().map(|column| column.name).collect();
         let tables = BTreeMap::from([(table, names)]);
-        self.store.shards().map(|shard| self.store.read_shard(shard, &tables).unwrap()).collect()
+        self.records
+            .shards()
+            .map(|shard| self.records.read_shard(shard, &tables).unwrap())
+            .collect()
     }
 
     /// All rows of a table, shard by shard.
     pub(super) fn all(&self, table: Table) -> RecordBatch {
         if table.scope() != Scope::Person {
-            return self.store.read_vocabulary_table(table).unwrap().unwrap();
+            return self.records.read_vocabulary_table(table).unwrap().unwrap();
         }
         let shards = self.shards(table);
         let batches: Vec<_> =
@@ -248,7 +251,7 @@ fn dangling_rows_and_second_persons_are_rejected_by_line() {
     assert_eq!(store.numbers(Table::Person, &person), some(&[&[1, 1950], &[3, 1970]]));
     let file = &store.built.manifest.rejects;
     let table =
-        crate::parquet_file::read(store.store.location(), &file.path, file.size, None).unwrap();
+        crate::parquet_file::read(store.records.location(), &file.path, file.size, None).unwrap();
     let lines = table.column_by_name("line").unwrap().as_primitive::<Int64Type>();
     assert_eq!(lines.values(), &[3, 4, 3]);
     let reasons = table.column_by_name("reason").unwrap().as_string::<i32>();
@@ -277,9 +280,7 @@ fn too_many_rejects_fail_with_reasons() {
 }
 
 #[test]
-fn hashed_ids_of_two_natural_keys_collide_loudly() {
-    // A true collision of 63 bits cannot be made up; so the second row says
-    // that it is another one of the same key in another system, and no more.
+fn an_id_that_is_not_the_hash_of_its_key_is_no_collision() {
     let case = Case::new(BuildSettings::default(), Derivations::default());
     let id = IdHasher::new("hospital", "person").id(&["a"]);
     let names = ["person_id", "person_source_value"];
@@ -501,15 +502,15 @@ fn stores_are_summarised_from_their_footers() {
     );
     case.rows(Table::Death, 2, &["person_id"], &[]);
     let store = case.finish().unwrap();
-    let summary = store.store.summarise(Table::ConditionOccurrence).unwrap().unwrap();
+    let summary = store.records.summarise(Table::ConditionOccurrence).unwrap().unwrap();
     assert_eq!((summary.rows, summary.persons), (3, 3));
     assert_eq!(summary.starts, Some((Day(90), Day(110))));
     let nulls = |name: &str| summary.columns.iter().find(|c| c.name == name).unwrap().nulls;
     assert_eq!(nulls("condition_end_date"), 2);
     assert_eq!(nulls("condition_concept_id"), 1);
     assert_eq!(nulls("stop_reason"), 3);
-    assert_eq!(store.store.summarise(Table::Death).unwrap().unwrap().rows, 0);
-    assert!(store.store.summarise(Table::Note).unwrap().is_none());
+    assert_eq!(store.records.summarise(Table::Death).unwrap().unwrap().rows, 0);
+    assert!(store.records.summarise(Table::Note).unwrap().is_none());
 }
 
 #[test]
@@ -519,7 +520,7 @@ fn shards_are_read_column_by_column() {
     case.persons(&(1..=9).collect::<Vec<_>>());
     case.rows(Table::ConditionOccurrence, 2, &CONDITION, &rows![[1, 1, 7, 100, 101]]);
     let built = case.finish().unwrap();
-    let store = &built.store;
+    let store = &built.records;
     let tables = BTreeMap::from([
         (Table::ConditionOccurrence, vec!["condition_concept_id"]),
         (Table::DrugExposure, vec!["drug_concept_id"]),
@@ -555,8 +556,8 @@ fn cohorts_are_kept_sorted() {
         ],
     )
     .unwrap();
-    store.store.write_cohorts("run-1", Labelled::person_level(rows)).unwrap();
-    let back = store.store.read_cohorts("run-1").unwrap();
+    store.records.write_cohorts("run-1", Labelled::person_level(rows)).unwrap();
+    let back = store.records.read_cohorts("run-1").unwrap();
     assert_eq!(back.schema(), cohort_schema());
     assert_eq!(back.column(1).as_primitive::<Int64Type>().values(), &[3, 9, 1]);
     assert!(back.column(0).is_valid(0));
