@@ -48,4 +48,20 @@ pub enum Error {
         /// What Arrow says.
         source: ArrowError,
     },
+    /// A folder or file cannot be read.
+    #[error("{folder}: {source}")]
+    Folder {
+        /// Where.
+        folder: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// A file is not the Parquet that it should be.
+    #[error("{file}: {source}; is it a Parquet file?")]
+    Parquet {
+        /// Which file.
+        file: String,
+        /// What the reader says.
+        source: parquet::errors::ParquetError,
+    },
 }

@@ -9,13 +9,19 @@
 //! It does not know where records came from (`farr-source`), nor what is asked
 //! of them (`farr-cohort`, `farr-analysis`).
 
+mod concept_set;
 mod day;
 mod error;
 mod ids;
 mod incoming;
+mod omop_parquet;
 mod schema;
 mod shard;
+mod vocabulary;
 
+pub use concept_set::{
+    ConceptReference, ConceptSetExpression, ConceptSetItem, ConceptSetWarning,
+};
 pub use day::{Day, Interval};
 pub use error::Error;
 pub use ids::{ConceptId, IdHasher, PersonId, SHARDS_MAX, ShardId, hash_of_person};
@@ -23,5 +29,7 @@ pub use incoming::{
     Derivations, FinalIds, Incoming, Intake, Line, LocalCode, LocalCodes, ObjectId, ObjectRead,
     Reject, SourceTableId,
 };
+pub use omop_parquet::OmopParquet;
 pub use schema::{Column, Kind, Scope, Table};
 pub use shard::{Shard, TableRows, sorted_by_person};
+pub use vocabulary::Vocabulary;
