@@ -9,12 +9,22 @@
 //! It does not know where records lie, how shards are spread over threads or
 //! machines, nor how a table is written.
 
+mod age;
+mod attrition;
+mod characteristics;
+mod error;
+mod incidence;
+mod overlap;
+mod run;
 mod settings;
+mod survival;
 mod view;
 
+pub use error::Error;
+pub use run::{Analysis, AnyAnalysis, AnyPartial, Needs, analysis_of};
 pub use settings::{
-    AgeMethod, Anchor, AnchorSettings, AttritionSettings, CharacteristicsDomain,
+    AgeBreaks, AgeMethod, Anchor, AnchorSettings, AttritionSettings, CharacteristicsDomain,
     CharacteristicsSettings, IncidenceSettings, OutcomeSettings, OverlapSettings, Settings,
     Stratum, StudyWindowSettings, SubgroupSettings, SurvivalSettings, TimeAtRiskSettings,
 };
-pub use view::{CohortRow, CohortRows, ShardView};
+pub use view::{CohortRow, CohortRows, Inclusion, MaskCount, ShardView};

@@ -251,8 +251,9 @@ pub struct IncidenceSettings {
     #[serde(default)]
     pub strata: Vec<Stratum>,
     /// Bounds of age groups: `[18, 65]` makes under 18, 18 to 64, 65 and over.
-    #[serde(default = "age_breaks")]
-    pub age_breaks: Vec<i32>,
+    /// Several lists, `[[18, 65], [40]]`, give several divisions side by side.
+    #[serde(default)]
+    pub age_breaks: AgeBreaks,
     /// How age is counted.
     #[serde(default)]
     pub age: AgeMethod,
@@ -266,6 +267,32 @@ pub struct IncidenceSettings {
     /// The confidence level of intervals.
     #[serde(default = "confidence_level")]
     pub confidence_level: f64,
+}
+
+/// Bounds of age groups: one division or several side by side.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum AgeBreaks {
+    /// One division.
+    One(Vec<i32>),
+    /// Several divisions, which may overlap each other.
+    Several(Vec<Vec<i32>>),
+}
+
+impl Default for AgeBreaks {
+    fn default() -> Self {
+        Self::One(age_breaks())
+    }
+}
+
+impl AgeBreaks {
+    /// The divisions, each a list of ascending bounds.
+    pub fn divisions(&self) -> Vec<&[i32]> {
+        match self {
+            Self::One(breaks) => vec![breaks],
+            Self::Several(divisions) => divisions.iter().map(Vec::as_slice).collect(),
+        }
+    }
 }
 
 /// First and last day of a study; an end left out is open.

@@ -10,8 +10,17 @@
 //!
 //! Pure: no I/O, and no knowledge of records, cohorts or reports.
 
+mod error;
 mod label;
+mod policy;
+mod release;
+mod table;
 mod zone;
 
+pub use error::Error;
 pub use label::{Aggregate, Label, Labelled, Level, PersonLevel, Releasable};
+pub use policy::Policy;
+pub use table::{
+    AggregateTable, CellReference, ColumnDescription, Curve, IntoColumn, Role, TableBuilder, Term,
+};
 pub use zone::Zone;

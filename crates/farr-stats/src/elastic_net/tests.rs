@@ -1,0 +1,1 @@
+//! By-hand cases and properties of the elastic net.
