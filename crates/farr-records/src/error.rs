@@ -177,5 +177,20 @@ pub enum Error {
         shard: crate::ShardId,
         /// How many shards the store has.
         count: u32,
+    /// A folder or file cannot be read.
+    #[error("{folder}: {source}")]
+    Folder {
+        /// Where.
+        folder: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// A file is not the Parquet that it should be.
+    #[error("{file}: {source}; is it a Parquet file?")]
+    OmopParquet {
+        /// Which file.
+        file: String,
+        /// What the reader says.
+        source: parquet::errors::ParquetError,
     },
 }

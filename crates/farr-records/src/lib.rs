@@ -10,6 +10,7 @@
 //! of them (`farr-cohort`, `farr-analysis`).
 
 mod build;
+mod concept_set;
 mod day;
 mod error;
 mod ids;
@@ -18,9 +19,14 @@ mod manifest;
 mod parquet_file;
 mod schema;
 mod shard;
+mod omop_parquet;
 mod store;
+mod vocabulary;
 
 pub use build::{BuildSettings, Builder, Built, RejectsMax};
+pub use concept_set::{
+    ConceptReference, ConceptSetExpression, ConceptSetItem, ConceptSetWarning,
+};
 pub use day::{Day, Interval};
 pub use error::Error;
 pub use ids::{ConceptId, IdHasher, PersonId, SHARDS_MAX, ShardId, hash_of_person};
@@ -35,3 +41,5 @@ pub use manifest::{
 pub use schema::{Column, Kind, Scope, Table};
 pub use shard::{Shard, TableRows, sorted_by_person};
 pub use store::{ColumnSummary, RecordsStore, TableSummary, cohort_schema};
+pub use omop_parquet::OmopParquet;
+pub use vocabulary::Vocabulary;

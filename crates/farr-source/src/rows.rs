@@ -349,10 +349,8 @@ pub(crate) fn can_read(data_type: &DataType, reading: Reading) -> Result<(), &'s
     let is_text = as_text(&new_null_array(data_type, 0)).is_some();
     let is_whole = data_type.is_integer() || *data_type == DataType::Boolean;
     let is_number = is_whole || data_type.is_floating() || data_type.is_decimal();
-    let is_time = matches!(
-        data_type,
-        DataType::Date32 | DataType::Date64 | DataType::Timestamp(_, _)
-    );
+    let is_time =
+        matches!(data_type, DataType::Date32 | DataType::Date64 | DataType::Timestamp(_, _));
     let (can, expected) = match reading {
         _ if is_text || *data_type == DataType::Null => (true, ""),
         Reading::Text | Reading::Code => (is_number || is_time, "text"),

@@ -79,7 +79,8 @@ impl Tokens {
     /// The next rows, of the columns at `places` of the header; `None` after
     /// the last.
     pub(crate) fn next_rows(&mut self, places: &[usize]) -> io::Result<Option<TextRows>> {
-        let mut builders: Vec<StringBuilder> = places.iter().map(|_| StringBuilder::new()).collect();
+        let mut builders: Vec<StringBuilder> =
+            places.iter().map(|_| StringBuilder::new()).collect();
         let mut lines = Vec::new();
         let mut faults = Vec::new();
         let mut bytes = 0;

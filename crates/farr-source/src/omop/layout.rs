@@ -145,9 +145,8 @@ mod tests {
     fn what_a_table_needs() {
         let needs = |table: Table| {
             let layout = layout(table, Absence::Silent);
-            let needed = |c: &&ColumnLayout| {
-                matches!(c.absence, Absence::Error | Absence::ErrorUnlessEmpty)
-            };
+            let needed =
+                |c: &&ColumnLayout| matches!(c.absence, Absence::Error | Absence::ErrorUnlessEmpty);
             layout.columns.iter().filter(needed).map(|c| c.name).collect::<Vec<_>>()
         };
         assert_eq!(needs(Table::Person), ["person_id", "gender_concept_id", "year_of_birth"]);

@@ -92,7 +92,8 @@ impl Opened {
     }
 
     fn raw(&self, batch: &RecordBatch) -> Vec<RawColumn<'_>> {
-        let raw = |(index, _, name): &'_ (usize, usize, String)| (*index, batch.column_by_name(name));
+        let raw =
+            |(index, _, name): &'_ (usize, usize, String)| (*index, batch.column_by_name(name));
         let columns = self.header.read.iter();
         columns
             .filter_map(|column| {
