@@ -177,6 +177,7 @@ pub enum Error {
         shard: crate::ShardId,
         /// How many shards the store has.
         count: u32,
+    },
     /// A folder or file cannot be read.
     #[error("{folder}: {source}")]
     Folder {

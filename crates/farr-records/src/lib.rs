@@ -16,17 +16,15 @@ mod error;
 mod ids;
 mod incoming;
 mod manifest;
+mod omop_parquet;
 mod parquet_file;
 mod schema;
 mod shard;
-mod omop_parquet;
 mod store;
 mod vocabulary;
 
 pub use build::{BuildSettings, Builder, Built, RejectsMax};
-pub use concept_set::{
-    ConceptReference, ConceptSetExpression, ConceptSetItem, ConceptSetWarning,
-};
+pub use concept_set::{ConceptReference, ConceptSetExpression, ConceptSetItem, ConceptSetWarning};
 pub use day::{Day, Interval};
 pub use error::Error;
 pub use ids::{ConceptId, IdHasher, PersonId, SHARDS_MAX, ShardId, hash_of_person};
@@ -38,8 +36,8 @@ pub use manifest::{
     Balance, Derived, DrugEraBasis, FORMAT_VERSION, FileEntry, MANIFEST_PATH, Manifest,
     RecordsMade, RepeatedIds, TableEntry,
 };
+pub use omop_parquet::OmopParquet;
 pub use schema::{Column, Kind, Scope, Table};
 pub use shard::{Shard, TableRows, sorted_by_person};
 pub use store::{ColumnSummary, RecordsStore, TableSummary, cohort_schema};
-pub use omop_parquet::OmopParquet;
 pub use vocabulary::Vocabulary;

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, UInt32Array, new_null_array,
 };
-use arrow::compute::{CastOptions, cast_with_options, concat_batches, filter_record_batch, take_record_batch};
+use arrow::compute::{
+    CastOptions, cast_with_options, concat_batches, filter_record_batch, take_record_batch,
+};
 use arrow::datatypes::{Field, Int64Type, Schema};
 use arrow::error::ArrowError;
 use parquet::arrow::ProjectionMask;
@@ -190,8 +192,8 @@ fn read_file(
     batches: &mut Vec<RecordBatch>,
 ) -> Result<(), Error> {
     let name = path.display().to_string();
-    let opened = File::open(path)
-        .map_err(|source| Error::Folder { folder: name.clone(), source })?;
+    let opened =
+        File::open(path).map_err(|source| Error::Folder { folder: name.clone(), source })?;
     let failed = |source| Error::OmopParquet { file: name.clone(), source };
     let builder = ParquetRecordBatchReaderBuilder::try_new(opened).map_err(failed)?;
     let there: Vec<(usize, String)> = builder
