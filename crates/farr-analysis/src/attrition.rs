@@ -59,7 +59,9 @@ impl Funnel {
             masks.fold((0, 0), |(e, p), (_, (events, persons))| (e + events, p + persons))
         };
         let mut steps = Vec::new();
-        let (events, mut remaining) = sum(&|_| true);
+        // Without rules there is nothing to qualify for.
+        let (events, mut remaining) =
+            if self.rules.is_empty() { (self.entries, self.persons) } else { sum(&|_| true) };
         let mut push = |sequence, name: &str, alone, now: i64, before: i64, events, of_cohort| {
             let (name, lost) = (name.to_owned(), before - now);
             let remaining = now;
