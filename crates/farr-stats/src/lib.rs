@@ -4,6 +4,7 @@ pub mod charlson;
 pub mod distribution;
 pub mod estimate;
 pub mod hypothesis;
+pub mod mining;
 pub mod multiplicity;
 pub mod prediction;
 pub mod proportion;
