@@ -73,7 +73,7 @@ impl Search<'_> {
                 }
             }
         }
-        for (item, _) in &longer {
+        for item in longer.keys() {
             self.last_seen[*item] = usize::MAX;
         }
         for (item, projection) in longer {
