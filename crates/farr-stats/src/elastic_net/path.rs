@@ -140,6 +140,15 @@ struct Trace<'a, L> {
     null_deviance: f64,
     /// Whether a column has coefficient 0 at every large enough lambda.
     penalised: Vec<bool>,
+    /// The solution before the last, to go on in its direction.
+    before: Option<Solved>,
+}
+
+/// A solution on the path.
+struct Solved {
+    lambda: f64,
+    intercept: f64,
+    coefficients: Vec<f64>,
 }
 
 /// Below this alpha the first lambda of a path is that of this alpha, since
@@ -160,7 +169,7 @@ impl<'a, L: RowLikelihood> Trace<'a, L> {
         descent.solve(f64::MAX, &[])?;
         let null_deviance = descent.deviance();
         descent.tolerance = tolerance(options.threshold, null_deviance);
-        Ok(Self { descent, null_deviance, penalised })
+        Ok(Self { descent, null_deviance, penalised, before: None })
     }
 
     fn run(
@@ -227,6 +236,7 @@ impl<'a, L: RowLikelihood> Trace<'a, L> {
                         || gradient[j].abs() >= screen * descent.penalty.absolute[j])
             })
             .collect();
+        self.start_towards(lambda, last);
         let mut passes = 0;
         loop {
             passes += self.descent.solve(lambda, &set)?;
@@ -248,6 +258,31 @@ impl<'a, L: RowLikelihood> Trace<'a, L> {
             }
             set.extend(missed);
             set.sort_unstable();
+        }
+    }
+
+    /// Starts where the line through the last two solutions leads, since
+    /// coefficients bend little from one lambda to the next. Columns that
+    /// have just entered, or would change sign, stay.
+    fn start_towards(&mut self, lambda: f64, last: f64) {
+        let descent = &mut self.descent;
+        let here = Solved {
+            lambda: last,
+            intercept: descent.intercept,
+            coefficients: descent.coefficients.clone(),
+        };
+        if let Some(before) = self.before.replace(here) {
+            let part = (lambda - last) / (last - before.lambda);
+            // A far extrapolation would be no better than none.
+            if part > 0.0 && part < 2.0 {
+                descent.intercept += part * (descent.intercept - before.intercept);
+                for (b, old) in descent.coefficients.iter_mut().zip(&before.coefficients) {
+                    let next = *b + part * (*b - old);
+                    if *b * old > 0.0 && *b * next > 0.0 {
+                        *b = next;
+                    }
+                }
+            }
         }
     }
 
