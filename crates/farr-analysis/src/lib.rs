@@ -1,1 +1,30 @@
-//! One module per analysis: shard to partial, partials to merged, merged to aggregate table.
+//! One module per analysis that a reader would ask for by name.
+//!
+//! The one central decision: an analysis is three functions and a type of
+//! partial result ([`Analysis`]): a shard becomes a partial, partials are
+//! merged in shard order, the merged one becomes an aggregate table. Partials
+//! are made of integers, or folded over fixed ranges of persons, so that the
+//! answer has the same bytes for any number of shards and threads.
+//!
+//! It does not know where records lie, how shards are spread over threads or
+//! machines, nor how a table is written.
+
+mod age;
+mod attrition;
+mod characteristics;
+mod error;
+mod incidence;
+mod overlap;
+mod run;
+mod settings;
+mod survival;
+mod view;
+
+pub use error::Error;
+pub use run::{Analysis, AnyAnalysis, AnyPartial, Needs, analysis_of};
+pub use settings::{
+    AgeBreaks, AgeMethod, Anchor, AnchorSettings, AttritionSettings, CharacteristicsDomain,
+    CharacteristicsSettings, IncidenceSettings, OutcomeSettings, OverlapSettings, Settings,
+    Stratum, StudyWindowSettings, SubgroupSettings, SurvivalSettings, TimeAtRiskSettings,
+};
+pub use view::{CohortRow, CohortRows, Inclusion, MaskCount, ShardView};

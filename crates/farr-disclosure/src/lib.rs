@@ -1,1 +1,26 @@
-//! Who may see what: labels of tables, zones and their policy, small-cell suppression.
+//! Who may see what: the labels of tables, zones and their policy, small-cell
+//! suppression, rounding, pseudonyms.
+//!
+//! The one central decision: a label is part of a value's type, and only the
+//! code of this crate can make the label [`Releasable`]. Whatever is written
+//! anywhere passes `farr-store`'s write door as a [`Labelled`] value, so a table
+//! of persons in an open zone is not a mistake that can be compiled. The road
+//! not taken: a flag on tables, checked at the last step, which every new
+//! writer would have to remember.
+//!
+//! Pure: no I/O, and no knowledge of records, cohorts or reports.
+
+mod error;
+mod label;
+mod policy;
+mod release;
+mod table;
+mod zone;
+
+pub use error::Error;
+pub use label::{Aggregate, Label, Labelled, Level, PersonLevel, Releasable};
+pub use policy::Policy;
+pub use table::{
+    AggregateTable, CellReference, ColumnDescription, Curve, IntoColumn, Role, TableBuilder, Term,
+};
+pub use zone::Zone;

@@ -1,1 +1,27 @@
-//! The canonical records: OMOP tables in person-sorted shards, vocabulary, ids and dates.
+//! and manifest on storage, vocabulary and concept sets, ids and dates as types.
+//!
+//! The one central decision is the shard contract (after MEDS): a person is in
+//! exactly one shard, their rows of a table are contiguous and sorted by start
+//! date and id. It is checked on write and on read, and everything downstream
+//! is simple because of it. The road not taken: a row store or hash maps by
+//! person.
+//!
+//! It does not know where records came from (`farr-source`), nor what is asked
+//! of them (`farr-cohort`, `farr-analysis`).
+
+mod day;
+mod error;
+mod ids;
+mod incoming;
+mod schema;
+mod shard;
+
+pub use day::{Day, Interval};
+pub use error::Error;
+pub use ids::{ConceptId, IdHasher, PersonId, SHARDS_MAX, ShardId, hash_of_person};
+pub use incoming::{
+    Derivations, FinalIds, Incoming, Intake, Line, LocalCode, LocalCodes, ObjectId, ObjectRead,
+    Reject, SourceTableId,
+};
+pub use schema::{Column, Kind, Scope, Table};
+pub use shard::{Shard, TableRows, sorted_by_person};

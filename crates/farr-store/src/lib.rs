@@ -1,1 +1,19 @@
-//! Places: locations, retries, atomic publishing, checksums; the one door for writing.
+//! Places: locations, retries, atomic publishing, checksums; the single door
+//! through which anything is written.
+//!
+//! The one central decision: every place, local folders included, is an
+//! `object_store`, and the only way to write to one takes a
+//! [`Labelled`](farr_disclosure::Labelled) value and checks it against the
+//! place's zone. Calls block: the rooms above are synchronous, and the
+//! asynchronous runtime stays in here.
+//!
+//! It does not know what the bytes mean.
+
+mod error;
+mod location;
+mod read;
+mod runtime;
+
+pub use error::Error;
+pub use location::{Location, ObjectInfo};
+pub use read::{ObjectReader, Sha256Hash};

@@ -4,6 +4,8 @@
 //! A family file holds adapters from a case's arguments to kernels of
 //! `farr-stats`; it holds no arithmetic of its own.
 
+mod tables;
+mod survival;
 mod regression;
 
 use std::collections::HashMap;
@@ -56,6 +58,9 @@ pub struct Case {
     pub args: Map<String, Value>,
     /// The keys of `expected`, so that an adapter computes what is asked.
     pub expected: Map<String, Value>,
+    /// Package and call; settings left out of `args` have the default that it
+    /// names.
+    pub source: String,
     columns: HashMap<String, Vec<String>>,
     directory: PathBuf,
 }
@@ -67,7 +72,7 @@ pub type Answer = Result<Value, String>;
 type Family = fn(&Case) -> Option<Answer>;
 
 /// Every family, in the order of asking.
-const FAMILIES: [Family; 1] = [regression::family];
+const FAMILIES: [Family; 3] = [tables::family, survival::family, regression::family];
 
 impl Case {
     fn load(path: &Path) -> Result<Self, String> {
@@ -81,12 +86,13 @@ impl Case {
         else {
             return Err(format!("{}: no method, args or expected", path.display()));
         };
+        let source = value.get("source").and_then(Value::as_str).unwrap_or_default().to_owned();
         let directory = path.parent().unwrap_or(Path::new(".")).to_path_buf();
         let columns = match value.get("data").and_then(Value::as_str) {
             Some(name) => read_csv(&directory.join(name))?,
             None => HashMap::new(),
         };
-        Ok(Self { method: method.to_owned(), args, expected, columns, directory })
+        Ok(Self { method: method.to_owned(), args, expected, source, columns, directory })
     }
 
     /// The text of a column, or an error that names it.
@@ -220,6 +226,7 @@ fn collect(dir: &Path, into: &mut Vec<PathBuf>) -> Result<(), String> {
     Ok(())
 }
 
+#[expect(clippy::disallowed_methods, reason = "a developer's local file, no records")]
 fn write_answer(path: &Path, answer: &Value) -> Result<(), String> {
     let failed = |e: std::io::Error| format!("{}: {e}", path.display());
     if let Some(parent) = path.parent() {

@@ -1,0 +1,119 @@
+//! The time at risk of one person.
+
+use farr_records::Interval;
+
+use super::StratumKey;
+use crate::{Anchor, AnchorSettings, CohortRow, TimeAtRiskSettings};
+
+/// Joins intervals that share a day. Neighbours that only touch (one starts
+/// the day after the other's end) stay apart, as in CohortIncidence.
+pub(super) fn eras(mut intervals: Vec<Interval>) -> Vec<Interval> {
+    intervals.sort_unstable();
+    let mut joined: Vec<Interval> = Vec::with_capacity(intervals.len());
+    for interval in intervals {
+        match joined.last_mut() {
+            Some(last) if last.end >= interval.start => last.end = last.end.max(interval.end),
+            _ => joined.push(interval),
+        }
+    }
+    joined
+}
+
+/// The joined times at risk that a person's target rows give. A row counts in
+/// the observation period in which it starts, if its time at risk starts there
+/// too; the period's end cuts the time at risk.
+pub(super) fn risk_eras(
+    rows: &[CohortRow],
+    time: &TimeAtRiskSettings,
+    periods: &[Interval],
+) -> Vec<Interval> {
+    let mut times = Vec::new();
+    for row in rows {
+        let day = |at: AnchorSettings| match at.anchor {
+            Anchor::CohortStart => row.interval.start.plus(at.offset_days),
+            Anchor::CohortEnd => row.interval.end.plus(at.offset_days),
+        };
+        let Some(at_risk) = Interval::new(day(time.start), day(time.end)) else { continue };
+        for period in periods {
+            if period.contains(row.interval.start) && period.contains(at_risk.start) {
+                times.push(Interval { start: at_risk.start, end: at_risk.end.min(period.end) });
+            }
+        }
+    }
+    eras(times)
+}
+
+/// One person's counts by stratum. A person has few strata: a list is enough.
+#[derive(Debug)]
+pub(super) struct PersonTime<T> {
+    strata: Vec<(StratumKey, T)>,
+}
+
+impl<T> Default for PersonTime<T> {
+    fn default() -> Self {
+        Self { strata: Vec::new() }
+    }
+}
+
+impl<T: Default> PersonTime<T> {
+    pub(super) fn of(&mut self, key: StratumKey) -> &mut T {
+        let place = self.strata.iter().position(|(known, _)| *known == key);
+        let place = place.unwrap_or_else(|| {
+            self.strata.push((key, T::default()));
+            self.strata.len() - 1
+        });
+        &mut self.strata[place].1
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &(StratumKey, T)> {
+        self.strata.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use farr_records::Day;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn interval(start: i32, end: i32) -> Interval {
+        Interval::new(Day(start), Day(end)).unwrap()
+    }
+
+    #[test]
+    fn touching_eras_stay_apart() {
+        let joined = eras(vec![interval(5, 9), interval(1, 4), interval(9, 12)]);
+        assert_eq!(joined, [interval(1, 4), interval(5, 12)]);
+    }
+
+    #[test]
+    fn time_at_risk_starts_in_the_period_of_the_row() {
+        let row = CohortRow { person: 0, interval: interval(10, 20) };
+        let at = |anchor, offset_days| AnchorSettings { anchor, offset_days };
+        let time = |start, end| TimeAtRiskSettings {
+            id: 1,
+            start: at(Anchor::CohortStart, start),
+            end: at(Anchor::CohortEnd, end),
+        };
+        let periods = [interval(0, 25), interval(40, 60)];
+        assert_eq!(risk_eras(&[row], &time(1, 30), &periods), [interval(11, 25)]);
+        assert_eq!(risk_eras(&[row], &time(35, 30), &periods), []);
+        assert_eq!(risk_eras(&[row], &time(11, -5), &periods), []);
+    }
+
+    proptest! {
+        #[test]
+        fn eras_cover_the_same_days_once(
+            pairs in proptest::collection::vec((0..40_i32, 0..8_i32), 0..12),
+        ) {
+            let intervals: Vec<_> = pairs.iter().map(|(s, n)| interval(*s, s + n)).collect();
+            let joined = eras(intervals.clone());
+            for day in (0..60).map(Day) {
+                let before = intervals.iter().any(|i| i.contains(day));
+                let after = joined.iter().filter(|i| i.contains(day)).count();
+                prop_assert_eq!(usize::from(before), after);
+            }
+        }
+    }
+}

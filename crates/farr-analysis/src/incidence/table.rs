@@ -1,0 +1,203 @@
+//! The report of `incidence`: one row a target, time at risk, subgroup,
+//! outcome and stratum.
+
+use farr_disclosure::{AggregateTable, CellReference, Term};
+use farr_stats::{proportion, rates};
+
+use super::{Incidence, OutcomeCounts, Partial, RiskCounts, StratumKey, TargetKey};
+use crate::Error;
+
+/// Days of a person-year.
+const DAYS_PER_YEAR: f64 = 365.25;
+
+struct Row {
+    key: TargetKey,
+    outcome: i64,
+    stratum: StratumKey,
+    risk: RiskCounts,
+    counts: OutcomeCounts,
+}
+
+impl Row {
+    fn persons_at_risk(&self) -> i64 {
+        self.risk.persons - self.counts.excluded_persons
+    }
+
+    fn person_days(&self) -> i64 {
+        self.risk.days - self.counts.excluded_days
+    }
+
+    fn person_years(&self) -> f64 {
+        self.person_days() as f64 / DAYS_PER_YEAR
+    }
+}
+
+fn rows(analysis: &Incidence, merged: &Partial) -> Vec<Row> {
+    let mut rows = Vec::new();
+    let subgroups: Vec<i64> =
+        [0].into_iter().chain(analysis.subgroups.iter().map(|subgroup| subgroup.id)).collect();
+    for &target in &analysis.targets {
+        for time in &analysis.times_at_risk {
+            for &subgroup in &subgroups {
+                let key = TargetKey { target, time_at_risk: time.id, subgroup };
+                let mut strata: Vec<(StratumKey, RiskCounts)> = merged
+                    .risk
+                    .range((key, StratumKey::default())..)
+                    .take_while(|((other, _), _)| *other == key)
+                    .map(|((_, stratum), risk)| (*stratum, *risk))
+                    .collect();
+                if strata.is_empty() {
+                    strata.push((StratumKey::default(), RiskCounts::default()));
+                }
+                for outcome in &analysis.outcomes {
+                    rows.extend(strata.iter().map(|(stratum, risk)| {
+                        let counts = merged.outcomes.get(&(key, outcome.id, *stratum));
+                        Row {
+                            key,
+                            outcome: outcome.id,
+                            stratum: *stratum,
+                            risk: *risk,
+                            counts: counts.copied().unwrap_or_default(),
+                        }
+                    }));
+                }
+            }
+        }
+    }
+    rows
+}
+
+/// Estimate, lower and upper bound, each times 100; null where nobody is at risk.
+type Estimates = [Vec<Option<f64>>; 3];
+
+fn estimates(
+    analysis: &Incidence,
+    rows: &[Row],
+    of: impl Fn(&Row) -> Option<Result<farr_stats::Estimate, farr_stats::EstimateError>>,
+) -> Result<Estimates, Error> {
+    let mut columns: Estimates = Default::default();
+    for row in rows {
+        let estimate = of(row).transpose().map_err(|e| Error::Kernel {
+            analysis: analysis.name.clone(),
+            reason: e.to_string(),
+        })?;
+        let values = estimate.map(|e| [e.estimate, e.lower, e.upper]);
+        for (column, i) in columns.iter_mut().zip(0..) {
+            column.push(values.map(|values| values[i] * 100.0));
+        }
+    }
+    Ok(columns)
+}
+
+pub(super) fn tables(
+    analysis: &Incidence,
+    merged: &Partial,
+) -> Result<Vec<AggregateTable>, Error> {
+    let rows = rows(analysis, merged);
+    let level = analysis.confidence_level;
+    let [proportion, proportion_lower, proportion_upper] = estimates(analysis, &rows, |row| {
+        let persons = row.persons_at_risk();
+        let cases = row.counts.persons;
+        (persons > 0).then(|| proportion::wilson(cases as u64, persons as u64, level))
+    })?;
+    let [rate, rate_lower, rate_upper] = estimates(analysis, &rows, |row| {
+        let years = row.person_years();
+        (years > 0.0).then(|| rates::incidence_rate(row.counts.outcomes as u64, years, level))
+    })?;
+    let count = |of: fn(&Row) -> i64| rows.iter().map(of).collect::<Vec<i64>>();
+    let key = |of: fn(&Row) -> Option<i64>| rows.iter().map(of).collect::<Vec<Option<i64>>>();
+    let group_name = |row: &Row| {
+        let place = usize::try_from(row.stratum.age_group? - 1).ok()?;
+        analysis.age_groups.get(place).map(|group| group.name())
+    };
+    let persons = ["persons_at_risk_pe", "persons_at_risk"];
+    let cases = ["person_outcomes_pe", "person_outcomes"];
+    let events = ["outcomes_pe", "outcomes"];
+    let counted: Vec<&str> = persons.into_iter().chain(cases).collect();
+    let mut table = AggregateTable::build(
+        &analysis.name,
+        "Incidence proportions and rates, as OHDSI's CohortIncidence defines them.",
+    )
+    .key("target_cohort_definition_id", "Target cohort.", count(|r| r.key.target))
+    .key("tar_id", "Time at risk.", count(|r| r.key.time_at_risk))
+    .key("subgroup_id", "Subgroup of the target; 0 for all.", count(|r| r.key.subgroup))
+    .key("outcome_id", "Outcome.", count(|r| r.outcome))
+    .key("age_group_id", "Age group at the start of time at risk.", key(|r| r.stratum.age_group))
+    .key("gender_id", "`gender_concept_id`.", key(|r| r.stratum.gender))
+    .key("start_year", "Year in which time at risk starts.", key(|r| r.stratum.year))
+    .plain("age_group", "Ages of the group.", "", rows.iter().map(group_name).collect::<Vec<_>>())
+    .count(persons[0], "Persons at risk before exclusion.", "persons", count(|r| r.risk.persons))
+    .count(persons[1], "Persons at risk.", "persons", count(Row::persons_at_risk))
+    .count(cases[0], "Persons with an outcome, excluded time too.", "persons", count(|r| {
+        r.counts.persons_before
+    }))
+    .count(cases[1], "Persons with an outcome at risk.", "persons", count(|r| r.counts.persons))
+    .events(events[0], "Outcomes, excluded time too.", cases[0], count(|r| {
+        r.counts.outcomes_before
+    }))
+    .events(events[1], "Outcomes at risk.", cases[1], count(|r| r.counts.outcomes))
+    .derived_from(&persons[..1], "person_days_pe", "Time at risk before exclusion.", "days", {
+        count(|r| r.risk.days)
+    })
+    .derived_from(&persons, "person_days", "Time at risk.", "days", count(Row::person_days))
+    .derived_from(&persons, "person_years", "Time at risk.", "years", {
+        rows.iter().map(Row::person_years).collect::<Vec<f64>>()
+    });
+    for (name, about, values) in [
+        ("incidence_proportion_p100p", "Persons with an outcome per 100 at risk.", proportion),
+        ("incidence_proportion_p100p_lower", "Wilson's lower bound.", proportion_lower),
+        ("incidence_proportion_p100p_upper", "Wilson's upper bound.", proportion_upper),
+    ] {
+        table = table.derived(name, about, "per 100 persons", floats(values));
+    }
+    for (name, about, values) in [
+        ("incidence_rate_p100py", "Outcomes per 100 person-years.", rate),
+        ("incidence_rate_p100py_lower", "Exact Poisson lower bound.", rate_lower),
+        ("incidence_rate_p100py_upper", "Exact Poisson upper bound.", rate_upper),
+    ] {
+        table = table.derived(name, about, "per 100 person-years", floats(values));
+    }
+    table = table
+        .row_part(persons[1], persons[0])
+        .row_part(cases[1], cases[0])
+        .row_part(cases[1], persons[1])
+        .total_over("gender_id", &counted)
+        .union_over("start_year", &counted)
+        .quantity(
+            persons[0],
+            "incidence/{target_cohort_definition_id}/{tar_id}/{subgroup_id}/persons_at_risk_pe",
+        );
+    if analysis.age_divisions == 1 {
+        table = table.union_over("age_group_id", &counted);
+    }
+    for terms in subgroup_relations(&rows) {
+        table = table.sum(terms);
+    }
+    let failed = |source| Error::Table { analysis: analysis.name.clone(), source };
+    Ok(vec![table.finish().map_err(failed)?])
+}
+
+fn floats(values: Vec<Option<f64>>) -> arrow::array::ArrayRef {
+    std::sync::Arc::new(arrow::array::Float64Array::from(values))
+}
+
+/// Those outside a subgroup can be taken from all and those inside.
+fn subgroup_relations(rows: &[Row]) -> Vec<Vec<Term>> {
+    let mut relations = Vec::new();
+    for (row, inside) in rows.iter().enumerate().filter(|(_, row)| row.key.subgroup != 0) {
+        let whole = rows.iter().position(|all| {
+            let key = TargetKey { subgroup: 0, ..inside.key };
+            all.key == key && all.outcome == inside.outcome && all.stratum == inside.stratum
+        });
+        let Some(whole) = whole else { continue };
+        for column in ["persons_at_risk_pe", "persons_at_risk", "person_outcomes"] {
+            let cell = |row| CellReference::Cell { column: column.to_owned(), row };
+            relations.push(vec![
+                Term { sign: 1, cell: cell(whole) },
+                Term { sign: -1, cell: cell(row) },
+                Term { sign: -1, cell: CellReference::Hidden },
+            ]);
+        }
+    }
+    relations
+}

@@ -1,0 +1,121 @@
+//! Days and intervals of days.
+
+use std::fmt;
+
+use jiff::ToSpan;
+use jiff::civil::Date;
+
+/// A calendar day, as days since 1970-01-01: the value of Arrow's Date32.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Day(pub i32);
+
+impl Day {
+    /// The day of a civil date; `None` if there is no such date.
+    pub fn from_ymd(year: i16, month: i8, day: i8) -> Option<Self> {
+        Date::new(year, month, day).ok().map(Self::from_date)
+    }
+
+    /// The day of a `YYYY-MM-DD` text; `None` if it is none.
+    pub fn parse(text: &str) -> Option<Self> {
+        text.parse::<Date>().ok().map(Self::from_date)
+    }
+
+    /// The day of a civil date.
+    pub fn from_date(date: Date) -> Self {
+        let days = date.since(Date::constant(1970, 1, 1)).map_or(0, |span| span.get_days());
+        Self(days)
+    }
+
+    /// The civil date; days beyond year 9999 or before -9999 are clamped.
+    pub fn date(self) -> Date {
+        Date::constant(1970, 1, 1).saturating_add(self.0.days())
+    }
+
+    /// The calendar year.
+    pub fn year(self) -> i32 {
+        i32::from(self.date().year())
+    }
+
+    /// The month, 1 to 12.
+    pub fn month(self) -> i32 {
+        i32::from(self.date().month())
+    }
+
+    /// The day so many days later.
+    #[must_use]
+    pub fn plus(self, days: i32) -> Self {
+        Self(self.0.saturating_add(days))
+    }
+
+    /// Days from `earlier` to this day.
+    pub fn days_since(self, earlier: Self) -> i32 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+impl fmt::Display for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.date().fmt(f)
+    }
+}
+
+impl fmt::Debug for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Days from `start` to `end`, both inclusive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Interval {
+    /// The first day.
+    pub start: Day,
+    /// The last day; never before the first in an interval made by `new`.
+    pub end: Day,
+}
+
+impl Interval {
+    /// The interval, or `None` if it ends before it starts.
+    pub fn new(start: Day, end: Day) -> Option<Self> {
+        (start <= end).then_some(Self { start, end })
+    }
+
+    /// Whether the day lies inside.
+    pub fn contains(self, day: Day) -> bool {
+        self.start <= day && day <= self.end
+    }
+
+    /// How many days it has, both ends counted.
+    pub fn days(self) -> i32 {
+        self.end.days_since(self.start) + 1
+    }
+
+    /// The days in both, or `None` if there are none.
+    pub fn intersect(self, other: Self) -> Option<Self> {
+        Self::new(self.start.max(other.start), self.end.min(other.end))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_count_from_1970() {
+        assert_eq!(Day::from_ymd(1970, 1, 1), Some(Day(0)));
+        assert_eq!(Day::from_ymd(2000, 3, 1), Some(Day(11_017)));
+        assert_eq!(Day::from_ymd(1969, 12, 31), Some(Day(-1)));
+        assert_eq!(Day::from_ymd(2023, 2, 29), None);
+        assert_eq!(Day(11_017).to_string(), "2000-03-01");
+        assert_eq!(Day::parse("2000-03-01"), Some(Day(11_017)));
+        assert_eq!(Day(11_017).year(), 2000);
+    }
+
+    #[test]
+    fn both_ends_of_an_interval_count() {
+        let interval = Interval::new(Day(3), Day(3)).unwrap();
+        assert_eq!(interval.days(), 1);
+        assert_eq!(Interval::new(Day(3), Day(2)), None);
+        assert_eq!(interval.intersect(Interval::new(Day(4), Day(9)).unwrap()), None);
+    }
+}

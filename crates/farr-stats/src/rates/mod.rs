@@ -1,0 +1,66 @@
+//! Rates of events per person-time: one rate, two rates, rates in strata and
+//! against a standard.
+
+mod mantel_haenszel;
+mod ratio;
+mod standardisation;
+
+pub use mantel_haenszel::{RateStratum, mantel_haenszel_rate_ratio};
+pub use ratio::{RateComparison, compare_rates};
+pub use standardisation::{
+    DirectStratum, IndirectStratum, StandardisedRatio, direct_standardisation,
+    indirect_standardisation,
+};
+
+use crate::distribution::{gamma_quantile, gamma_upper_quantile};
+use crate::estimate::{Estimate, EstimateError, check_positive, tail_probability};
+
+/// Events per person-year with the exact Poisson interval (Garwood 1936; R's
+/// `poisson.test`). Any other unit of time does as well.
+///
+/// The bounds are gamma quantiles of shape `events` and `events + 1`; the lower
+/// one is 0 at no events. Errors: time that is not above zero, a level outside
+/// of (0, 1). Cost O(sqrt(events)).
+pub fn incidence_rate(
+    events: u64,
+    person_years: f64,
+    level: f64,
+) -> Result<Estimate, EstimateError> {
+    let tail = tail_probability(level)?;
+    check_positive("person_years", &[person_years])?;
+    let count = events as f64;
+    let lower = if events == 0 { 0.0 } else { gamma_quantile(tail, count, person_years) };
+    let upper = gamma_upper_quantile(tail, count + 1.0, person_years);
+    Ok(Estimate { estimate: count / person_years, lower, upper })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::distribution::tests::close;
+    use proptest::prelude::*;
+
+    #[test]
+    fn no_events_by_hand() {
+        // exp(-mu) = 0.025, so mu = -ln(0.025), over 10 years.
+        let rate = incidence_rate(0, 10.0, 0.95).unwrap();
+        assert_eq!((rate.estimate, rate.lower), (0.0, 0.0));
+        close(rate.upper, -0.025f64.ln() / 10.0, 1e-14);
+    }
+
+    #[test]
+    fn bad_time_is_named() {
+        let error = EstimateError::NotPositive { column: "person_years", row: 0 };
+        assert_eq!(incidence_rate(1, 0.0, 0.95), Err(error));
+        let error = EstimateError::NotFinite { column: "person_years", row: 0 };
+        assert_eq!(incidence_rate(1, f64::NAN, 0.95), Err(error));
+    }
+
+    proptest! {
+        #[test]
+        fn interval_holds_the_rate(events in 0u64..200_000, years in 0.1..1e6f64) {
+            let rate = incidence_rate(events, years, 0.9).unwrap();
+            prop_assert!(rate.lower <= rate.estimate && rate.estimate < rate.upper);
+        }
+    }
+}
