@@ -22,6 +22,14 @@ enum Command {
 
 #[derive(Subcommand)]
 enum Reference {
+    /// Designs of OHDSI's CohortIncidence in DIR.
+    Incidence {
+        /// A folder laid out like `../shared/data/cohort-incidence-cases`.
+        dir: PathBuf,
+        /// Write what farr gave, a JSON per case.
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
     /// Every case `<method>/<case>.json` below DIR.
     Stats {
         /// A folder laid out like `../shared/reference/stats`.
@@ -34,6 +42,9 @@ enum Reference {
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
+        Command::Reference(Reference::Incidence { dir, out }) => {
+            reference::incidence::run(&dir, out.as_deref())
+        }
         Command::Reference(Reference::Stats { dir, out }) => {
             reference::stats::run(&dir, out.as_deref())
         }

@@ -201,7 +201,7 @@ pub fn run(dir: &Path, out: Option<&Path>) -> Result<bool, String> {
             .find_map(|family| family(&case))
             .unwrap_or_else(|| Err(format!("unknown method '{}'", case.method)));
         if let (Some(out), Ok(answer)) = (out, &answer) {
-            write_answer(&out.join(name), answer)?;
+            super::write_json(&out.join(name), answer)?;
         }
         match answer.and_then(|answer| compare_case(&case, &answer)) {
             Ok(()) => agreed += 1,
@@ -226,15 +226,6 @@ fn collect(dir: &Path, into: &mut Vec<PathBuf>) -> Result<(), String> {
     Ok(())
 }
 
-#[expect(clippy::disallowed_methods, reason = "a developer's local file, no records")]
-fn write_answer(path: &Path, answer: &Value) -> Result<(), String> {
-    let failed = |e: std::io::Error| format!("{}: {e}", path.display());
-    if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent).map_err(failed)?;
-    }
-    fs::write(path, format!("{answer:#}\n")).map_err(failed)
-}
-
 fn compare_case(case: &Case, answer: &Value) -> Result<(), String> {
     let tolerance = if ITERATED.contains(&case.method.as_str()) {
         Tolerance { relative: 1e-6, absolute: 1e-9 }
@@ -248,13 +239,16 @@ fn compare_case(case: &Case, answer: &Value) -> Result<(), String> {
     Ok(())
 }
 
-struct Tolerance {
-    relative: f64,
-    absolute: f64,
+/// How far two numbers may be apart.
+pub(super) struct Tolerance {
+    /// As a share of the expected one.
+    pub(super) relative: f64,
+    /// Near zero.
+    pub(super) absolute: f64,
 }
 
 impl Tolerance {
-    fn compare(&self, at: &str, expected: &Value, given: &Value) -> Result<(), String> {
+    pub(super) fn compare(&self, at: &str, expected: &Value, given: &Value) -> Result<(), String> {
         match (expected, given) {
             (Value::Null, _) => Ok(()),
             (Value::Array(e), Value::Array(g)) => {

@@ -1,0 +1,95 @@
+//! What can go wrong with definitions and their evaluation.
+
+use farr_records::Table;
+
+/// What can go wrong with definitions and their evaluation.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The text is no JSON.
+    #[error("not JSON: {source}")]
+    Json {
+        /// What the reader says, with line and column.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The text is no TOML of the short form.
+    #[error("{message}")]
+    Toml {
+        /// What the reader says, with line and key.
+        message: String,
+    },
+    /// A key that the language does not have.
+    #[error("{path}: unknown key '{key}'{}", suggestion.as_ref().map_or_else(String::new, |s| format!("; did you mean '{s}'?")))]
+    UnknownKey {
+        /// Where in the JSON.
+        path: String,
+        /// The key.
+        key: String,
+        /// The nearest known key.
+        suggestion: Option<String>,
+    },
+    /// A key that must be there.
+    #[error("{path}: no '{key}'; add it")]
+    MissingKey {
+        /// Where in the JSON.
+        path: String,
+        /// The key.
+        key: &'static str,
+    },
+    /// A value of another type, or none that the language has.
+    #[error("{path}: found {found}, expected {expected}")]
+    Value {
+        /// Where in the JSON.
+        path: String,
+        /// What is there.
+        found: String,
+        /// What should be there.
+        expected: String,
+    },
+    /// A criterion names a concept set that the definition lacks.
+    #[error("{path}: the definition has no concept set {id}; add it to ConceptSets")]
+    NoConceptSet {
+        /// Where in the JSON.
+        path: String,
+        /// The id that is named.
+        id: i64,
+    },
+    /// A definition asks for a table that is not there.
+    #[error(
+        "definition {definition}: it has criteria on table {table}, which these records lack; \
+         add the table, or leave the definition out"
+    )]
+    NoTable {
+        /// The definition's id.
+        definition: i64,
+        /// The table.
+        table: Table,
+    },
+    /// A column that was to be read is not in the shard.
+    #[error("table {table}: column '{column}' was not read; read what the plan needs")]
+    NoColumn {
+        /// The table.
+        table: Table,
+        /// The column.
+        column: &'static str,
+    },
+    /// More rules than a mask of 63 bits holds.
+    #[error("{path}: {found} inclusion rules; at most 62 can be evaluated")]
+    TooManyRules {
+        /// Where in the JSON.
+        path: String,
+        /// How many there are.
+        found: usize,
+    },
+    /// A count of distinct values that the domain does not have.
+    #[error("{path}: {domain} has no {column} to count distinct values of")]
+    NoCountColumn {
+        /// Where in the JSON.
+        path: String,
+        /// The domain.
+        domain: &'static str,
+        /// Circe's name of the column.
+        column: String,
+    },
+}

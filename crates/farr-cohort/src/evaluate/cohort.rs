@@ -1,0 +1,380 @@
+//! One definition over a range of persons: entry events, qualification,
+//! rules, ends, merged rows.
+
+use std::cmp::Reverse;
+
+use farr_records::{Day, Interval};
+
+use super::Prepared;
+use super::events::{Event, Integers, MISSING, of_person};
+use super::group::{BoundGroup, IndexRow, group_holds};
+use crate::Error;
+use crate::model::{Limit, Moment};
+use crate::plan::{CriterionPlace, PlannedDefinition, PlannedEnd};
+use crate::statistics::{CensorCounts, InclusionCounts, full_mask};
+
+/// What one definition gave over some persons.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CohortEntries {
+    /// The definition's id.
+    pub definition: i64,
+    /// Person's place in the shard and days, sorted by both; rows of a person
+    /// neither overlap nor touch.
+    pub entries: Vec<(u32, Interval)>,
+    /// Events by the rules they met.
+    pub statistics: InclusionCounts,
+    /// Persons before and after the censor window.
+    pub censored: CensorCounts,
+}
+
+/// An entry event in one observation period around it.
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    sort: i32,
+    id: Option<i64>,
+    index: IndexRow,
+}
+
+/// One criterion that gives entry events.
+struct Source<'a> {
+    events: &'a [Event],
+    ids: Integers<'a>,
+    visits: Option<Integers<'a>>,
+    /// Where the next person's events are.
+    at: usize,
+}
+
+/// The era exit of a definition.
+struct Eras<'a> {
+    exposures: [&'a [Event]; 2],
+    gap_days: i32,
+    offset_days: i32,
+    days_supply_override: Option<i32>,
+    /// The eras of the person at hand.
+    spans: Vec<(i32, i32)>,
+}
+
+/// A definition with all that it reads.
+struct Bound<'a> {
+    planned: &'a PlannedDefinition,
+    additional: Option<BoundGroup<'a>>,
+    rules: Vec<BoundGroup<'a>>,
+    censoring: Vec<&'a [Event]>,
+    eras: Option<Eras<'a>>,
+}
+
+/// Lists that every person fills anew.
+#[derive(Default)]
+struct Scratch {
+    entries: Vec<Entry>,
+    masks: Vec<u64>,
+    rows: Vec<(i32, i32)>,
+}
+
+impl<'a> Prepared<'a> {
+    pub(super) fn cohort(&'a self, planned: &'a PlannedDefinition) -> Result<CohortEntries, Error> {
+        let mut sources = Vec::with_capacity(planned.primary.len());
+        for place in &planned.primary {
+            sources.push(self.source(*place)?);
+        }
+        let has_window = !planned.censor_window.is_open();
+        let mut cohort = CohortEntries {
+            definition: planned.id,
+            entries: Vec::new(),
+            statistics: InclusionCounts { rules: planned.rules.len(), ..Default::default() },
+            censored: CensorCounts { has_window, ..Default::default() },
+        };
+        // What else the definition reads is gathered only if anybody enters.
+        if sources.iter().all(|source| source.events.is_empty()) {
+            return Ok(cohort);
+        }
+        let mut bound = self.bind_definition(planned)?;
+        let mut scratch = Scratch::default();
+        while let Some(person) = next_person(&sources) {
+            self.person(&mut bound, &mut sources, person, &mut scratch, &mut cohort);
+        }
+        Ok(cohort)
+    }
+
+    fn source(&'a self, place: CriterionPlace) -> Result<Source<'a>, Error> {
+        let domain = self.plan.criteria[place.0].domain;
+        let specification = domain.specification();
+        let columns = self.columns(specification.table)?;
+        Ok(Source {
+            events: self.events(place)?,
+            ids: columns.integers(specification.id)?,
+            visits: self.visits_of(domain)?,
+            at: 0,
+        })
+    }
+
+    fn bind_definition(&'a self, planned: &'a PlannedDefinition) -> Result<Bound<'a>, Error> {
+        let rules = planned.rules.iter().map(|group| self.bind_group(group));
+        let censoring =
+            planned.censoring.iter().map(|place| self.events(*place).map(Vec::as_slice));
+        let eras = match planned.end {
+            PlannedEnd::CustomEra { exposures, gap_days, offset_days, days_supply_override } => {
+                Some(Eras {
+                    exposures: [self.events(exposures[0])?, self.events(exposures[1])?],
+                    gap_days,
+                    offset_days,
+                    days_supply_override,
+                    spans: Vec::new(),
+                })
+            }
+            _ => None,
+        };
+        Ok(Bound {
+            planned,
+            additional: planned.additional.as_ref().map(|g| self.bind_group(g)).transpose()?,
+            rules: rules.collect::<Result<_, Error>>()?,
+            censoring: censoring.collect::<Result<_, Error>>()?,
+            eras,
+        })
+    }
+
+    /// One person's way through the definition.
+    fn person(
+        &self,
+        bound: &mut Bound,
+        sources: &mut [Source],
+        person: u32,
+        scratch: &mut Scratch,
+        cohort: &mut CohortEntries,
+    ) {
+        let planned = bound.planned;
+        self.enter(planned, sources, person, &mut scratch.entries);
+        if let Some(group) = &bound.additional {
+            scratch.entries.retain(|entry| {
+                group_holds(self, group, person, std::slice::from_ref(&entry.index))
+            });
+            limit(&mut scratch.entries, planned.qualified_limit);
+        }
+        if scratch.entries.is_empty() {
+            return;
+        }
+        if !bound.rules.is_empty() {
+            self.apply_rules(bound, person, scratch, cohort);
+        }
+        limit(&mut scratch.entries, planned.expression_limit);
+        if scratch.entries.is_empty() {
+            return;
+        }
+        if let Some(eras) = &mut bound.eras {
+            eras.of_person(person);
+        }
+        scratch.rows.clear();
+        for entry in &scratch.entries {
+            let start = entry.index.start;
+            if let Some(end) = exit(bound, person, &entry.index) {
+                scratch.rows.push((start, end.saturating_add(planned.era_pad_days)));
+            }
+        }
+        merge(&mut scratch.rows);
+        finish(planned, person, &scratch.rows, cohort);
+    }
+
+    /// The entry events in their order, cut by the primary limit.
+    fn enter(
+        &self,
+        planned: &PlannedDefinition,
+        sources: &mut [Source],
+        person: u32,
+        entries: &mut Vec<Entry>,
+    ) {
+        entries.clear();
+        for source in sources {
+            while let Some(event) = source.events.get(source.at)
+                && event.person == person
+            {
+                source.at += 1;
+                let row = event.row as usize;
+                for (period_start, period_end) in self.periods.around(person, event.start) {
+                    if period_start.saturating_add(planned.prior_days) > event.start
+                        || event.start.saturating_add(planned.post_days) > period_end
+                    {
+                        continue;
+                    }
+                    entries.push(Entry {
+                        sort: event.sort,
+                        id: source.ids.get(row),
+                        index: IndexRow {
+                            start: event.start,
+                            end: event.end,
+                            period_start,
+                            period_end,
+                            visit: source.visits.and_then(|visits| visits.get(row)),
+                        },
+                    });
+                }
+            }
+        }
+        let rest = |entry: &Entry| {
+            let index = &entry.index;
+            // A missing end comes last.
+            let end = if index.end == MISSING { i32::MAX } else { index.end };
+            (entry.id, index.start, end, index.period_start, index.period_end, index.visit)
+        };
+        if planned.primary_limit == Limit::Last {
+            entries.sort_by_key(|entry| (Reverse(entry.sort), rest(entry)));
+        } else {
+            entries.sort_by_key(|entry| (entry.sort, rest(entry)));
+        }
+        if planned.primary_limit != Limit::All {
+            entries.truncate(1);
+        }
+    }
+
+    /// Counts the events by the rules they meet, and keeps those that meet
+    /// all.
+    fn apply_rules(
+        &self,
+        bound: &Bound,
+        person: u32,
+        scratch: &mut Scratch,
+        cohort: &mut CohortEntries,
+    ) {
+        let all = full_mask(bound.rules.len());
+        scratch.masks.clear();
+        for entry in &scratch.entries {
+            let rows = std::slice::from_ref(&entry.index);
+            let mask = bound
+                .rules
+                .iter()
+                .enumerate()
+                .filter(|(_, rule)| group_holds(self, rule, person, rows))
+                .fold(0u64, |mask, (place, _)| mask | 1 << place);
+            *cohort.statistics.all_events.entry(mask).or_default() += 1;
+            scratch.masks.push(mask);
+        }
+        // Most rules, then the earliest rule, then the earliest event.
+        let masks = &scratch.masks;
+        let rank = |place: &usize| {
+            let mask = masks[*place];
+            let earliest = if mask == 0 { 0 } else { mask.trailing_zeros() };
+            (Reverse(mask.count_ones()), earliest, scratch.entries[*place].index.start, *place)
+        };
+        if let Some(best) = (0..masks.len()).min_by_key(rank) {
+            *cohort.statistics.best_events.entry(masks[best]).or_default() += 1;
+        }
+        let mut places = 0..;
+        scratch.entries.retain(|_| places.next().is_some_and(|place| masks[place] == all));
+    }
+}
+
+/// The first person with an event that was not yet taken.
+fn next_person(sources: &[Source]) -> Option<u32> {
+    sources.iter().filter_map(|s| s.events.get(s.at)).map(|event| event.person).min()
+}
+
+/// Keeps the first or last event by start, then by its place; the order of
+/// the others does not matter.
+fn limit(entries: &mut Vec<Entry>, limit: Limit) {
+    let starts = |place: &usize| entries[*place].index.start;
+    let kept = match limit {
+        Limit::All => return,
+        Limit::First => (0..entries.len()).min_by_key(|place| (starts(place), *place)),
+        Limit::Last => (0..entries.len()).min_by_key(|place| (Reverse(starts(place)), *place)),
+    };
+    if let Some(place) = kept {
+        entries.swap(0, place);
+        entries.truncate(1);
+    }
+}
+
+/// The earliest exit at or after the event's start.
+fn exit(bound: &Bound, person: u32, index: &IndexRow) -> Option<i32> {
+    let mut earliest: Option<i32> = None;
+    let mut candidate = |end: i32| {
+        if end >= index.start && earliest.is_none_or(|known| end < known) {
+            earliest = Some(end);
+        }
+    };
+    match &bound.planned.end {
+        PlannedEnd::DateOffset { from, offset_days } => {
+            let day = match from {
+                Moment::Start => index.start,
+                Moment::End => index.end,
+            };
+            if day != MISSING {
+                candidate(day.saturating_add(*offset_days).min(index.period_end));
+            }
+        }
+        PlannedEnd::Observation | PlannedEnd::CustomEra { .. } => candidate(index.period_end),
+    }
+    if let Some(eras) = &bound.eras {
+        let around =
+            eras.spans.iter().filter(|(first, last)| *first <= index.start && index.start <= *last);
+        around.for_each(|(_, last)| candidate(*last));
+    }
+    for events in &bound.censoring {
+        let within = of_person(events, person).iter().map(|event| event.start);
+        within
+            .filter(|day| *day >= index.start && *day <= index.period_end)
+            .for_each(&mut candidate);
+    }
+    earliest
+}
+
+impl Eras<'_> {
+    /// The eras of a person's exposures, at any time of their history.
+    fn of_person(&mut self, person: u32) {
+        self.spans.clear();
+        for exposures in self.exposures {
+            for event in of_person(exposures, person) {
+                let end = self.days_supply_override.map_or(event.end, |days| event.start + days);
+                let end = end.saturating_add(self.gap_days + self.offset_days);
+                self.spans.push((event.start, end));
+            }
+        }
+        merge(&mut self.spans);
+        for span in &mut self.spans {
+            span.1 = span.1.saturating_sub(self.gap_days);
+        }
+    }
+}
+
+/// Joins spans that overlap or share a day.
+fn merge(spans: &mut Vec<(i32, i32)>) {
+    spans.sort_unstable_by_key(|(start, end)| (*start, Reverse(*end)));
+    let mut kept = 0;
+    let mut reach = i32::MIN;
+    for place in 0..spans.len() {
+        let (start, end) = spans[place];
+        if place > 0 && reach >= start {
+            spans[kept].1 = spans[kept].1.max(end);
+        } else {
+            if place > 0 {
+                kept += 1;
+            }
+            spans[kept] = (start, end);
+        }
+        reach = reach.max(end);
+    }
+    spans.truncate(if spans.is_empty() { 0 } else { kept + 1 });
+}
+
+/// Takes the padding off and clips to the censor window.
+fn finish(
+    planned: &PlannedDefinition,
+    person: u32,
+    rows: &[(i32, i32)],
+    cohort: &mut CohortEntries,
+) {
+    let before = cohort.entries.len();
+    for (start, end) in rows {
+        let mut start = *start;
+        let mut end = end - planned.era_pad_days;
+        if let Some(first) = planned.censor_window.start {
+            start = start.max(first.0);
+        }
+        if let Some(last) = planned.censor_window.end {
+            end = end.min(last.0);
+        }
+        if planned.censor_window.is_open() || start <= end {
+            cohort.entries.push((person, Interval { start: Day(start), end: Day(end) }));
+        }
+    }
+    cohort.censored.persons_before += u64::from(!rows.is_empty());
+    cohort.censored.persons_after += u64::from(cohort.entries.len() > before);
+}
