@@ -89,10 +89,7 @@ fn estimates(
     Ok(columns)
 }
 
-pub(super) fn tables(
-    analysis: &Incidence,
-    merged: &Partial,
-) -> Result<Vec<AggregateTable>, Error> {
+pub(super) fn tables(analysis: &Incidence, merged: &Partial) -> Result<Vec<AggregateTable>, Error> {
     let rows = rows(analysis, merged);
     let level = analysis.confidence_level;
     let [proportion, proportion_lower, proportion_upper] = estimates(analysis, &rows, |row| {
@@ -128,13 +125,19 @@ pub(super) fn tables(
     .plain("age_group", "Ages of the group.", "", rows.iter().map(group_name).collect::<Vec<_>>())
     .count(persons[0], "Persons at risk before exclusion.", "persons", count(|r| r.risk.persons))
     .count(persons[1], "Persons at risk.", "persons", count(Row::persons_at_risk))
-    .count(cases[0], "Persons with an outcome, excluded time too.", "persons", count(|r| {
-        r.counts.persons_before
-    }))
+    .count(
+        cases[0],
+        "Persons with an outcome, excluded time too.",
+        "persons",
+        count(|r| r.counts.persons_before),
+    )
     .count(cases[1], "Persons with an outcome at risk.", "persons", count(|r| r.counts.persons))
-    .events(events[0], "Outcomes, excluded time too.", cases[0], count(|r| {
-        r.counts.outcomes_before
-    }))
+    .events(
+        events[0],
+        "Outcomes, excluded time too.",
+        cases[0],
+        count(|r| r.counts.outcomes_before),
+    )
     .events(events[1], "Outcomes at risk.", cases[1], count(|r| r.counts.outcomes))
     .derived_from(&persons[..1], "person_days_pe", "Time at risk before exclusion.", "days", {
         count(|r| r.risk.days)

@@ -4,9 +4,9 @@
 //! A family file holds adapters from a case's arguments to kernels of
 //! `farr-stats`; it holds no arithmetic of its own.
 
-mod tables;
-mod survival;
 mod regression;
+mod survival;
+mod tables;
 
 use std::collections::HashMap;
 use std::fs;
