@@ -122,7 +122,9 @@ pub enum Error {
     #[error(transparent)]
     Report(#[from] farr_report::Error),
     /// Persons' data bound for an open zone.
-    #[error("{what} '{location}' lies in an open zone; persons' data goes to restricted zones only")]
+    #[error(
+        "{what} '{location}' lies in an open zone; persons' data goes to restricted zones only"
+    )]
     OpenZone {
         /// What would be written.
         what: &'static str,

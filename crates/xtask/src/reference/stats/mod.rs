@@ -4,9 +4,9 @@
 //! A family file holds adapters from a case's arguments to kernels of
 //! `farr-stats`; it holds no arithmetic of its own.
 
+mod mining;
 mod regression;
 mod survival;
-mod mining;
 mod tables;
 
 use std::collections::HashMap;
@@ -73,7 +73,8 @@ pub type Answer = Result<Value, String>;
 type Family = fn(&Case) -> Option<Answer>;
 
 /// Every family, in the order of asking.
-const FAMILIES: [Family; 4] = [tables::family, survival::family, regression::family, mining::family];
+const FAMILIES: [Family; 4] =
+    [tables::family, survival::family, regression::family, mining::family];
 
 impl Case {
     fn load(path: &Path) -> Result<Self, String> {
