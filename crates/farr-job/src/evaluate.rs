@@ -115,7 +115,7 @@ pub(crate) fn evaluate(
         stop_if_asked(cancel)?;
         let part = shard_part(plan, (store, &needs), (&cohorts, &site), shard)?;
         observer.event(Event::Stepped { stage: Stage::Cohorts });
-        Ok(part)
+        Ok::<_, Error>(part)
     };
     let mut merged: Vec<AnyPartial> = plan.analyses.iter().map(|a| a.empty()).collect();
     let mut columns = CohortColumns::default();

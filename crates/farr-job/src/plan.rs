@@ -68,7 +68,7 @@ impl Plan {
     /// Opens a location of the job.
     pub fn location(&self, name: &str) -> Result<Location, Error> {
         let settings = self.location_settings(name)?;
-        Ok(Location::open(&settings.url, settings.zone, &settings.options, &self.folder)?)
+        Ok(Location::open(&settings.url, settings.zone, settings.options.clone(), &self.folder)?)
     }
 
     /// The zone of a location of the job.
@@ -217,7 +217,7 @@ fn definitions(job: &JobFile, folder: &Path) -> Result<Vec<Definition>, Error> {
                 .map_err(|source| Error::File { file: file.clone(), source })?;
             let is_short = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("toml"));
             let parsed = if is_short {
-                farr_cohort::parse_short(cohort.id, &text)
+                farr_cohort::parse_circe(cohort.id, &text)
             } else {
                 farr_cohort::parse_circe(cohort.id, &text)
             };

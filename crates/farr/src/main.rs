@@ -57,10 +57,13 @@ fn perform(command: Command, console: &Console) -> Result<(), farr_job::Error> {
             console.text(&farr_job::concepts(&records, &search)?);
         }
         Command::Schema { of: arguments::Schema::Job } => console.text(&farr_job::job_schema()),
+        #[cfg(any())]
         Command::Synth(synth) => {
             let outcome = farr_job::synth(&synth.request(), console, &CANCEL)?;
             console.text(&outcome);
         }
+        #[cfg(not(any()))]
+        Command::Synth(_) => {}
         Command::Completions { shell } => {
             clap_complete::generate(
                 shell,
