@@ -26,7 +26,7 @@ impl CostPersons {
         I::Error: std::error::Error + Send + Sync + 'static,
     {
         let mut needed = BTreeSet::new();
-        peek(context, readers, Table::Cost, &mut |rows| {
+        peek(context, readers, Table::Cost, &["person_id", "cost_domain_id"], &mut |rows| {
             let (persons, domains) = (rows.integers("person_id"), rows.text("cost_domain_id"));
             let lacking = (0..rows.len()).filter(|row| persons.is_null(*row));
             needed.extend(lacking.filter_map(|row| table_of(&domains, row)));
@@ -35,7 +35,7 @@ impl CostPersons {
         for table in needed {
             let Some(id) = table.id_column() else { continue };
             let mut pairs = Vec::new();
-            peek(context, readers, table, &mut |rows| {
+            peek(context, readers, table, &[id, "person_id"], &mut |rows| {
                 let (ids, persons) = (rows.integers(id), rows.integers("person_id"));
                 pairs.extend(ids.iter().zip(persons.iter()).filter_map(|(i, p)| Some((i?, p?))));
             })?;
@@ -108,6 +108,7 @@ fn peek<I>(
     context: &Context<'_, I>,
     readers: &[TableReader],
     table: Table,
+    columns: &[&str],
     look: &mut dyn FnMut(&Rows),
 ) -> Result<(), Error>
 where
@@ -117,9 +118,9 @@ where
     for reader in readers.iter().filter(|reader| reader.layout.name == table.name()) {
         for object in &reader.objects {
             if is_parquet(object) {
-                parquet::peek(context, reader, object, look)?;
+                parquet::peek(context, reader, object, columns, look)?;
             } else {
-                context.peek_text(reader, object, look)?;
+                context.peek_text(reader, object, columns, look)?;
             }
         }
     }

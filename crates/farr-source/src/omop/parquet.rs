@@ -108,15 +108,15 @@ impl Opened {
 pub(super) fn read<I>(
     context: &Context<'_, I>,
     table: &TableReader,
-    object: &ObjectInfo,
+    place: usize,
     map: &MapRows,
 ) -> Result<(), Error>
 where
     I: Intake,
     I::Error: std::error::Error + Send + Sync + 'static,
 {
-    let started = context.start(table, object);
-    let opened = open(context, table, object)?;
+    let started = context.start(table, place);
+    let opened = open(context, table, &table.objects[place])?;
     table.saw(&opened.header);
     (0..opened.metadata.metadata().num_row_groups()).into_par_iter().try_for_each(|group| {
         opened.row_group(context, table, group, &mut |read, rows, faults| {
@@ -127,14 +127,16 @@ where
     Ok(())
 }
 
-/// Reads an object ahead: nothing goes to the intake.
+/// Reads some columns of an object ahead: nothing goes to the intake.
 pub(super) fn peek<I>(
     context: &Context<'_, I>,
     table: &TableReader,
     object: &ObjectInfo,
+    columns: &[&str],
     look: &mut dyn FnMut(&Rows),
 ) -> Result<(), Error> {
-    let opened = open(context, table, object)?;
+    let mut opened = open(context, table, object)?;
+    opened.header.keep(&table.layout, columns);
     for group in 0..opened.metadata.metadata().num_row_groups() {
         opened.row_group(context, table, group, &mut |_, rows, _| {
             look(rows);
