@@ -67,7 +67,10 @@ pub(crate) enum Asks {
     Real(Quantity),
     /// A list of concepts under the attribute's key, a concept set under the
     /// key + `CS`, and where `exclude`, a flag under the key + `Exclude`.
-    Concepts { field: ConceptField, exclude: bool },
+    Concepts {
+        field: ConceptField,
+        exclude: bool,
+    },
     /// A concept set, by its id alone.
     ConceptSet(ConceptField),
     Text(&'static str),
@@ -120,10 +123,7 @@ const fn real(key: &'static str, quantity: Quantity) -> Attribute {
     Attribute { key, asks: Asks::Real(quantity) }
 }
 const fn concepts(key: &'static str, column: &'static str) -> Attribute {
-    Attribute {
-        key,
-        asks: Asks::Concepts { field: ConceptField::Column(column), exclude: false },
-    }
+    Attribute { key, asks: Asks::Concepts { field: ConceptField::Column(column), exclude: false } }
 }
 const fn type_concepts(key: &'static str, column: &'static str) -> Attribute {
     Attribute { key, asks: Asks::Concepts { field: ConceptField::Column(column), exclude: true } }

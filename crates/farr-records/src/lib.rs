@@ -19,9 +19,7 @@ mod schema;
 mod shard;
 mod vocabulary;
 
-pub use concept_set::{
-    ConceptReference, ConceptSetExpression, ConceptSetItem, ConceptSetWarning,
-};
+pub use concept_set::{ConceptReference, ConceptSetExpression, ConceptSetItem, ConceptSetWarning};
 pub use day::{Day, Interval};
 pub use error::Error;
 pub use ids::{ConceptId, IdHasher, PersonId, SHARDS_MAX, ShardId, hash_of_person};

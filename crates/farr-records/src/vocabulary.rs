@@ -90,9 +90,10 @@ impl Vocabulary {
         let table = Table::ConceptAncestor;
         let ancestors = integers(table, batch, "ancestor_concept_id")?;
         let descendants = integers(table, batch, "descendant_concept_id")?;
-        self.ancestors.extend((0..batch.num_rows()).filter_map(|row| {
-            Some((ConceptId(ancestors(row)?), ConceptId(descendants(row)?)))
-        }));
+        self.ancestors
+            .extend((0..batch.num_rows()).filter_map(|row| {
+                Some((ConceptId(ancestors(row)?), ConceptId(descendants(row)?)))
+            }));
         Ok(())
     }
 
@@ -137,9 +138,9 @@ impl Vocabulary {
     /// The concept of a code, the smallest id if there are several.
     pub fn by_code(&self, vocabulary_id: &str, code: &str) -> Option<ConceptId> {
         let vocabulary = self.vocabularies.iter().position(|name| name == vocabulary_id)? as u16;
-        let first = self.codes.partition_point(|(place, text, _)| {
-            (*place, text.as_ref()) < (vocabulary, code)
-        });
+        let first = self
+            .codes
+            .partition_point(|(place, text, _)| (*place, text.as_ref()) < (vocabulary, code));
         let (place, text, id) = self.codes.get(first)?;
         (*place == vocabulary && text.as_ref() == code).then_some(*id)
     }
@@ -203,9 +204,7 @@ fn texts<'a>(
     let values = match batch.column_by_name(name) {
         None => None,
         Some(column) => Some(
-            column
-                .as_string_opt::<i32>()
-                .ok_or_else(|| wrong_type(table, name, column, "Utf8"))?,
+            column.as_string_opt::<i32>().ok_or_else(|| wrong_type(table, name, column, "Utf8"))?,
         ),
     };
     Ok(move |row: usize| values.filter(|v| v.is_valid(row)).map(|v| v.value(row)))

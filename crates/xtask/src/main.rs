@@ -22,6 +22,14 @@ enum Command {
 
 #[derive(Subcommand)]
 enum Reference {
+    /// Every definition below DIR: each row of cohorts and statistics.
+    Circe {
+        /// A folder laid out like `../shared/reference/circe`.
+        dir: PathBuf,
+        /// Write what farr gave, as the tables of `expected`.
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
     /// Every case `<method>/<case>.json` below DIR.
     Stats {
         /// A folder laid out like `../shared/reference/stats`.
@@ -34,6 +42,9 @@ enum Reference {
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
+        Command::Reference(Reference::Circe { dir, out }) => {
+            reference::circe::run(&dir, out.as_deref())
+        }
         Command::Reference(Reference::Stats { dir, out }) => {
             reference::stats::run(&dir, out.as_deref())
         }

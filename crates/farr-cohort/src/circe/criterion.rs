@@ -8,9 +8,9 @@ use crate::Error;
 use crate::count::column_of;
 use crate::domain::{Adjusts, Asks, Domain, Specification};
 use crate::model::{
-    Bound, Comparison, ConceptTest, Concepts, Correlated, CountColumn, Criterion,
-    DateAdjustment, Demographic, Filter, Group, GroupKind, Moment, Occurrence, OccurrenceKind,
-    PersonConcept, Quantity, Test, TextTest, Window,
+    Bound, Comparison, ConceptTest, Concepts, Correlated, CountColumn, Criterion, DateAdjustment,
+    Demographic, Filter, Group, GroupKind, Moment, Occurrence, OccurrenceKind, PersonConcept,
+    Quantity, Test, TextTest, Window,
 };
 
 /// A criterion: an object whose one key names the domain.
@@ -40,8 +40,7 @@ pub(super) fn criterion(node: Node, context: &Context) -> Result<Criterion, Erro
     if specification.has_user_defined_period {
         criterion.user_defined_period = period(node.get("UserDefinedPeriod"))?;
     }
-    criterion.date_adjustment =
-        date_adjustment(node.get("DateAdjustment"), specification.adjusts)?;
+    criterion.date_adjustment = date_adjustment(node.get("DateAdjustment"), specification.adjusts)?;
     for attribute in specification.attributes {
         let (key, asks) = (attribute.key, attribute.asks);
         filters(node, key, asks, context, &mut criterion.filters)?;
@@ -243,11 +242,9 @@ fn date_adjustment(node: Node, adjusts: Adjusts) -> Result<Option<DateAdjustment
     };
     Ok(match adjusts {
         Adjusts::Yes => Some(adjustment),
-        Adjusts::OffsetsOnly => Some(DateAdjustment {
-            start_with: Moment::Start,
-            end_with: Moment::End,
-            ..adjustment
-        }),
+        Adjusts::OffsetsOnly => {
+            Some(DateAdjustment { start_with: Moment::Start, end_with: Moment::End, ..adjustment })
+        }
         Adjusts::No => None,
     })
 }
@@ -294,10 +291,7 @@ fn correlated(node: Node, context: &Context) -> Result<Correlated, Error> {
         start_window: window(node.required("StartWindow")?, false)?,
         end_window: if end.is_absent() { None } else { Some(window(end, true)?) },
         restrict_visit: node.get("RestrictVisit").truth()?.unwrap_or(false),
-        ignore_observation_period: node
-            .get("IgnoreObservationPeriod")
-            .truth()?
-            .unwrap_or(false),
+        ignore_observation_period: node.get("IgnoreObservationPeriod").truth()?.unwrap_or(false),
         occurrence,
         criterion,
     })

@@ -101,10 +101,7 @@ impl<'a> Node<'a> {
     }
 
     /// Each element of a list; none if it is absent.
-    pub(super) fn list<T>(
-        &self,
-        read: impl Fn(Node) -> Result<T, Error>,
-    ) -> Result<Vec<T>, Error> {
+    pub(super) fn list<T>(&self, read: impl Fn(Node) -> Result<T, Error>) -> Result<Vec<T>, Error> {
         match self.value {
             None | Some(Value::Null) => Ok(Vec::new()),
             Some(Value::Array(values)) => values
@@ -119,9 +116,10 @@ impl<'a> Node<'a> {
     /// The first key and its value.
     pub(super) fn only_key(&self) -> Result<(&'a str, usize), Error> {
         let Some(Value::Object(map)) = self.value else { return Err(self.unlike("an object")) };
-        map.keys().next().map(|key| (key.as_str(), map.len())).ok_or_else(|| {
-            self.unlike("an object with the name of a domain")
-        })
+        map.keys()
+            .next()
+            .map(|key| (key.as_str(), map.len()))
+            .ok_or_else(|| self.unlike("an object with the name of a domain"))
     }
 
     pub(super) fn text(&self) -> Result<Option<&'a str>, Error> {
@@ -190,9 +188,8 @@ impl<'a> Node<'a> {
         let mut parts = text.split('-');
         let mut next = || parts.next();
         let (year, month, day) = (next(), next(), next());
-        let parsed = || {
-            Day::from_ymd(year?.parse().ok()?, month?.parse().ok()?, day?.parse().ok()?)
-        };
+        let parsed =
+            || Day::from_ymd(year?.parse().ok()?, month?.parse().ok()?, day?.parse().ok()?);
         parsed().map(Some).ok_or_else(|| self.unlike("a date like 2010-12-31"))
     }
 }

@@ -7,9 +7,7 @@
 mod criterion;
 mod json;
 
-use farr_records::{
-    ConceptId, ConceptReference, ConceptSetExpression, ConceptSetItem,
-};
+use farr_records::{ConceptId, ConceptReference, ConceptSetExpression, ConceptSetItem};
 use serde_json::Value;
 
 use crate::Error;
@@ -127,8 +125,7 @@ fn expression(node: Node) -> Result<Expression, Error> {
     let context = Context { concept_sets: concept_sets.iter().map(|set| set.id.0).collect() };
     let primary = node.required("PrimaryCriteria")?;
     let additional = node.get("AdditionalCriteria");
-    let additional =
-        if additional.is_absent() { None } else { Some(group(additional, &context)?) };
+    let additional = if additional.is_absent() { None } else { Some(group(additional, &context)?) };
     let rules = node.get("InclusionRules");
     let inclusion_rules = rules.list(|rule| inclusion_rule(rule, &context))?;
     if inclusion_rules.len() > RULES_MAX {
@@ -181,8 +178,19 @@ fn limit(node: Node) -> Result<Limit, Error> {
 }
 
 fn concept_set(node: Node) -> Result<ConceptSet, Error> {
-    node.keys(&["id", "name", "expression", "description", "createdBy", "createdDate",
-        "modifiedBy", "modifiedDate", "tags", "hasWriteAccess", "hasReadAccess"])?;
+    node.keys(&[
+        "id",
+        "name",
+        "expression",
+        "description",
+        "createdBy",
+        "createdDate",
+        "modifiedBy",
+        "modifiedDate",
+        "tags",
+        "hasWriteAccess",
+        "hasReadAccess",
+    ])?;
     let id = node.required("id")?;
     let id = id.integer()?.ok_or_else(|| id.unlike("a whole number"))?;
     let expression = node.get("expression");

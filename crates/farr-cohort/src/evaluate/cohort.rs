@@ -145,9 +145,9 @@ impl<'a> Prepared<'a> {
         let planned = bound.planned;
         self.enter(planned, sources, person, &mut scratch.entries);
         if let Some(group) = &bound.additional {
-            scratch
-                .entries
-                .retain(|entry| group_holds(self, group, person, std::slice::from_ref(&entry.index)));
+            scratch.entries.retain(|entry| {
+                group_holds(self, group, person, std::slice::from_ref(&entry.index))
+            });
             limit(&mut scratch.entries, planned.qualified_limit);
         }
         if scratch.entries.is_empty() {
@@ -303,9 +303,8 @@ fn exit(bound: &Bound, person: u32, index: &IndexRow) -> Option<i32> {
         PlannedEnd::Observation | PlannedEnd::CustomEra { .. } => candidate(index.period_end),
     }
     if let Some(eras) = &bound.eras {
-        let around = eras.spans.iter().filter(|(first, last)| {
-            *first <= index.start && index.start <= *last
-        });
+        let around =
+            eras.spans.iter().filter(|(first, last)| *first <= index.start && index.start <= *last);
         around.for_each(|(_, last)| candidate(*last));
     }
     for events in &bound.censoring {

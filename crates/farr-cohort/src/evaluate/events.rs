@@ -246,11 +246,7 @@ impl<'a> Prepared<'a> {
         Ok(range.filter(|row| lies_there(*row)).map(|row| row as u32).collect())
     }
 
-    fn bind(
-        &'a self,
-        test: &'a PlannedTest,
-        columns: Columns<'a>,
-    ) -> Result<BoundTest<'a>, Error> {
+    fn bind(&'a self, test: &'a PlannedTest, columns: Columns<'a>) -> Result<BoundTest<'a>, Error> {
         Ok(match test {
             PlannedTest::Date(moment, range) => BoundTest::Date(*moment, *range),
             PlannedTest::Whole(quantity, range) => {
@@ -358,20 +354,19 @@ impl<'a> Prepared<'a> {
                 let value = match quantity {
                     BoundQuantity::Integers(column) => column.get(row).map(|value| value as f64),
                     BoundQuantity::Reals(column) => real(column, row),
-                    BoundQuantity::Ratio(value, bound) => match (real(value, row), real(bound, row))
-                    {
-                        (Some(value), Some(bound)) if bound != 0.0 => Some(value / bound),
-                        _ => None,
-                    },
+                    BoundQuantity::Ratio(value, bound) => {
+                        match (real(value, row), real(bound, row)) {
+                            (Some(value), Some(bound)) if bound != 0.0 => Some(value / bound),
+                            _ => None,
+                        }
+                    }
                     BoundQuantity::Length | BoundQuantity::Age(..) => None,
                 };
                 value.is_some_and(|value| range.holds(value))
             }
-            BoundTest::Concept(field, set, concepts) => {
-                self.concept_of(field, event).is_some_and(|concept| {
-                    is_member(concept, set, concepts)
-                })
-            }
+            BoundTest::Concept(field, set, concepts) => self
+                .concept_of(field, event)
+                .is_some_and(|concept| is_member(concept, set, concepts)),
             BoundTest::Text(column, pattern, is_negated) => {
                 column.is_valid(row) && pattern.matches(column.value(row)) != *is_negated
             }
@@ -438,7 +433,9 @@ impl<'a> Prepared<'a> {
                     let visit = visits.and_then(|visits| visits.get(event.row as usize));
                     self.index_rows(event, visit, &mut rows);
                 }
-                if same[0].0.is_some() && !rows.is_empty() && group_holds(self, group, person, &rows)
+                if same[0].0.is_some()
+                    && !rows.is_empty()
+                    && group_holds(self, group, person, &rows)
                 {
                     for (_, place) in same {
                         passes[*place] = true;

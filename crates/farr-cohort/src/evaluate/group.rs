@@ -78,8 +78,7 @@ impl<'a> Prepared<'a> {
     ) -> Result<BoundCorrelated<'a>, Error> {
         let criterion = &self.plan.criteria[planned.criterion.0];
         let columns = self.columns(criterion.domain.table())?;
-        let visits =
-            if planned.restrict_visit { self.visits_of(criterion.domain)? } else { None };
+        let visits = if planned.restrict_visit { self.visits_of(criterion.domain)? } else { None };
         Ok(BoundCorrelated {
             planned,
             events: self.events(planned.criterion)?,
@@ -139,7 +138,8 @@ pub(super) fn group_holds(
     let times = rows.len() as i64;
     let mut sum = 0i64;
     let mut answers = 0;
-    let criteria = group.criteria.iter().map(|c| i64::from(correlated_holds(prepared, c, person, rows)));
+    let criteria =
+        group.criteria.iter().map(|c| i64::from(correlated_holds(prepared, c, person, rows)));
     let demographics =
         group.demographics.iter().map(|d| i64::from(demographic_holds(prepared, d, person, rows)));
     let groups = group.groups.iter().map(|g| {
