@@ -59,7 +59,9 @@ impl Funnel {
             masks.fold((0, 0), |(e, p), (_, (events, persons))| (e + events, p + persons))
         };
         let mut steps = Vec::new();
-        let (events, mut remaining) = sum(&|_| true);
+        // Without rules there is nothing to qualify for.
+        let (events, mut remaining) =
+            if self.rules.is_empty() { (self.entries, self.persons) } else { sum(&|_| true) };
         let mut push = |sequence, name: &str, alone, now: i64, before: i64, events, of_cohort| {
             let (name, lost) = (name.to_owned(), before - now);
             let remaining = now;
@@ -126,7 +128,11 @@ impl Analysis for Attrition {
             steps.iter().map(|s| s.of_cohort.then(|| persons_of(s.cohort)).flatten()).collect();
         AggregateTable::build(&self.name, "How many persons each inclusion rule leaves.")
             .key("cohort_definition_id", "The cohort.", count(|s| s.cohort))
-            .key("rule_sequence", "0: qualifying events; 1 and up: the rules.", count(|s| s.sequence))
+            .key(
+                "rule_sequence",
+                "0: qualifying events; 1 and up: the rules.",
+                count(|s| s.sequence),
+            )
             .plain("rule_name", "The rule.", "", {
                 steps.iter().map(|s| s.name.clone()).collect::<Vec<String>>()
             })
@@ -134,13 +140,19 @@ impl Analysis for Attrition {
                 let values: arrow::array::Int64Array = steps.iter().map(|s| s.alone).collect();
                 std::sync::Arc::new(values) as arrow::array::ArrayRef
             })
-            .count("n_remaining", "Persons whose best event meets all rules up to this.", {
-                "persons"
-            }, count(|s| s.remaining))
+            .count(
+                "n_remaining",
+                "Persons whose best event meets all rules up to this.",
+                "persons",
+                count(|s| s.remaining),
+            )
             .count("n_lost", "Persons of the row before who do not.", "persons", count(|s| s.lost))
-            .events("n_events", "Events that meet all rules up to this; last, cohort rows.", {
-                "n_remaining"
-            }, count(|s| s.events))
+            .events(
+                "n_events",
+                "Events that meet all rules up to this; last, cohort rows.",
+                "n_remaining",
+                count(|s| s.events),
+            )
             .loss("rule_sequence", "n_remaining", Some("n_lost"))
             .quantities("n_remaining", cohort_persons)
             .finish()
@@ -163,10 +175,7 @@ mod tests {
         let funnel = Funnel { rules, masks, persons: 3, entries: 5 };
         let steps = funnel.steps(7);
         let columns: Vec<_> = steps.iter().map(|s| (s.alone, s.remaining, s.lost)).collect();
-        assert_eq!(
-            columns,
-            [(None, 10, 0), (Some(6), 6, 4), (Some(7), 4, 2), (None, 3, 1)]
-        );
+        assert_eq!(columns, [(None, 10, 0), (Some(6), 6, 4), (Some(7), 4, 2), (None, 3, 1)]);
         assert_eq!(steps[3].events, 5);
     }
 }

@@ -57,7 +57,8 @@ impl Analysis for Overlap {
         let pairs: Vec<((i64, i64), i64)> =
             merged.both.iter().filter(|((a, b), _)| a < b).map(|(p, n)| (*p, *n)).collect();
         let alone = |id: i64| merged.both.get(&(id, id)).copied().unwrap_or_default();
-        let column = |of: &dyn Fn(&((i64, i64), i64)) -> i64| pairs.iter().map(of).collect::<Vec<_>>();
+        let column =
+            |of: &dyn Fn(&((i64, i64), i64)) -> i64| pairs.iter().map(of).collect::<Vec<_>>();
         let share = |part: i64, whole: i64| (whole > 0).then(|| part as f64 / whole as f64);
         let shares = |whole: &dyn Fn(&((i64, i64), i64)) -> i64| {
             let values = pairs.iter().map(|pair| share(pair.1, whole(pair)));

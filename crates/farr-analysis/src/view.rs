@@ -88,8 +88,7 @@ impl<'a> ShardView<'a> {
     /// The observation periods of the shard.
     pub(crate) fn observation_periods(&self, analysis: &str) -> Result<Periods<'a>, Error> {
         let table = Table::ObservationPeriod;
-        let missing =
-            |column| Error::Missing { analysis: analysis.to_owned(), table, column };
+        let missing = |column| Error::Missing { analysis: analysis.to_owned(), table, column };
         let rows = self.shard.table(table).ok_or(missing("person_id"))?;
         let days = |column| rows.days(column).ok_or(missing(column));
         Ok(Periods {

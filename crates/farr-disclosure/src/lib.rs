@@ -10,6 +10,7 @@
 //!
 //! Pure: no I/O, and no knowledge of records, cohorts or reports.
 
+mod document;
 mod error;
 mod label;
 mod policy;
@@ -17,9 +18,11 @@ mod release;
 mod table;
 mod zone;
 
+pub use document::{Count, Document, Node};
 pub use error::Error;
 pub use label::{Aggregate, Label, Labelled, Level, PersonLevel, Releasable};
 pub use policy::Policy;
+pub use release::{Released, release, release_run};
 pub use table::{
     AggregateTable, CellReference, ColumnDescription, Curve, IntoColumn, Role, TableBuilder, Term,
 };

@@ -1,6 +1,9 @@
 //! What can go wrong with records.
 
+use std::io;
+
 use arrow::error::ArrowError;
+use parquet::errors::ParquetError;
 
 use crate::Table;
 
@@ -48,6 +51,133 @@ pub enum Error {
         /// What Arrow says.
         source: ArrowError,
     },
+    /// A batch has a column that the table does not have.
+    #[error("table {table}: OMOP has no column '{column}' there; leave it out")]
+    UnknownColumn {
+        /// The table.
+        table: Table,
+        /// The column's name.
+        column: String,
+    },
+    /// No source gave a person table, so no row could be kept.
+    #[error(
+        "no source has a person table, so none of {rows} rows could be kept; \
+         check that the patients' file is at the source's location"
+    )]
+    NoPersons {
+        /// Rows of persons' tables that came in.
+        rows: u64,
+    },
+    /// Two different natural keys of persons have the same hashed id.
+    #[error(
+        "{object}, line {line}: the hashed id of this person is also that of another one, at \
+         {other_object}, line {other_line}; name the source system otherwise, which changes the \
+         hashes"
+    )]
+    Collision {
+        /// The object of the one row.
+        object: String,
+        /// Where the row stands in it.
+        line: u64,
+        /// The object of the other row.
+        other_object: String,
+        /// Where that row stands in it.
+        other_line: u64,
+    },
+    /// More rows were rejected than the job allows.
+    #[error(
+        "{rejected} of {read} rows read were rejected, {limit} allowed; the commonest: {commonest}; \
+         mend the source or raise --max-rejects"
+    )]
+    TooManyRejects {
+        /// Rows rejected.
+        rejected: u64,
+        /// Rows read.
+        read: u64,
+        /// What the job allows, in words.
+        limit: String,
+        /// The commonest reasons, with counts.
+        commonest: String,
+    },
+    /// Rows got lost or were counted twice: a bug in farr.
+    #[error(
+        "{system}, {source_table}: {kept} rows kept, {merged} merged and {rejected} rejected do \
+         not add up to {read} read; this is a bug in farr"
+    )]
+    Balance {
+        /// The source system.
+        system: String,
+        /// Its table.
+        source_table: String,
+        /// Rows read.
+        read: u64,
+        /// Rows kept.
+        kept: u64,
+        /// Rows merged.
+        merged: u64,
+        /// Rows rejected.
+        rejected: u64,
+    },
+    /// What only a bug in farr can break.
+    #[error("table {table}: {broken}; this is a bug in farr")]
+    Bug {
+        /// The table.
+        table: Table,
+        /// What is not so.
+        broken: &'static str,
+    },
+    /// A number of shards that is no power of two, or too large.
+    #[error("{found} shards; expected a power of two, at most {}", crate::SHARDS_MAX)]
+    ShardCount {
+        /// The number found.
+        found: u32,
+    },
+    /// The temporary file that rows are kept in while they are sorted into
+    /// shards could not be used.
+    #[error("temporary file: could not {action}: {source}; free space, or set TMPDIR")]
+    Spill {
+        /// What was tried: `make`, `read`, `write`.
+        action: &'static str,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A place could not be read from or written to.
+    #[error(transparent)]
+    Store(#[from] farr_store::Error),
+    /// A Parquet file of a store could not be read or made.
+    #[error("{object}: {source}; build the records anew")]
+    Parquet {
+        /// The object.
+        object: String,
+        /// What the reader or writer says.
+        source: ParquetError,
+    },
+    /// A store's manifest could not be read or made.
+    #[error("{object}: {source}; build the records anew")]
+    Manifest {
+        /// The object.
+        object: String,
+        /// What is wrong.
+        source: serde_json::Error,
+    },
+    /// A store whose layout this farr does not know.
+    #[error("{object}: format version {found}, expected {expected}; build the records anew")]
+    FormatVersion {
+        /// The object.
+        object: String,
+        /// The version found.
+        found: u32,
+        /// The version that this farr reads.
+        expected: u32,
+    },
+    /// A store that has no such shard.
+    #[error("shard {shard}: the store has {count} shards")]
+    UnknownShard {
+        /// The shard asked for.
+        shard: crate::ShardId,
+        /// How many shards the store has.
+        count: u32,
+    },
     /// A folder or file cannot be read.
     #[error("{folder}: {source}")]
     Folder {
@@ -58,7 +188,7 @@ pub enum Error {
     },
     /// A file is not the Parquet that it should be.
     #[error("{file}: {source}; is it a Parquet file?")]
-    Parquet {
+    OmopParquet {
         /// Which file.
         file: String,
         /// What the reader says.

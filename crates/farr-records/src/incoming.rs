@@ -193,6 +193,11 @@ pub struct FinalIds {
 }
 
 impl FinalIds {
+    /// Whether the number is a provisional id.
+    pub(crate) fn is_provisional(&self, id: i64) -> bool {
+        id >= PROVISIONAL && ((id - PROVISIONAL) as u64) < self.ids.len() as u64
+    }
+
     /// The final id of a provisional one; any other id is its own.
     pub fn of(&self, id: ConceptId) -> ConceptId {
         match usize::try_from(id.0 - PROVISIONAL) {

@@ -9,16 +9,24 @@
 //! It does not know where records came from (`farr-source`), nor what is asked
 //! of them (`farr-cohort`, `farr-analysis`).
 
+mod build;
 mod concept_set;
 mod day;
 mod error;
 mod ids;
 mod incoming;
+mod manifest;
 mod omop_parquet;
+mod parquet_file;
 mod schema;
 mod shard;
+mod store;
 mod vocabulary;
 
+<<<<<<< HEAD
+=======
+pub use build::{BuildSettings, Builder, Built, RejectsMax};
+>>>>>>> main
 pub use concept_set::{ConceptReference, ConceptSetExpression, ConceptSetItem, ConceptSetWarning};
 pub use day::{Day, Interval};
 pub use error::Error;
@@ -27,7 +35,12 @@ pub use incoming::{
     Derivations, FinalIds, Incoming, Intake, Line, LocalCode, LocalCodes, ObjectId, ObjectRead,
     Reject, SourceTableId,
 };
+pub use manifest::{
+    Balance, Derived, DrugEraBasis, FORMAT_VERSION, FileEntry, MANIFEST_PATH, Manifest,
+    RecordsMade, RepeatedIds, TableEntry,
+};
 pub use omop_parquet::OmopParquet;
 pub use schema::{Column, Kind, Scope, Table};
 pub use shard::{Shard, TableRows, sorted_by_person};
+pub use store::{ColumnSummary, RecordsStore, TableSummary, cohort_schema};
 pub use vocabulary::Vocabulary;

@@ -63,7 +63,7 @@ impl OmopParquet {
     /// that no file has are null. `None` if the folder lacks the table.
     ///
     /// # Errors
-    /// [`Error::Parquet`] for a file that is none, [`Error::Arrow`] for values
+    /// [`Error::OmopParquet`] for a file that is none, [`Error::Arrow`] for values
     /// that do not fit the column's type.
     pub fn read(&self, table: Table, columns: &[&str]) -> Result<Option<RecordBatch>, Error> {
         let Some(files) = self.files.get(&table) else { return Ok(None) };
@@ -194,7 +194,11 @@ fn read_file(
     let name = path.display().to_string();
     let opened =
         File::open(path).map_err(|source| Error::Folder { folder: name.clone(), source })?;
+<<<<<<< HEAD
     let failed = |source| Error::Parquet { file: name.clone(), source };
+=======
+    let failed = |source| Error::OmopParquet { file: name.clone(), source };
+>>>>>>> main
     let builder = ParquetRecordBatchReaderBuilder::try_new(opened).map_err(failed)?;
     let there: Vec<(usize, String)> = builder
         .schema()

@@ -31,7 +31,9 @@ pub enum Error {
         row: usize,
     },
     /// A covariate is missing (NaN) or infinite.
-    #[error("covariate {covariate} is missing or infinite in row {row}: remove or impute it before")]
+    #[error(
+        "covariate {covariate} is missing or infinite in row {row}: remove or impute it before"
+    )]
     CovariateNotFinite {
         /// The covariate, from 0.
         covariate: usize,

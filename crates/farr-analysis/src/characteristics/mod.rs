@@ -141,8 +141,7 @@ impl Characteristics {
         let table = domain.table();
         // A store without the table has no records of the domain.
         let Some(rows) = view.shard.table(table) else { return Ok(()) };
-        let missing =
-            |column| Error::Missing { analysis: self.name.clone(), table, column };
+        let missing = |column| Error::Missing { analysis: self.name.clone(), table, column };
         let start = table.start_column().unwrap_or_default();
         let concepts = rows
             .integers(domain.concept_column())

@@ -150,8 +150,7 @@ fn spread(ages: &BTreeMap<i32, i64>) -> Spread {
     }
     // Sums of whole numbers are exact: n * sum of squares - square of the sum.
     let sum: i128 = ages.iter().map(|(age, n)| i128::from(*age) * i128::from(*n)).sum();
-    let squares: i128 =
-        ages.iter().map(|(age, n)| i128::from(*age).pow(2) * i128::from(*n)).sum();
+    let squares: i128 = ages.iter().map(|(age, n)| i128::from(*age).pow(2) * i128::from(*n)).sum();
     let n_wide = i128::from(n);
     let variance = (n_wide * squares - sum * sum) as f64 / (n_wide * (n_wide - 1)) as f64;
     let at = |rank: i64| {

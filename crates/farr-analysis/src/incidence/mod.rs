@@ -201,11 +201,15 @@ impl Incidence {
     /// Days on which a person is not at risk of an outcome.
     fn excluded_eras(view: &ShardView<'_>, person: u32, outcome: &Outcome) -> Vec<Interval> {
         let after = view.rows_of(outcome.cohort, person).iter().filter_map(|row| {
-            Interval::new(row.interval.start.plus(1), row.interval.end.plus(outcome.clean_window_days))
+            Interval::new(
+                row.interval.start.plus(1),
+                row.interval.end.plus(outcome.clean_window_days),
+            )
         });
-        let excluded = outcome.excluded_cohort.into_iter().flat_map(|cohort| {
-            view.rows_of(cohort, person).iter().map(|row| row.interval)
-        });
+        let excluded = outcome
+            .excluded_cohort
+            .into_iter()
+            .flat_map(|cohort| view.rows_of(cohort, person).iter().map(|row| row.interval));
         eras(after.chain(excluded).collect())
     }
 
@@ -286,8 +290,7 @@ impl Analysis for Incidence {
         for &target in &self.targets {
             for person in view.persons_in(target) {
                 for time in &self.times_at_risk {
-                    let eras =
-                        self.person_eras(view, person, target, time, &periods.of(person));
+                    let eras = self.person_eras(view, person, target, time, &periods.of(person));
                     let key = |subgroup| TargetKey { target, time_at_risk: time.id, subgroup };
                     self.count_person(view, &persons, (person, key(0)), &eras, &mut partial);
                     for subgroup in &self.subgroups {

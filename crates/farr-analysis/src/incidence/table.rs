@@ -73,7 +73,10 @@ type Estimates = [Vec<Option<f64>>; 3];
 fn estimates(
     analysis: &Incidence,
     rows: &[Row],
-    of: impl Fn(&Row) -> Option<Result<farr_stats::Estimate, farr_stats::EstimateError>>,
+    of: impl Fn(
+        &Row,
+    )
+        -> Option<Result<farr_stats::estimate::Estimate, farr_stats::estimate::EstimateError>>,
 ) -> Result<Estimates, Error> {
     let mut columns: Estimates = Default::default();
     for row in rows {
@@ -89,10 +92,7 @@ fn estimates(
     Ok(columns)
 }
 
-pub(super) fn tables(
-    analysis: &Incidence,
-    merged: &Partial,
-) -> Result<Vec<AggregateTable>, Error> {
+pub(super) fn tables(analysis: &Incidence, merged: &Partial) -> Result<Vec<AggregateTable>, Error> {
     let rows = rows(analysis, merged);
     let level = analysis.confidence_level;
     let [proportion, proportion_lower, proportion_upper] = estimates(analysis, &rows, |row| {
@@ -123,18 +123,24 @@ pub(super) fn tables(
     .key("subgroup_id", "Subgroup of the target; 0 for all.", count(|r| r.key.subgroup))
     .key("outcome_id", "Outcome.", count(|r| r.outcome))
     .key("age_group_id", "Age group at the start of time at risk.", key(|r| r.stratum.age_group))
-    .key("gender_id", "`gender_concept_id`.", key(|r| r.stratum.gender))
+    .key("gender_id", "`gender_concept_id` of the persons.", key(|r| r.stratum.gender))
     .key("start_year", "Year in which time at risk starts.", key(|r| r.stratum.year))
     .plain("age_group", "Ages of the group.", "", rows.iter().map(group_name).collect::<Vec<_>>())
     .count(persons[0], "Persons at risk before exclusion.", "persons", count(|r| r.risk.persons))
     .count(persons[1], "Persons at risk.", "persons", count(Row::persons_at_risk))
-    .count(cases[0], "Persons with an outcome, excluded time too.", "persons", count(|r| {
-        r.counts.persons_before
-    }))
+    .count(
+        cases[0],
+        "Persons with an outcome, excluded time too.",
+        "persons",
+        count(|r| r.counts.persons_before),
+    )
     .count(cases[1], "Persons with an outcome at risk.", "persons", count(|r| r.counts.persons))
-    .events(events[0], "Outcomes, excluded time too.", cases[0], count(|r| {
-        r.counts.outcomes_before
-    }))
+    .events(
+        events[0],
+        "Outcomes, excluded time too.",
+        cases[0],
+        count(|r| r.counts.outcomes_before),
+    )
     .events(events[1], "Outcomes at risk.", cases[1], count(|r| r.counts.outcomes))
     .derived_from(&persons[..1], "person_days_pe", "Time at risk before exclusion.", "days", {
         count(|r| r.risk.days)

@@ -99,12 +99,7 @@ impl Survival {
         }
     }
 
-    fn count_target(
-        &self,
-        view: &ShardView<'_>,
-        periods: &Periods<'_>,
-        id: i64,
-    ) -> Target {
+    fn count_target(&self, view: &ShardView<'_>, periods: &Periods<'_>, id: i64) -> Target {
         let mut target = Target::default();
         let mut last_person = None;
         for row in view.cohort(id) {

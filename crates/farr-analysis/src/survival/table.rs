@@ -6,8 +6,8 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Float64Array};
 use farr_disclosure::AggregateTable;
 use farr_stats::survival::{
-    Confidence, ConfidenceType, FollowUp, KaplanMeierOptions, LogRank, SurvivalCurve,
-    kaplan_meier, log_rank,
+    Confidence, ConfidenceType, FollowUp, KaplanMeierOptions, LogRank, SurvivalCurve, kaplan_meier,
+    log_rank,
 };
 
 use super::{Partial, Target};
@@ -47,10 +47,7 @@ fn failed(settings: &SurvivalSettings) -> impl Fn(farr_disclosure::Error) -> Err
 
 /// Rows (time, event) with their number as weight: Greenwood's variance with
 /// such weights is that of the rows written out.
-fn curve_of(
-    settings: &SurvivalSettings,
-    target: &Target,
-) -> Result<Option<SurvivalCurve>, Error> {
+fn curve_of(settings: &SurvivalSettings, target: &Target) -> Result<Option<SurvivalCurve>, Error> {
     let (mut time, mut event, mut weight) = (Vec::new(), Vec::new(), Vec::new());
     for (day, (events, censored)) in &target.leaving {
         for (is_event, n) in [(true, *events), (false, *censored)] {
@@ -64,8 +61,7 @@ fn curve_of(
     if time.is_empty() {
         return Ok(None);
     }
-    let confidence =
-        Confidence { kind: ConfidenceType::LogLog, level: settings.confidence_level };
+    let confidence = Confidence { kind: ConfidenceType::LogLog, level: settings.confidence_level };
     let options = KaplanMeierOptions { confidence, ..KaplanMeierOptions::default() };
     let rows = FollowUp::new(&time, &event).with_weight(&weight);
     kaplan_meier(&rows, &options).map(Some).map_err(|e| kernel(settings, &e))
@@ -130,9 +126,8 @@ fn summary_table(
         curves.iter().map(total).collect::<Vec<i64>>()
     };
     let medians = |of: fn(&farr_stats::survival::SurvivalQuantile) -> f64| {
-        let median = |curve: &Curve<'_>| {
-            curve.curve.as_ref().map_or(f64::NAN, |curve| of(&curve.median()))
-        };
+        let median =
+            |curve: &Curve<'_>| curve.curve.as_ref().map_or(f64::NAN, |curve| of(&curve.median()));
         defined(curves.iter().map(median).collect::<Vec<f64>>())
     };
     let days = curves.iter().map(|curve| {
@@ -143,7 +138,11 @@ fn summary_table(
         .key("target_cohort_definition_id", "Target cohort.", {
             curves.iter().map(|curve| curve.id).collect::<Vec<i64>>()
         })
-        .key("outcome_cohort_definition_id", "Outcome cohort.", vec![settings.outcome; curves.len()])
+        .key(
+            "outcome_cohort_definition_id",
+            "Outcome cohort.",
+            vec![settings.outcome; curves.len()],
+        )
         .count("n_entries", "Entries followed.", "persons", sum(|(e, c)| e + c))
         .count("n_event", "Entries with the outcome.", "persons", sum(|(e, _)| *e))
         .count("n_censor", "Entries censored.", "persons", sum(|(_, c)| *c))

@@ -55,6 +55,7 @@ pub struct TableBuilder {
     values: Vec<ArrayRef>,
     relations: Vec<Relation>,
     templates: Vec<(String, String)>,
+    column_sums: Vec<[String; 3]>,
     quantities: Vec<Quantities>,
     curve: Option<Curve>,
 }
@@ -68,6 +69,7 @@ impl TableBuilder {
             values: Vec::new(),
             relations: Vec::new(),
             templates: Vec::new(),
+            column_sums: Vec::new(),
             quantities: Vec::new(),
             curve: None,
         }
@@ -184,6 +186,15 @@ impl TableBuilder {
         self
     }
 
+    /// The sum of a count column over the rows that differ in the key `along`
+    /// only (the events of a curve) is the quantity of that template; see
+    /// [`quantity`](Self::quantity). A null in `along` must not be a total.
+    #[must_use]
+    pub fn column_sum(mut self, column: &str, along: &str, template: &str) -> Self {
+        self.column_sums.push([column.to_owned(), along.to_owned(), template.to_owned()]);
+        self
+    }
+
     /// Any other relation: a sum that is zero.
     #[must_use]
     pub fn sum(mut self, terms: Vec<Term>) -> Self {
@@ -226,8 +237,14 @@ impl TableBuilder {
         self.check_columns()?;
         self.check_relations()?;
         for (column, template) in std::mem::take(&mut self.templates) {
-            let names = self.expand(&template)?;
+            let names = self.expand(&template, None)?;
             self.quantities.push(Quantities { column, names });
+        }
+        for [column, along, template] in std::mem::take(&mut self.column_sums) {
+            self.expect_count(&column)?;
+            self.expect_key(&along)?;
+            let names = self.expand(&template, Some(&along))?;
+            self.relations.push(Relation::ColumnSum { column, along, names });
         }
         for quantities in &self.quantities {
             self.expect_count(&quantities.column)?;
@@ -325,7 +342,13 @@ impl TableBuilder {
                     self.expect_count(remaining)?;
                     lost.iter().try_for_each(|lost| self.expect_count(lost))?;
                 }
-                Relation::Sum(terms) => terms.iter().try_for_each(|term| self.check_term(term))?,
+                Relation::ColumnSum { .. } => {}
+                Relation::Sum(terms) => {
+                    if self.curve.is_some() {
+                        return Err(self.error("", "a curve's rows are merged: name no row of it"));
+                    }
+                    terms.iter().try_for_each(|term| self.check_term(term))?;
+                }
             }
         }
         if let Some(curve) = &self.curve {
@@ -367,8 +390,8 @@ impl TableBuilder {
         }
     }
 
-    /// The names that a template gives to each row.
-    fn expand(&self, template: &str) -> Result<Vec<Option<String>>, Error> {
+    /// The names that a template gives to each row, whatever the key `along`.
+    fn expand(&self, template: &str, along: Option<&str>) -> Result<Vec<Option<String>>, Error> {
         let parts = parse(template).ok_or_else(|| {
             self.error(template, "a quantity template with a brace that is not closed")
         })?;
@@ -381,7 +404,7 @@ impl TableBuilder {
             .columns
             .iter()
             .zip(&self.values)
-            .filter(|(column, _)| column.role == Role::Key)
+            .filter(|(column, _)| column.role == Role::Key && along != Some(&column.name))
             .map(|(column, values)| (column.name.as_str(), values))
             .collect();
         let options = FormatOptions::default();

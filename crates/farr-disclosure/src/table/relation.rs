@@ -17,6 +17,9 @@ pub(crate) enum Relation {
     /// previous row's less its own `lost`; without `lost` the difference is
     /// there for everyone to take.
     Loss { order: String, remaining: String, lost: Option<String> },
+    /// The sum of `column` over the rows that differ in `along` only is the
+    /// quantity that `names` gives to those rows.
+    ColumnSum { column: String, along: String, names: Vec<Option<String>> },
     /// Any other sum that is zero.
     Sum(Vec<Term>),
 }

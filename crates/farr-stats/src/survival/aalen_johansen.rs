@@ -237,3 +237,25 @@ impl Spread {
         (at_risk + alpha_sq + 2.0 * alpha_slope * f + slope_sq * f * f).max(0.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn curves_by_hand() {
+        // Times 1 (cause 1), 2 (cause 2), 3 (censored), 4 (cause 1): F_1 is 1/4
+        // from 1, S(1) 3/4; F_2 is 3/4 * 1/3; S(2) 1/2, all of it cause 1 at 4.
+        let rows = CompetingRisks::new(&[1.0, 2.0, 3.0, 4.0], &[1, 2, 0, 1]);
+        let curves = aalen_johansen(&rows).unwrap();
+        assert_eq!(curves.causes[0].incidence, [0.25, 0.25, 0.25, 0.75]);
+        assert_eq!(curves.causes[1].incidence, [0.0, 0.25, 0.25, 0.25]);
+        assert_eq!(curves.event_free, [0.75, 0.5, 0.5, 0.0]);
+        // Before any censoring F is a mean of n indicators: F (1 - F) / n.
+        let std_err = (0.25_f64 * 0.75 / 4.0).sqrt();
+        assert!((curves.causes[0].std_err[0] - std_err).abs() < 1e-15);
+        assert!((curves.causes[1].std_err[1] - std_err).abs() < 1e-15);
+        assert_eq!(curves.at(0, &[0.5, 3.5])[1].incidence, 0.25);
+        assert_eq!(curves.n_risk_at(&[2.5, 5.0]), [2.0, 0.0]);
+    }
+}

@@ -111,11 +111,27 @@ fn steps_of(rows: &CompetingRisks, order: &[u32], cause: u32) -> Vec<(f64, f64, 
         }
         if own > 0.0 {
             add(own, 1.0 + incidence * b);
-            let variance =
-                sums[0] + incidence * incidence * sums[2] - 2.0 * incidence * sums[1];
+            let variance = sums[0] + incidence * incidence * sums[2] - 2.0 * incidence * sums[1];
             steps.push((time, incidence, variance));
         }
         survival = after;
     }
     steps
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variance_by_hand() {
+        // Four rows, the first event at 1: F = 1/4, and the only thing random
+        // so far is that hazard, with variance 1 / 4^2.
+        let rows = CompetingRisks::new(&[1.0, 2.0, 3.0, 4.0], &[1, 2, 0, 1]);
+        let found = cumulative_incidence(&rows, &[5; 4], &[0.5, 1.0, 4.5]).unwrap();
+        assert_eq!((found[0].group, found[0].cause), (5, 1));
+        assert_eq!(found[0].estimate[..2], [0.0, 0.25]);
+        assert!((found[0].variance[1] - 1.0 / 16.0).abs() < 1e-15);
+        assert!(found[0].estimate[2].is_nan());
+    }
 }

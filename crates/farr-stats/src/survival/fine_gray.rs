@@ -252,8 +252,7 @@ impl Sample {
     /// own martingale and what it does to the censoring curve.
     fn influences(&self, beta: &[f64], steps: &Steps) -> Vec<f64> {
         let (design, p) = (&self.design, self.design.columns);
-        let risk: Vec<f64> =
-            design.linear_predictor(beta).iter().map(|eta| eta.exp()).collect();
+        let risk: Vec<f64> = design.linear_predictor(beta).iter().map(|eta| eta.exp()).collect();
         let mut out = vec![0.0; design.size * p];
         // Up to t: sums of d / s0 and d mean / s0. From t on: the same times G.
         let mut passed = vec![0.0; 1 + p];
@@ -270,8 +269,7 @@ impl Sample {
             let tied = (start..design.size).take_while(|&i| design.time[i] == time).count();
             let range = start..start + tied;
             let at_risk = (design.size - start) as f64;
-            let censored =
-                range.clone().filter(|&i| self.exit[i] == Exit::Censored).count() as f64;
+            let censored = range.clone().filter(|&i| self.exit[i] == Exit::Censored).count() as f64;
             // q(t) of the paper: what a censoring at t moves, before the
             // events of t itself have passed.
             let q: Vec<f64> =
@@ -339,9 +337,13 @@ impl Steps {
             steps.mean.extend(at.s1.iter().rev().map(|s| s / at.s0));
         });
         // Backwards, each row too, so that one reversal rights them all.
-        for column in
-            [&mut steps.time, &mut steps.events, &mut steps.censoring, &mut steps.s0, &mut steps.mean]
-        {
+        for column in [
+            &mut steps.time,
+            &mut steps.events,
+            &mut steps.censoring,
+            &mut steps.s0,
+            &mut steps.mean,
+        ] {
             column.reverse();
         }
         debug_assert_eq!(steps.mean.len(), steps.time.len() * p);
@@ -382,4 +384,35 @@ fn sandwich(factor: &Cholesky, influences: &[f64], p: usize) -> Vec<f64> {
         out.extend((0..p).map(|j| dot(&left, &inverse[j * p..(j + 1) * p])));
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn coefficient_by_hand() {
+        // No censoring, so G = 1. Time, cause, x: (1, 1, 1), (2, 2, 0),
+        // (3, 1, 0), (4, 1, 1). The second stays at risk for good. With
+        // r = exp(b): l = 2 b - log(2 + 2 r) - log(2 + r) - log(1 + r), whose
+        // score 2 / (1 + r) - r / (2 + r) is 0 at r^2 - r - 4 = 0.
+        let rows = CompetingRisks::new(&[1.0, 2.0, 3.0, 4.0], &[1, 2, 1, 1]);
+        let fit = fine_gray(&rows, 1, &[&[1.0, 0.0, 0.0, 1.0]]).unwrap();
+        let r = f64::midpoint(1.0, 17.0_f64.sqrt());
+        assert!((fit.coefficients[0] - r.ln()).abs() < 1e-12);
+        let l = 2.0 * r.ln() - (2.0 + 2.0 * r).ln() - (2.0 + r).ln() - (1.0 + r).ln();
+        assert!((fit.log_likelihood - l).abs() < 1e-12);
+        let hazard = 1.0 / (2.0 + 2.0 * r);
+        let found = fit.cumulative_incidence(&[vec![0.0]], &[0.5, 1.5]).unwrap();
+        assert_eq!(found[0][0], 0.0);
+        assert!((found[0][1] - (1.0 - (-hazard).exp())).abs() < 1e-14);
+    }
+
+    #[test]
+    fn separation_is_named() {
+        let rows = CompetingRisks::new(&[1.0, 2.0, 3.0, 4.0], &[1, 1, 2, 0]);
+        let found = fine_gray(&rows, 1, &[&[1.0, 1.0, 0.0, 0.0]]);
+        assert_eq!(found, Err(Error::MonotoneLikelihood { covariate: 0 }));
+        assert_eq!(fine_gray(&rows, 3, &[&[0.0; 4]]), Err(Error::NoEvents { what: WHAT }));
+    }
 }

@@ -217,8 +217,7 @@ impl Stratum {
                 continue;
             }
             let t4 = (1.0 - pooled) / g.survival;
-            let ties =
-                if g.other > 1.0 { 1.0 - (g.other - 1.0) / (g.n - 1.0) } else { 1.0 };
+            let ties = if g.other > 1.0 { 1.0 - (g.other - 1.0) / (g.n - 1.0) } else { 1.0 };
             let hazard = ties * g.survival_left * g.survival_left * g.other / (g.n * g.n);
             g.v3 += t4 * t4 * hazard;
             self.add_moments(k, hazard, -t4, 0.0);
@@ -257,5 +256,24 @@ impl Stratum {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn test_by_hand() {
+        // Group 0: an event at 1, one censored at 2; group 1: both censored at
+        // 2. At 1 two of each are at risk: score 1 - 1/2. F = 1/4. The pooled
+        // hazard has variance 1/8 for each group (1 / (4 * 2)) and moves the
+        // score by a = 2 (1 - 2/4) = 1 or -1, corrections for F cancelling:
+        // variance 1/8 + 1/8, statistic (1/2)^2 / (1/4) = 1.
+        let rows = CompetingRisks::new(&[1.0, 2.0, 2.0, 2.0], &[1, 0, 0, 0]);
+        let found = gray_test(&rows, &[0, 0, 1, 1], None, 0.0).unwrap();
+        assert_eq!(found.len(), 1);
+        assert!((found[0].test.chi_square - 1.0).abs() < 1e-14);
+        assert_eq!(found[0].test.degrees_of_freedom, 1);
     }
 }

@@ -193,3 +193,40 @@ impl Sums {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn test_by_hand() {
+        // Group 0 has events at 1 and 3, group 1 at 2 and 4. At risk of group 0
+        // 2 of 4, 1 of 3, 1 of 2, 0 of 1: expected 1/2 + 1/3 + 1/2 = 4/3,
+        // variance 1/4 + 2/9 + 1/4 = 13/18, statistic (2/3)^2 * 18/13 = 8/13.
+        let rows = FollowUp::new(&[1.0, 2.0, 3.0, 4.0], &[true; 4]);
+        let test = log_rank(&rows, &[0, 1, 0, 1], None, 0.0).unwrap();
+        assert_eq!(test.observed, [2.0, 2.0]);
+        assert!((test.expected[0] - 4.0 / 3.0).abs() < 1e-15);
+        assert!((test.covariance[0][0] - 13.0 / 18.0).abs() < 1e-15);
+        assert!((test.chi_square - 8.0 / 13.0).abs() < 1e-14);
+        assert_eq!(test.degrees_of_freedom, 1);
+    }
+
+    #[test]
+    fn nothing_to_compare_is_named() {
+        let rows = FollowUp::new(&[1.0, 2.0], &[true, false]);
+        let what = "log-rank test";
+        assert_eq!(
+            log_rank(&rows, &[3, 3], None, 0.0),
+            Err(Error::TooFewGroups { what, found: 1 })
+        );
+        let censored = FollowUp::new(&[1.0, 2.0], &[false, false]);
+        assert_eq!(log_rank(&censored, &[0, 1], None, 0.0), Err(Error::NoEvents { what }));
+        // The other group has left before the only event.
+        let rows = FollowUp::new(&[1.0, 2.0], &[false, true]);
+        assert_eq!(
+            log_rank(&rows, &[0, 1], None, 0.0),
+            Err(Error::TooFewGroups { what, found: 1 })
+        );
+    }
+}

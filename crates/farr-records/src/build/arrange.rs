@@ -1,0 +1,178 @@
+//! The order of rows, and which of them are equal.
+
+use std::cmp::Ordering;
+
+use arrow::array::{Array, AsArray, DynComparator, make_comparator};
+use arrow::compute::SortOptions;
+use arrow::datatypes::{Date32Type, Int64Type};
+use rayon::slice::ParallelSliceMut;
+
+use super::buffers::{DERIVED, Piece, Provenance};
+use super::registry::Ranks;
+use crate::{Error, Table};
+
+/// A row and the number it is sorted by: equal numbers are told apart by the
+/// rows themselves.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Keyed {
+    pub(super) key: u128,
+    pub(super) row: u32,
+}
+
+/// Rows in order, those equal to an earlier one set apart.
+#[derive(Debug, Default)]
+pub(super) struct Arranged {
+    pub(super) kept: Vec<u32>,
+    pub(super) merged: Vec<u32>,
+}
+
+/// Below this many rows one thread sorts as fast as several.
+const PARALLEL_ROWS: usize = 1 << 16;
+
+/// Sorts rows by key, then by every column, then by where they come from;
+/// rows equal in every column are merged into the first.
+pub(super) fn arrange(
+    piece: &Piece,
+    mut keyed: Vec<Keyed>,
+    ranks: &Ranks,
+) -> Result<Arranged, Error> {
+    if keyed.len() < PARALLEL_ROWS {
+        keyed.sort_unstable_by_key(|item| item.key);
+    } else {
+        keyed.par_sort_unstable_by_key(|item| item.key);
+    }
+    let compare = RowComparator::new(piece)?;
+    let mut arranged = Arranged { kept: Vec::with_capacity(keyed.len()), merged: Vec::new() };
+    for run in keyed.chunk_by_mut(|a, b| a.key == b.key) {
+        if run.len() > 1 {
+            run.sort_unstable_by(|a, b| {
+                let provenance = || origin(&piece.provenance, ranks, a.row);
+                let other = || origin(&piece.provenance, ranks, b.row);
+                compare.rows(a.row, b.row).then_with(|| provenance().cmp(&other()))
+            });
+        }
+        let mut last: Option<u32> = None;
+        for item in run {
+            if last.is_some_and(|kept| compare.rows(kept, item.row).is_eq()) {
+                arranged.merged.push(item.row);
+            } else {
+                arranged.kept.push(item.row);
+                last = Some(item.row);
+            }
+        }
+    }
+    Ok(arranged)
+}
+
+/// Compares rows of a piece by all columns: id first, then the schema's order.
+pub(super) struct RowComparator {
+    columns: Vec<DynComparator>,
+}
+
+impl RowComparator {
+    pub(super) fn new(piece: &Piece) -> Result<Self, Error> {
+        let make = |name: &str| -> Result<Option<DynComparator>, Error> {
+            let Some(array) = piece.rows.column_by_name(name) else { return Ok(None) };
+            let made = make_comparator(array, array, SortOptions::default());
+            made.map(Some).map_err(|source| Error::Arrow { table: piece.table, source })
+        };
+        let columns: Result<Vec<_>, _> = sort_columns(piece.table).into_iter().map(make).collect();
+        Ok(Self { columns: columns?.into_iter().flatten().collect() })
+    }
+
+    pub(super) fn rows(&self, a: u32, b: u32) -> Ordering {
+        let (a, b) = (a as usize, b as usize);
+        let unequal = self.columns.iter().map(|compare| compare(a, b)).find(|order| order.is_ne());
+        unequal.unwrap_or(Ordering::Equal)
+    }
+}
+
+/// Person, start date, id, then the others in the schema's order.
+fn sort_columns(table: Table) -> Vec<&'static str> {
+    let first = [table.person_column(), table.start_column(), table.id_column()];
+    let others = table.columns().iter().map(|column| column.name);
+    let mut names: Vec<&str> = Vec::new();
+    for name in first.into_iter().flatten().chain(others) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+/// Where a row comes from, comparable whatever the order of arrival was; rows
+/// that stand for their source row come first.
+pub(super) fn origin(from: &Provenance, ranks: &Ranks, row: u32) -> (u32, u32, u64, bool) {
+    let row = row as usize;
+    let rank = |ranks: &[u32], id: u32| match id {
+        DERIVED => DERIVED,
+        id => ranks[id as usize],
+    };
+    (
+        rank(&ranks.tables, from.source_table.value(row)),
+        rank(&ranks.objects, from.object.value(row)),
+        from.line.value(row),
+        !from.stands.value(row),
+    )
+}
+
+/// The keys of rows of persons: place of the person, start date, id. Rows
+/// whose place is `None` are left out.
+pub(super) fn person_keys(piece: &Piece, places: &[Option<u32>]) -> Vec<Keyed> {
+    let days = piece.table.start_column().and_then(|name| piece.primitive::<Date32Type>(name));
+    let ids = piece.table.id_column().and_then(|name| piece.primitive::<Int64Type>(name));
+    let mut keyed = Vec::with_capacity(places.len());
+    for (row, place) in places.iter().enumerate() {
+        let Some(place) = place else { continue };
+        let day = match days {
+            Some(days) if days.is_valid(row) => {
+                (i64::from(days.value(row)) - i64::from(i32::MIN) + 1) as u128
+            }
+            _ => 0,
+        };
+        let id = match ids {
+            Some(ids) if ids.is_valid(row) => ascending(ids.value(row)),
+            _ => 0,
+        };
+        let key = u128::from(*place) << 97 | day << 64 | u128::from(id);
+        keyed.push(Keyed { key, row: row as u32 });
+    }
+    keyed
+}
+
+/// The keys of rows without persons: their first two sort columns, as far as
+/// they are whole numbers.
+pub(super) fn piece_keys(piece: &Piece) -> Vec<Keyed> {
+    let names = sort_columns(piece.table);
+    let mut columns = Vec::new();
+    for name in names.iter().take(2) {
+        let array = piece.rows.column_by_name(name);
+        match array.map(|a| a.as_primitive_opt::<Int64Type>()) {
+            // A column that nobody has is null everywhere: equal, so skipped.
+            None => columns.push(None),
+            Some(Some(array)) => columns.push(Some(array)),
+            Some(None) => break,
+        }
+    }
+    let part = |place: usize, row: usize| match columns.get(place) {
+        Some(Some(array)) if array.is_valid(row) => ascending(array.value(row)),
+        _ => 0,
+    };
+    // A null and the smallest number share a part; what follows it must then
+    // not decide, so the second part is left out beside such a first one.
+    let key = |row: usize| {
+        let first = part(0, row);
+        let second = if first == 0 && columns.first().is_some_and(Option::is_some) {
+            0
+        } else {
+            part(1, row)
+        };
+        u128::from(first) << 64 | u128::from(second)
+    };
+    (0..piece.len()).map(|row| Keyed { key: key(row), row: row as u32 }).collect()
+}
+
+/// The number as an unsigned one that sorts alike.
+fn ascending(value: i64) -> u64 {
+    (value as u64) ^ (1 << 63)
+}

@@ -1,0 +1,182 @@
+//! The persons of a shard: one row each.
+
+use std::cmp::Ordering;
+
+use arrow::array::{Array, AsArray, Int64Array, StringArray, UInt32Array};
+use arrow::compute::take_record_batch;
+use arrow::datatypes::Int64Type;
+
+use super::arrange::{Arranged, RowComparator, origin};
+use super::balance::{Fortunes, Refusal};
+use super::buffers::Piece;
+use super::registry::{Ranks, Registry};
+use crate::{Error, IdHasher, PersonId, Table};
+
+/// For each row, the place of its person in the shard.
+pub(super) type Places = Vec<Option<u32>>;
+
+/// The persons of a shard, in ascending order of id.
+pub(super) struct Persons {
+    ids: Vec<i64>,
+    /// The source table that each person's row comes from.
+    source_tables: Vec<u32>,
+}
+
+impl Persons {
+    /// Keeps, of the rows of each person, the first by system, table, object
+    /// and line; equal ones are merged into it, the others refused.
+    ///
+    /// # Errors
+    /// [`Error::Collision`] if two natural keys have the same hashed id.
+    pub(super) fn settle(
+        mut piece: Piece,
+        registry: &Registry,
+        ranks: &Ranks,
+        fortunes: &mut Fortunes,
+    ) -> Result<(Self, Piece), Error> {
+        let ids = person_ids(&piece)?.clone();
+        let mut order: Vec<u32> = (0..ids.len() as u32).collect();
+        let mut refused = Vec::new();
+        order.retain(|row| {
+            let known = ids.is_valid(*row as usize);
+            if !known {
+                refused.push((*row, Refusal::NoPerson));
+            }
+            known
+        });
+        let id = |row: u32| ids.value(row as usize);
+        order.sort_unstable_by(|a, b| {
+            let provenance = || origin(&piece.provenance, ranks, *a);
+            id(*a)
+                .cmp(&id(*b))
+                .then_with(|| provenance().cmp(&origin(&piece.provenance, ranks, *b)))
+        });
+        let compare = RowComparator::new(&piece)?;
+        let mut arranged = Arranged::default();
+        for rows in order.chunk_by(|a, b| id(*a) == id(*b)) {
+            let first = rows[0];
+            arranged.kept.push(first);
+            for row in &rows[1..] {
+                if compare.rows(first, *row) == Ordering::Equal {
+                    arranged.merged.push(*row);
+                    continue;
+                }
+                refuse_collision(&piece, registry, first, *row)?;
+                refused.push((*row, Refusal::SecondPerson));
+            }
+        }
+        fortunes.count(&piece, &arranged);
+        fortunes.refuse(&piece, &refused);
+        let kept = UInt32Array::from(arranged.kept);
+        let persons = Self {
+            ids: kept.values().iter().map(|row| id(*row)).collect(),
+            source_tables: kept
+                .values()
+                .iter()
+                .map(|row| piece.provenance.source_table.value(*row as usize))
+                .collect(),
+        };
+        let failed = |source| Error::Arrow { table: Table::Person, source };
+        piece.rows = take_record_batch(&piece.rows, &kept).map_err(failed)?;
+        Ok((persons, piece))
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    pub(super) fn id(&self, place: usize) -> PersonId {
+        PersonId(self.ids[place])
+    }
+
+    /// The source table that the person's row comes from.
+    pub(super) fn source_table(&self, place: usize) -> u32 {
+        self.source_tables[place]
+    }
+
+    /// The place of each row's person, and the rows that have none.
+    pub(super) fn places(&self, piece: &Piece) -> Result<(Places, Vec<(u32, Refusal)>), Error> {
+        let ids = person_ids(piece)?;
+        let mut refused = Vec::new();
+        let mut places = Vec::with_capacity(ids.len());
+        // Exports mostly hold the rows of a person together.
+        let mut last: Option<(i64, Option<u32>)> = None;
+        for row in 0..ids.len() {
+            if ids.is_null(row) {
+                refused.push((row as u32, Refusal::NoPerson));
+                places.push(None);
+                continue;
+            }
+            let id = ids.value(row);
+            let place = match last {
+                Some((known, place)) if known == id => place,
+                _ => self.ids.binary_search(&id).ok().map(|place| place as u32),
+            };
+            last = Some((id, place));
+            if place.is_none() {
+                refused.push((row as u32, Refusal::Dangling));
+            }
+            places.push(place);
+        }
+        Ok((places, refused))
+    }
+}
+
+fn person_ids(piece: &Piece) -> Result<&Int64Array, Error> {
+    let table = piece.table;
+    let ids = table.person_column().and_then(|name| piece.primitive::<Int64Type>(name));
+    ids.ok_or(Error::Bug { table, broken: "rows of persons without persons" })
+}
+
+/// Fails if both rows have the hash of their own natural key as id, and the
+/// keys differ: then two persons would become one.
+fn refuse_collision(piece: &Piece, registry: &Registry, a: u32, b: u32) -> Result<(), Error> {
+    let keys: Option<&StringArray> =
+        piece.rows.column_by_name("person_source_value").and_then(|c| c.as_string_opt());
+    let Some(keys) = keys else { return Ok(()) };
+    let from = &piece.provenance;
+    let key = |row: u32| {
+        let row = row as usize;
+        let source = &registry.tables[from.source_table.value(row) as usize];
+        keys.is_valid(row).then(|| (source.system.as_str(), keys.value(row)))
+    };
+    let (Some(key_a), Some(key_b)) = (key(a), key(b)) else { return Ok(()) };
+    let id = person_ids(piece)?.value(a as usize);
+    let hashed = |(system, key): (&str, &str)| IdHasher::new(system, "person").id(&[key]);
+    if !collide(id, key_a, key_b, hashed) {
+        return Ok(());
+    }
+    let object = |row: u32| registry.objects[from.object.value(row as usize) as usize].path.clone();
+    Err(Error::Collision {
+        object: object(b),
+        line: from.line.value(b as usize),
+        other_object: object(a),
+        other_line: from.line.value(a as usize),
+    })
+}
+
+/// Whether an id is the hash of two different keys (system, natural key).
+fn collide<'a>(
+    id: i64,
+    a: (&'a str, &'a str),
+    b: (&'a str, &'a str),
+    hashed: impl Fn((&'a str, &'a str)) -> i64,
+) -> bool {
+    a != b && hashed(a) == id && hashed(b) == id
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_hashes_of_different_keys_collide() {
+        // No two keys are known whose real hashes are equal; so a weak hash.
+        let weak = |(_, key): (&str, &str)| key.len() as i64;
+        assert!(collide(2, ("s", "ab"), ("s", "cd"), weak));
+        assert!(collide(2, ("s", "ab"), ("t", "ab"), weak));
+        assert!(!collide(2, ("s", "ab"), ("s", "ab"), weak));
+        assert!(!collide(2, ("s", "ab"), ("s", "abc"), weak));
+        assert!(!collide(9, ("s", "ab"), ("s", "cd"), weak));
+    }
+}

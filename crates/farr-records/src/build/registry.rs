@@ -1,0 +1,129 @@
+//! Who hands rows over: systems, their tables, the objects read, and what the
+//! sources rejected.
+
+use std::collections::{BTreeMap, HashMap};
+
+use farr_store::Sha256Hash;
+
+use crate::{Derivations, ObjectId, ObjectRead, Reject, SourceTableId};
+
+/// One table of one source system.
+#[derive(Debug, Clone)]
+pub(super) struct SourceTable {
+    pub(super) system: String,
+    pub(super) name: String,
+    pub(super) read: u64,
+}
+
+/// A rejected source row, its texts as places in [`Registry::texts`].
+#[derive(Debug, Clone, Copy)]
+pub(super) struct KeptReject {
+    pub(super) source_table: u32,
+    pub(super) object: u32,
+    pub(super) line: u64,
+    pub(super) column: Option<u32>,
+    pub(super) reason: u32,
+}
+
+/// All that was registered, in order of arrival.
+#[derive(Debug, Default)]
+pub(super) struct Registry {
+    pub(super) tables: Vec<SourceTable>,
+    pub(super) systems: BTreeMap<String, Derivations>,
+    pub(super) objects: Vec<ObjectRead>,
+    pub(super) rejects: Vec<KeptReject>,
+    texts: Vec<String>,
+    text_places: HashMap<String, u32>,
+}
+
+/// The rank of each source table and object in the order of their names,
+/// which, unlike the order of arrival, does not depend on threads.
+#[derive(Debug)]
+pub(super) struct Ranks {
+    pub(super) tables: Vec<u32>,
+    pub(super) objects: Vec<u32>,
+}
+
+impl Registry {
+    pub(super) fn source_table(
+        &mut self,
+        system: &str,
+        name: &str,
+        derive: Derivations,
+    ) -> SourceTableId {
+        let known = self.systems.entry(system.to_owned()).or_default();
+        known.observation_periods |= derive.observation_periods;
+        known.condition_eras |= derive.condition_eras;
+        known.drug_eras |= derive.drug_eras;
+        known.providers_from_visits |= derive.providers_from_visits;
+        let place = self.tables.iter().position(|t| t.system == system && t.name == name);
+        let place = place.unwrap_or_else(|| {
+            let (system, name) = (system.to_owned(), name.to_owned());
+            self.tables.push(SourceTable { system, name, read: 0 });
+            self.tables.len() - 1
+        });
+        SourceTableId(place as u32)
+    }
+
+    pub(super) fn object(&mut self, object: ObjectRead) -> ObjectId {
+        self.objects.push(object);
+        ObjectId((self.objects.len() - 1) as u32)
+    }
+
+    pub(super) fn reject(&mut self, reject: Reject) {
+        let column = reject.column.map(|column| self.text(column));
+        let reason = self.text(reject.reason);
+        self.rejects.push(KeptReject {
+            source_table: reject.source_table.0,
+            object: reject.object.0,
+            line: reject.line.0,
+            column,
+            reason,
+        });
+    }
+
+    /// The place of a text, which is kept once.
+    pub(super) fn text(&mut self, text: String) -> u32 {
+        if let Some(place) = self.text_places.get(&text) {
+            return *place;
+        }
+        let place = self.texts.len() as u32;
+        self.texts.push(text.clone());
+        self.text_places.insert(text, place);
+        place
+    }
+
+    /// The text at a place that [`Registry::text`] gave.
+    pub(super) fn text_at(&self, place: u32) -> &str {
+        &self.texts[place as usize]
+    }
+
+    pub(super) fn ranks(&self) -> Ranks {
+        Ranks {
+            tables: ranks_by(&self.tables, |t| (&t.system, &t.name)),
+            objects: ranks_by(&self.objects, |o| (&o.system, &o.path)),
+        }
+    }
+
+    /// The hash of what the objects hold, in the order of their names.
+    pub(super) fn snapshot(&self) -> Sha256Hash {
+        let mut lines: Vec<String> = self
+            .objects
+            .iter()
+            .map(|o| format!("{}\0{}\0{}\n", o.system, o.path, o.sha256.as_deref().unwrap_or("")))
+            .collect();
+        lines.sort_unstable();
+        lines.dedup();
+        Sha256Hash::of(lines.concat().as_bytes())
+    }
+}
+
+fn ranks_by<'a, T, K: Ord>(items: &'a [T], key: impl Fn(&'a T) -> K) -> Vec<u32> {
+    let mut order: Vec<usize> = (0..items.len()).collect();
+    order.sort_by(|a, b| key(&items[*a]).cmp(&key(&items[*b])).then(a.cmp(b)));
+    let mut ranks = vec![0; items.len()];
+    for (rank, place) in order.into_iter().enumerate() {
+        ranks[place] = rank as u32;
+    }
+    ranks
+}

@@ -1,0 +1,76 @@
+//! Ids that several rows of a table have. They may lie in different shards, so
+//! ids are spilled in ranges of their hash and counted range by range.
+
+use super::spill::{Segment, Spill};
+use crate::manifest::RepeatedIds;
+use crate::{Error, PersonId, hash_of_person};
+
+/// Ids of a range, about.
+const IDS_PER_RANGE: u64 = 1 << 18;
+
+/// Into how many ranges the ids of so many rows are divided.
+pub(super) fn ranges_for(rows: u64) -> u32 {
+    (rows / IDS_PER_RANGE + 1).next_power_of_two().min(1 << 12) as u32
+}
+
+/// Ids of a shard in the spill file, range by range.
+#[derive(Debug)]
+pub(super) struct IdsSpilled {
+    ranges: Vec<Option<Segment>>,
+}
+
+/// Writes ids to the spill file.
+pub(super) fn spill_ids(spill: &Spill, ids: &[i64], ranges: u32) -> Result<IdsSpilled, Error> {
+    let mut parts: Vec<Vec<u8>> = vec![Vec::new(); ranges as usize];
+    for id in ids {
+        let high = hash_of_person(PersonId(*id)) >> 32;
+        let range = (high * u64::from(ranges)) >> 32;
+        parts[range as usize].extend_from_slice(&id.to_le_bytes());
+    }
+    let write = |part: Vec<u8>| (!part.is_empty()).then(|| spill.append(&part)).transpose();
+    Ok(IdsSpilled { ranges: parts.into_iter().map(write).collect::<Result<_, Error>>()? })
+}
+
+/// Counts the ids that occur more than once in one range of all shards.
+pub(super) fn count_range(
+    spill: &Spill,
+    shards: &[&IdsSpilled],
+    range: usize,
+) -> Result<RepeatedIds, Error> {
+    let mut ids = Vec::new();
+    for segment in shards.iter().filter_map(|shard| shard.ranges[range]) {
+        let bytes = spill.read(segment)?;
+        ids.extend(bytes.as_chunks::<8>().0.iter().map(|id| i64::from_le_bytes(*id)));
+    }
+    Ok(count(&mut ids))
+}
+
+/// Counts the ids that occur more than once; sorts them.
+pub(super) fn count(ids: &mut [i64]) -> RepeatedIds {
+    ids.sort_unstable();
+    let mut repeated = RepeatedIds::default();
+    for run in ids.chunk_by(|a, b| a == b).filter(|run| run.len() > 1) {
+        repeated.ids += 1;
+        repeated.rows += run.len() as u64;
+    }
+    repeated
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn repeated_ids_are_found_across_shards() {
+        let spill = Spill::new(None).unwrap();
+        let one = spill_ids(&spill, &[1, 2, 3, -7, -7], 4).unwrap();
+        let two = spill_ids(&spill, &[3, 4, 3], 4).unwrap();
+        let mut sum = RepeatedIds::default();
+        for range in 0..4 {
+            let found = count_range(&spill, &[&one, &two], range).unwrap();
+            sum.ids += found.ids;
+            sum.rows += found.rows;
+        }
+        assert_eq!(sum, RepeatedIds { ids: 2, rows: 5 });
+    }
+}

@@ -1,0 +1,241 @@
+//! One shard after the other: its persons, their rows in order, what is
+//! derived of them, and the files.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{AsArray, RecordBatch, UInt32Array};
+use arrow::compute::take_record_batch;
+use arrow::datatypes::Int64Type;
+use farr_disclosure::Labelled;
+use farr_store::{Location, Sha256Hash};
+
+use super::arrange::{arrange, person_keys, piece_keys};
+use super::balance::Fortunes;
+use super::buffers::{ColumnSet, Piece, Spilled, concept_columns, whole};
+use super::derive::{Ingredients, Observed, VisitProviders, condition_eras, drug_eras};
+use super::persons::Persons;
+use super::registry::{Ranks, Registry};
+use super::repeated::{IdsSpilled, ranges_for, spill_ids};
+use crate::manifest::FileEntry;
+use crate::{ConceptId, Derivations, Error, FinalIds, Scope, ShardId, Table, parquet_file};
+
+/// What every shard of a build needs to know.
+pub(super) struct Plan<'a> {
+    pub(super) location: &'a Location,
+    pub(super) registry: &'a Registry,
+    pub(super) spilled: &'a Spilled,
+    pub(super) ranks: Ranks,
+    pub(super) final_ids: FinalIds,
+    /// The tables that the store will have, and the columns that any of their
+    /// rows have.
+    pub(super) tables: BTreeMap<Table, ColumnSet>,
+    /// By source table, what is derived for its persons.
+    pub(super) derive: Vec<Derivations>,
+    /// Ingredients of drugs, where the vocabulary has any.
+    pub(super) ingredients: Option<Ingredients>,
+}
+
+/// What building a shard or a piece gave.
+#[derive(Default)]
+pub(super) struct Outcome {
+    pub(super) files: BTreeMap<Table, FileEntry>,
+    pub(super) fortunes: Fortunes,
+    pub(super) ids: BTreeMap<Table, IdsSpilled>,
+    pub(super) exposures_without_ingredient: u64,
+    pub(super) providers_filled: u64,
+}
+
+/// Tables made after all others, since they are derived of them.
+const DERIVED_LAST: [Table; 3] = [Table::ConditionEra, Table::DrugEra, Table::ObservationPeriod];
+
+impl Plan<'_> {
+    /// Builds a shard and writes its files.
+    pub(super) fn build_shard(&self, shard: ShardId) -> Result<Outcome, Error> {
+        let mut build = ShardBuild::start(self, shard)?;
+        if self.tables.contains_key(&Table::VisitOccurrence) {
+            let (rows, places) = build.events(Table::VisitOccurrence, None)?;
+            build.visit_providers = VisitProviders::of(&rows, &places);
+        }
+        let mut eras = BTreeMap::new();
+        for table in self.tables.keys().copied().filter(|table| table.scope() == Scope::Person) {
+            let done = matches!(table, Table::Person | Table::VisitOccurrence);
+            if done || DERIVED_LAST.contains(&table) {
+                continue;
+            }
+            let (rows, places) = build.events(table, None)?;
+            let persons = &build.persons;
+            if table == Table::ConditionOccurrence {
+                let asked = |place| build.asks(place).condition_eras;
+                eras.insert(Table::ConditionEra, condition_eras(&rows, &places, persons, asked)?);
+            }
+            if table == Table::DrugExposure {
+                let asked = |place| build.asks(place).drug_eras;
+                let ingredients = self.ingredients.as_ref();
+                let (rows, without) = drug_eras(&rows, &places, persons, ingredients, asked)?;
+                eras.insert(Table::DrugEra, rows);
+                build.outcome.exposures_without_ingredient += without;
+            }
+        }
+        let asked = |place| build.asks(place).observation_periods;
+        eras.insert(Table::ObservationPeriod, build.observed.periods(&build.persons, asked)?);
+        for table in DERIVED_LAST {
+            if self.tables.contains_key(&table) {
+                build.events(table, eras.get(&table))?;
+            }
+        }
+        Ok(build.outcome)
+    }
+
+    /// Builds a table without persons and writes its file. Gives its rows too.
+    pub(super) fn build_piece(
+        &self,
+        table: Table,
+        derived: Option<&RecordBatch>,
+    ) -> Result<(Outcome, RecordBatch), Error> {
+        let mut outcome = Outcome::default();
+        let columns = self.tables.get(&table).copied().unwrap_or_default();
+        let mut piece = self.spilled.one_piece(table, columns)?;
+        self.finalise_concepts(&mut piece)?;
+        if let Some(derived) = derived {
+            piece.add_derived(derived)?;
+        }
+        let arranged = arrange(&piece, piece_keys(&piece), &self.ranks)?;
+        outcome.fortunes.count(&piece, &arranged);
+        let rows = taken(&piece, &UInt32Array::from(arranged.kept))?;
+        let folder = if table.scope() == Scope::Site { "site" } else { "vocabulary" };
+        let path = format!("{folder}/{table}.parquet");
+        self.finish_table(&mut outcome, table, path, &rows, 0)?;
+        Ok((outcome, rows))
+    }
+
+    /// Puts final concept ids in place of provisional ones.
+    fn finalise_concepts(&self, piece: &mut Piece) -> Result<(), Error> {
+        for name in concept_columns(piece.table) {
+            let Some(concepts) = piece.primitive::<Int64Type>(name) else { continue };
+            if !concepts.values().iter().any(|id| self.final_ids.is_provisional(*id)) {
+                continue;
+            }
+            let finals = concepts.unary::<_, Int64Type>(|id| self.final_ids.of(ConceptId(id)).0);
+            piece.replace(name, Arc::new(finals))?;
+        }
+        Ok(())
+    }
+
+    /// Writes a table's file and notes its ids.
+    fn finish_table(
+        &self,
+        outcome: &mut Outcome,
+        table: Table,
+        path: String,
+        rows: &RecordBatch,
+        persons: u64,
+    ) -> Result<(), Error> {
+        let unique: Vec<&str> = table.id_column().into_iter().collect();
+        let rows = whole(table, rows)?;
+        let file = write(self.location, path, &rows, persons, &unique)?;
+        outcome.files.insert(table, file);
+        if let Some(ids) = table.id_column().filter(|_| table != Table::Person)
+            && let Some(ids) = rows.column_by_name(ids)
+            && let Some(ids) = ids.as_primitive_opt::<Int64Type>()
+        {
+            let seen = self.spilled.seen.get(&table).map_or(0, |seen| seen.rows);
+            let ids: Vec<i64> = ids.iter().flatten().collect();
+            let spilled = spill_ids(self.spilled.file(), &ids, ranges_for(seen))?;
+            outcome.ids.insert(table, spilled);
+        }
+        Ok(())
+    }
+}
+
+/// A shard under construction.
+struct ShardBuild<'a> {
+    plan: &'a Plan<'a>,
+    shard: ShardId,
+    persons: Persons,
+    observed: Observed,
+    visit_providers: VisitProviders,
+    outcome: Outcome,
+}
+
+impl<'a> ShardBuild<'a> {
+    /// Settles the persons and writes their table.
+    fn start(plan: &'a Plan<'a>, shard: ShardId) -> Result<Self, Error> {
+        let columns = plan.tables.get(&Table::Person).copied().unwrap_or_default();
+        let mut piece = plan.spilled.of_shard(Table::Person, columns, shard)?;
+        plan.finalise_concepts(&mut piece)?;
+        let mut outcome = Outcome::default();
+        let (persons, piece) =
+            Persons::settle(piece, plan.registry, &plan.ranks, &mut outcome.fortunes)?;
+        let path = path_of(Table::Person, shard);
+        let count = persons.len() as u64;
+        plan.finish_table(&mut outcome, Table::Person, path, &piece.rows, count)?;
+        let observed = Observed::new(persons.len());
+        let visit_providers = VisitProviders::default();
+        Ok(Self { plan, shard, persons, observed, visit_providers, outcome })
+    }
+
+    /// What is derived for the person at a place.
+    fn asks(&self, place: usize) -> Derivations {
+        self.plan.derive[self.persons.source_table(place) as usize]
+    }
+
+    /// Settles the rows of a table, with derived ones if given, and writes
+    /// them. Gives them in order, and the place of each row's person.
+    fn events(
+        &mut self,
+        table: Table,
+        derived: Option<&RecordBatch>,
+    ) -> Result<(RecordBatch, Vec<u32>), Error> {
+        let plan = self.plan;
+        let columns = plan.tables.get(&table).copied().unwrap_or_default();
+        let mut piece = plan.spilled.of_shard(table, columns, self.shard)?;
+        plan.finalise_concepts(&mut piece)?;
+        if let Some(derived) = derived {
+            piece.add_derived(derived)?;
+        }
+        let (places, refused) = self.persons.places(&piece)?;
+        if table != Table::VisitOccurrence {
+            let asked = |place| self.asks(place).providers_from_visits;
+            let filled = self.visit_providers.fill(&mut piece, &places, asked)?;
+            self.outcome.providers_filled += filled;
+        }
+        let arranged = arrange(&piece, person_keys(&piece, &places), &plan.ranks)?;
+        self.outcome.fortunes.count(&piece, &arranged);
+        self.outcome.fortunes.refuse(&piece, &refused);
+        let places: Vec<u32> =
+            arranged.kept.iter().filter_map(|row| places[*row as usize]).collect();
+        let rows = taken(&piece, &UInt32Array::from(arranged.kept))?;
+        self.observed.see(table, &rows, &places);
+        let persons = places.chunk_by(|a, b| a == b).count() as u64;
+        let path = path_of(table, self.shard);
+        plan.finish_table(&mut self.outcome, table, path, &rows, persons)?;
+        Ok((rows, places))
+    }
+}
+
+fn taken(piece: &Piece, rows: &UInt32Array) -> Result<RecordBatch, Error> {
+    let failed = |source| Error::Arrow { table: piece.table, source };
+    take_record_batch(&piece.rows, rows).map_err(failed)
+}
+
+/// Where the rows of a table lie in a store.
+fn path_of(table: Table, shard: ShardId) -> String {
+    format!("tables/{table}/{shard}.parquet")
+}
+
+/// Writes rows as a Parquet file.
+pub(super) fn write(
+    location: &Location,
+    path: String,
+    rows: &RecordBatch,
+    persons: u64,
+    unique: &[&str],
+) -> Result<FileEntry, Error> {
+    let failed = |source| Error::Parquet { object: location.url_of(&path), source };
+    let bytes = parquet_file::encode(rows, unique).map_err(failed)?;
+    let sha256 = Sha256Hash::of(&bytes);
+    let size = bytes.len() as u64;
+    location.write(&path, Labelled::person_level(bytes))?;
+    Ok(FileEntry { path, rows: rows.num_rows() as u64, persons, size, sha256 })
+}

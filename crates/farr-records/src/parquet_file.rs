@@ -1,0 +1,185 @@
+//! Parquet files of a store: to bytes, and from an object, column by column.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow::array::{RecordBatch, RecordBatchReader};
+use bytes::{Buf, Bytes};
+use farr_store::Location;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+};
+use parquet::arrow::{ArrowWriter, ProjectionMask};
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::reader::{ChunkReader, Length};
+use parquet::schema::types::ColumnPath;
+
+use crate::Error;
+
+/// Rows of a row group: fixed, so that bytes depend on rows alone.
+const ROW_GROUP_ROWS: usize = 1 << 17;
+
+/// Objects up to this size are read whole.
+const WHOLE_BYTES: u64 = 1 << 20;
+
+/// Ranges nearer to each other than this are read as one.
+const GAP_BYTES: u64 = 1 << 18;
+
+/// The bytes of a Parquet file with these rows: zstd, statistics, row groups
+/// of fixed size, and no dictionary for `unique` columns, where none helps.
+pub(crate) fn encode(batch: &RecordBatch, unique: &[&str]) -> Result<Bytes, ParquetError> {
+    let mut properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
+        .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .set_created_by("farr".to_owned());
+    for name in unique {
+        let column = ColumnPath::from((*name).to_owned());
+        properties = properties.set_column_dictionary_enabled(column, false);
+    }
+    let mut bytes = Vec::new();
+    let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), Some(properties.build()))?;
+    writer.write(batch)?;
+    writer.close()?;
+    Ok(bytes.into())
+}
+
+/// The footer of a Parquet object of known size.
+pub(crate) fn footer(location: &Location, path: &str, size: u64) -> Result<ParquetMetaData, Error> {
+    Ok(open(location, path, size)?.1)
+}
+
+/// The named columns of a Parquet object (`None`: all), as one batch, in the
+/// file's order. Only their bytes are fetched. Names that the file lacks are
+/// left out.
+pub(crate) fn read(
+    location: &Location,
+    path: &str,
+    size: u64,
+    columns: Option<&[&str]>,
+) -> Result<RecordBatch, Error> {
+    let (mut fetched, metadata) = open(location, path, size)?;
+    let failed = |source| Error::Parquet { object: location.url_of(path), source };
+    let descriptor = metadata.file_metadata().schema_descr_ptr();
+    let chosen: Vec<usize> = (0..descriptor.num_columns())
+        .filter(|i| columns.is_none_or(|names| names.contains(&descriptor.column(*i).name())))
+        .collect();
+    for range in ranges_of(&metadata, &chosen) {
+        if !fetched.holds(&range) {
+            let bytes = location.read_range(path, range.clone())?;
+            fetched.pieces.push((range.start, bytes));
+        }
+    }
+    let mask = ProjectionMask::leaves(&descriptor, chosen);
+    let options = ArrowReaderOptions::default();
+    let metadata = ArrowReaderMetadata::try_new(Arc::new(metadata), options).map_err(failed)?;
+    let rows = metadata.metadata().file_metadata().num_rows() as usize;
+    let mut reader = ParquetRecordBatchReaderBuilder::new_with_metadata(fetched, metadata)
+        .with_projection(mask)
+        .with_batch_size(rows.max(1))
+        .build()
+        .map_err(failed)?;
+    let schema = reader.schema();
+    match reader.next().transpose() {
+        Ok(None) => Ok(RecordBatch::new_empty(schema)),
+        Ok(Some(batch)) if batch.num_rows() == rows => Ok(batch),
+        Ok(Some(_)) => Err(failed(ParquetError::General("fewer rows than stated".to_owned()))),
+        Err(error) => Err(failed(error.into())),
+    }
+}
+
+/// Which bytes of the file the columns take, close ones joined.
+fn ranges_of(metadata: &ParquetMetaData, columns: &[usize]) -> Vec<Range<u64>> {
+    let mut ranges: Vec<Range<u64>> = Vec::new();
+    for group in metadata.row_groups() {
+        for column in columns {
+            let (start, length) = group.column(*column).byte_range();
+            ranges.push(start..start + length);
+        }
+    }
+    ranges.sort_by_key(|range| range.start);
+    let mut joined: Vec<Range<u64>> = Vec::new();
+    for range in ranges {
+        match joined.last_mut() {
+            Some(last) if range.start <= last.end + GAP_BYTES => last.end = last.end.max(range.end),
+            _ => joined.push(range),
+        }
+    }
+    joined
+}
+
+fn open(location: &Location, path: &str, size: u64) -> Result<(Fetched, ParquetMetaData), Error> {
+    let failed = |source| Error::Parquet { object: location.url_of(path), source };
+    let start = if size <= WHOLE_BYTES { 0 } else { size - (WHOLE_BYTES >> 4) };
+    let tail = location.read_range(path, start..size)?;
+    let mut fetched = Fetched { size, pieces: vec![(start, tail)] };
+    let trailer = fetched.bytes(size.saturating_sub(8), 8).map_err(failed)?;
+    let length = u64::from((&trailer[..4]).get_u32_le());
+    let footer_start = size.saturating_sub(8 + length);
+    if footer_start < start {
+        let bytes = location.read_range(path, footer_start..size)?;
+        fetched.pieces.push((footer_start, bytes));
+    }
+    let footer = fetched.bytes(footer_start, length as usize).map_err(failed)?;
+    let metadata = ParquetMetaDataReader::decode_metadata(&footer).map_err(failed)?;
+    Ok((fetched, metadata))
+}
+
+/// The parts of an object that have been fetched.
+struct Fetched {
+    size: u64,
+    /// Where each part starts, and its bytes.
+    pieces: Vec<(u64, Bytes)>,
+}
+
+impl Fetched {
+    fn holds(&self, range: &Range<u64>) -> bool {
+        let holds = |(start, bytes): &(u64, Bytes)| {
+            *start <= range.start && range.end <= start + bytes.len() as u64
+        };
+        self.pieces.iter().any(holds)
+    }
+
+    /// Bytes from `start` up to the end of the part that holds it.
+    fn tail(&self, start: u64) -> Result<Bytes, ParquetError> {
+        let holds = |(at, bytes): &&(u64, Bytes)| *at <= start && start - at < bytes.len() as u64;
+        let missing = || ParquetError::EOF("a part that was not fetched".to_owned());
+        let (at, bytes) = self.pieces.iter().rev().find(holds).ok_or_else(missing)?;
+        Ok(bytes.slice((start - at) as usize..))
+    }
+
+    fn bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
+        if length == 0 {
+            return Ok(Bytes::new());
+        }
+        let range = start..start + length as u64;
+        let holds = |(at, bytes): &&(u64, Bytes)| {
+            *at <= range.start && range.end <= at + bytes.len() as u64
+        };
+        let missing = || ParquetError::EOF("a part that was not fetched".to_owned());
+        let (at, bytes) = self.pieces.iter().find(holds).ok_or_else(missing)?;
+        let offset = (start - at) as usize;
+        Ok(bytes.slice(offset..offset + length))
+    }
+}
+
+impl Length for Fetched {
+    fn len(&self) -> u64 {
+        self.size
+    }
+}
+
+impl ChunkReader for Fetched {
+    type T = bytes::buf::Reader<Bytes>;
+
+    fn get_read(&self, start: u64) -> parquet::errors::Result<Self::T> {
+        Ok(self.tail(start)?.reader())
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
+        self.bytes(start, length)
+    }
+}

@@ -1,0 +1,227 @@
+//! Reading a records store: its manifest, shards, vocabulary and site tables;
+//! and the cohort rows that are kept beside them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::compute::{SortColumn, lexsort_to_indices, take_record_batch};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use farr_disclosure::{Labelled, PersonLevel};
+use farr_store::Location;
+use parquet::file::statistics::Statistics;
+
+use crate::manifest::{FORMAT_VERSION, FileEntry, MANIFEST_PATH, Manifest};
+use crate::{Day, Error, Scope, Shard, ShardId, Table, parquet_file};
+
+/// A records store at a place.
+#[derive(Clone)]
+pub struct RecordsStore {
+    location: Location,
+    manifest: Arc<Manifest>,
+}
+
+/// What a table holds, as `describe` prints it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableSummary {
+    /// The table.
+    pub table: Table,
+    /// Rows.
+    pub rows: u64,
+    /// Persons with at least one row; 0 for tables that are not persons'.
+    pub persons: u64,
+    /// The first and last start date, where there is any.
+    pub starts: Option<(Day, Day)>,
+    /// Its columns, in order.
+    pub columns: Vec<ColumnSummary>,
+}
+
+/// What a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ColumnSummary {
+    /// OMOP's name.
+    pub name: &'static str,
+    /// Rows without a value.
+    pub nulls: u64,
+}
+
+impl RecordsStore {
+    /// Opens a store by its manifest.
+    ///
+    /// # Errors
+    /// [`Error::Store`] if there is none, [`Error::Manifest`] if it cannot be
+    /// read, [`Error::FormatVersion`] if another farr wrote it.
+    pub fn open(location: &Location) -> Result<Self, Error> {
+        let bytes = location.read(MANIFEST_PATH)?;
+        let object = || location.url_of(MANIFEST_PATH);
+        let failed = |source| Error::Manifest { object: object(), source };
+        // The version first: manifests of other versions have other fields.
+        let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(failed)?;
+        let version = value.get("format_version").and_then(serde_json::Value::as_u64);
+        let found = version.and_then(|v| u32::try_from(v).ok()).unwrap_or_default();
+        if found != FORMAT_VERSION {
+            let expected = FORMAT_VERSION;
+            return Err(Error::FormatVersion { object: object(), found, expected });
+        }
+        let manifest = serde_json::from_value(value).map_err(failed)?;
+        Ok(Self { location: location.clone(), manifest: Arc::new(manifest) })
+    }
+
+    /// What the store says of itself.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The place of the store.
+    pub fn location(&self) -> &Location {
+        &self.location
+    }
+
+    /// Its shards, in order.
+    pub fn shards(&self) -> impl Iterator<Item = ShardId> {
+        ShardId::all(self.manifest.shard_count)
+    }
+
+    /// Reads columns of tables of one shard. Person, start date and id are
+    /// read of every table named, and the persons always, so that the shard
+    /// contract can be checked. Tables that the store lacks stay absent, and
+    /// so do names that are no columns of the table.
+    ///
+    /// # Errors
+    /// [`Error::UnknownShard`]; [`Error::Contract`] if the files break the
+    /// shard contract; and what fails in reading.
+    pub fn read_shard(
+        &self,
+        shard: ShardId,
+        tables: &BTreeMap<Table, Vec<&str>>,
+    ) -> Result<Shard, Error> {
+        let count = self.manifest.shard_count;
+        if shard.count() != count {
+            return Err(Error::UnknownShard { shard, count });
+        }
+        let mut batches = BTreeMap::new();
+        let persons = (!tables.contains_key(&Table::Person)).then_some(Table::Person);
+        for table in persons.into_iter().chain(tables.keys().copied()) {
+            if table.scope() != Scope::Person {
+                continue;
+            }
+            let Some(entry) = self.manifest.table(table) else { continue };
+            let Some(file) = entry.files.get(shard.index() as usize) else {
+                let broken = "the manifest has not one file per shard";
+                return Err(Error::Contract { table, row: 0, broken });
+            };
+            let keys = [table.person_column(), table.start_column(), table.id_column()];
+            let mut columns: Vec<&str> = keys.into_iter().flatten().collect();
+            columns.extend(tables.get(&table).into_iter().flatten());
+            batches.insert(table, self.read(file, Some(&columns))?);
+        }
+        Shard::new(shard, batches)
+    }
+
+    /// All rows of a vocabulary table, sorted by its ids; `None` if the store
+    /// lacks it.
+    pub fn read_vocabulary_table(&self, table: Table) -> Result<Option<RecordBatch>, Error> {
+        self.read_piece(table)
+    }
+
+    /// All rows of a site table, sorted by its id; `None` if the store lacks
+    /// it.
+    pub fn read_site_table(&self, table: Table) -> Result<Option<RecordBatch>, Error> {
+        self.read_piece(table)
+    }
+
+    /// What a table holds, from the statistics of its files; `None` if the
+    /// store lacks it.
+    pub fn summarise(&self, table: Table) -> Result<Option<TableSummary>, Error> {
+        let Some(entry) = self.manifest.table(table) else { return Ok(None) };
+        let names = table.columns().iter().map(|column| column.name);
+        let mut summary = TableSummary {
+            table,
+            rows: entry.rows,
+            persons: entry.persons,
+            starts: None,
+            columns: names.map(|name| ColumnSummary { name, nulls: 0 }).collect(),
+        };
+        for file in &entry.files {
+            self.summarise_file(file, &mut summary)?;
+        }
+        Ok(Some(summary))
+    }
+
+    /// Keeps cohort rows beside the records, sorted by cohort, person and
+    /// dates, as `cohort/<name>.parquet`. Columns as in [`cohort_schema`].
+    ///
+    /// # Errors
+    /// [`Error::Parquet`] for rows of another shape.
+    pub fn write_cohorts(
+        &self,
+        name: &str,
+        rows: Labelled<PersonLevel, RecordBatch>,
+    ) -> Result<(), Error> {
+        let path = format!("cohort/{name}.parquet");
+        let bytes = rows
+            .try_map(|rows| {
+                let rows = RecordBatch::try_new(cohort_schema(), rows.columns().to_vec())?;
+                let columns = rows.columns().iter();
+                let columns: Vec<SortColumn> =
+                    columns.map(|c| SortColumn { values: c.clone(), options: None }).collect();
+                let order = lexsort_to_indices(&columns, None)?;
+                parquet_file::encode(&take_record_batch(&rows, &order)?, &[])
+            })
+            .map_err(|source| Error::Parquet { object: self.location.url_of(&path), source })?;
+        Ok(self.location.write(&path, bytes)?)
+    }
+
+    /// The cohort rows kept under a name.
+    pub fn read_cohorts(&self, name: &str) -> Result<RecordBatch, Error> {
+        let path = format!("cohort/{name}.parquet");
+        let size = self.location.info(&path)?.size;
+        parquet_file::read(&self.location, &path, size, None)
+    }
+
+    fn read_piece(&self, table: Table) -> Result<Option<RecordBatch>, Error> {
+        let file = self.manifest.table(table).and_then(|entry| entry.files.first());
+        file.filter(|_| table.scope() != Scope::Person)
+            .map(|file| self.read(file, None))
+            .transpose()
+    }
+
+    fn read(&self, file: &FileEntry, columns: Option<&[&str]>) -> Result<RecordBatch, Error> {
+        parquet_file::read(&self.location, &file.path, file.size, columns)
+    }
+
+    fn summarise_file(&self, file: &FileEntry, summary: &mut TableSummary) -> Result<(), Error> {
+        let footer = parquet_file::footer(&self.location, &file.path, file.size)?;
+        let start = summary.table.start_column();
+        for group in footer.row_groups() {
+            for column in group.columns() {
+                let name = column.column_descr().name();
+                let known = summary.columns.iter_mut().find(|known| known.name == name);
+                let (Some(known), Some(statistics)) = (known, column.statistics()) else {
+                    continue;
+                };
+                known.nulls += statistics.null_count_opt().unwrap_or_default();
+                if let Statistics::Int32(days) = statistics
+                    && start == Some(known.name)
+                    && let (Some(first), Some(last)) = (days.min_opt(), days.max_opt())
+                {
+                    let (first, last) = (Day(*first), Day(*last));
+                    let (known_first, known_last) = summary.starts.unwrap_or((first, last));
+                    summary.starts = Some((known_first.min(first), known_last.max(last)));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The columns of cohort rows: OMOP's `cohort` table.
+pub fn cohort_schema() -> SchemaRef {
+    let field = |name: &str, kind| Field::new(name, kind, false);
+    Arc::new(Schema::new(vec![
+        field("cohort_definition_id", DataType::Int64),
+        field("subject_id", DataType::Int64),
+        field("cohort_start_date", DataType::Date32),
+        field("cohort_end_date", DataType::Date32),
+    ]))
+}

@@ -1,0 +1,153 @@
+//! Texts of dates and times into local days and local times.
+//!
+//! Instants (`...Z`, `...+01:00`) move into the source's zone, daylight saving
+//! included; dates and local times stay as they are.
+
+use farr_records::Day;
+use jiff::Timestamp;
+use jiff::civil::{Date, DateTime};
+use jiff::tz::TimeZone;
+
+use crate::Error;
+use crate::error::nearest;
+
+/// What a text says: a day, and the time of day where it says one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Moment {
+    pub(crate) day: Day,
+    /// Local microseconds since 1970.
+    pub(crate) local_us: Option<i64>,
+}
+
+/// What a bare year stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BareYear {
+    /// It is no date.
+    Refused,
+    /// Its first day.
+    First,
+    /// Its last day.
+    Last,
+}
+
+/// Reads dates and times in one zone.
+#[derive(Debug, Clone)]
+pub(crate) struct Clock {
+    zone: TimeZone,
+}
+
+impl Clock {
+    pub(crate) fn new(system: &str, timezone: &str) -> Result<Self, Error> {
+        let zone = TimeZone::get(timezone).map_err(|_| {
+            let database = jiff::tz::db();
+            let names: Vec<String> = database.available().map(|name| name.to_string()).collect();
+            let near = nearest(timezone, names.iter().map(String::as_str));
+            Error::Setting {
+                system: system.to_owned(),
+                setting: "timezone".to_owned(),
+                reason: format!("'{timezone}' is no IANA time zone"),
+                hint: near.map(|name| format!("; did you mean '{name}'?")).unwrap_or_default(),
+            }
+        })?;
+        Ok(Self { zone })
+    }
+
+    /// `YYYY-MM-DD`, `YYYYMMDD`, or a date and a time with `T` or blank, with
+    /// or without zone; `None` for anything else.
+    pub(crate) fn parse(&self, text: &str, bare_year: BareYear) -> Option<Moment> {
+        let text = text.trim();
+        if bare_year != BareYear::Refused && text.len() == 4 {
+            let year: i16 = text.parse().ok()?;
+            let day = match bare_year {
+                BareYear::Last => Day::from_ymd(year, 12, 31),
+                BareYear::First | BareYear::Refused => Day::from_ymd(year, 1, 1),
+            };
+            return day.map(|day| Moment { day, local_us: None });
+        }
+        if text.len() <= 10 {
+            let day = Day::from_date(text.parse::<Date>().ok()?);
+            return Some(Moment { day, local_us: None });
+        }
+        if !text.as_bytes().get(..8)?.iter().all(|b| b.is_ascii_digit() || *b == b'-') {
+            return None;
+        }
+        let time = &text.as_bytes()[8..];
+        let zone_starts = |b: &u8| matches!(b, b'Z' | b'z' | b'+');
+        if time.iter().any(zone_starts) || time[3..].contains(&b'-') {
+            return text.parse().ok().map(|instant| self.local(instant));
+        }
+        text.parse().ok().map(moment)
+    }
+
+    /// The local time of an instant, in microseconds since 1970 in UTC.
+    pub(crate) fn local_of(&self, utc_us: i64) -> Option<Moment> {
+        Timestamp::from_microsecond(utc_us).ok().map(|instant| self.local(instant))
+    }
+
+    fn local(&self, instant: Timestamp) -> Moment {
+        moment(self.zone.to_datetime(instant))
+    }
+}
+
+fn moment(local: DateTime) -> Moment {
+    let day = Day::from_date(local.date());
+    let time = local.time();
+    let seconds =
+        i64::from(time.hour()) * 3600 + i64::from(time.minute()) * 60 + i64::from(time.second());
+    let micros = seconds * 1_000_000 + i64::from(time.subsec_nanosecond() / 1000);
+    Moment { day, local_us: Some(i64::from(day.0) * 86_400_000_000 + micros) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chicago() -> Clock {
+        Clock::new("hospital", "America/Chicago").unwrap()
+    }
+
+    #[test]
+    fn instants_move_into_the_zone_and_dates_stay() {
+        let day = |text| chicago().parse(text, BareYear::Refused).map(|m| m.day.to_string());
+        for (text, expected) in [
+            ("2024-03-10", Some("2024-03-10")),
+            ("20240310", Some("2024-03-10")),
+            ("2024-03-10T05:59:59Z", Some("2024-03-09")),
+            ("2024-03-10T06:00:00Z", Some("2024-03-10")),
+            // Daylight saving: five hours, not six.
+            ("2024-07-10T04:59:59Z", Some("2024-07-09")),
+            ("2024-07-10T05:00:00Z", Some("2024-07-10")),
+            ("2024-07-10T00:30:00+09:00", Some("2024-07-09")),
+            ("2024-07-10 23:59:59", Some("2024-07-10")),
+            ("2024-07-10 23:59:59.123", Some("2024-07-10")),
+            ("2024-07-10T23:59:59", Some("2024-07-10")),
+            ("2024-02-30", None),
+            ("2024", None),
+            ("10/07/2024", None),
+            ("yesterday at noon", None),
+            ("", None),
+        ] {
+            assert_eq!(day(text).as_deref(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn times_are_local() {
+        let moment = chicago().parse("1970-01-02T06:00:01.5Z", BareYear::Refused).unwrap();
+        assert_eq!(moment.local_us, Some(86_401_500_000));
+        assert_eq!(chicago().local_of(0).unwrap().day, Day(-1));
+    }
+
+    #[test]
+    fn a_bare_year_is_its_first_or_last_day() {
+        let day = |rule| chicago().parse("2014", rule).unwrap().day.to_string();
+        assert_eq!(day(BareYear::First), "2014-01-01");
+        assert_eq!(day(BareYear::Last), "2014-12-31");
+    }
+
+    #[test]
+    fn an_unknown_zone_is_named_with_the_nearest() {
+        let error = Clock::new("hospital", "America/Chicgo").unwrap_err().to_string();
+        assert!(error.contains("America/Chicago"), "{error}");
+    }
+}

@@ -1,0 +1,248 @@
+//! What the tables and columns of a format are called, as data.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use crate::clock::BareYear;
+use crate::error::nearest;
+use crate::{Error, SourceSettings};
+
+/// How the text of a column is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// As text, as it is.
+    Text,
+    /// As text without blanks around it: ids and codes.
+    Code,
+    /// As a whole number.
+    Integer,
+    /// As a real number.
+    Number,
+    /// As a day, with the time of day where there is one.
+    When(BareYear),
+    /// As text, for the id of the row only: it has no place in the records.
+    NotKept,
+}
+
+/// What follows if a column is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Absence {
+    /// The table cannot be read; and a row without a value is a reject.
+    Error,
+    /// The table cannot be read; but values may be empty.
+    ErrorUnlessEmpty,
+    /// What it means, in words.
+    Means(&'static str),
+    /// Nothing that needs saying: the column may be missing in any export.
+    Silent,
+}
+
+impl Absence {
+    fn is_error(self) -> bool {
+        matches!(self, Self::Error | Self::ErrorUnlessEmpty)
+    }
+}
+
+/// A column: its logical name and the names that it has had.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ColumnLayout {
+    pub(crate) name: &'static str,
+    /// Any letter case; the first that the export has counts.
+    pub(crate) names: &'static [&'static str],
+    pub(crate) reading: Reading,
+    pub(crate) absence: Absence,
+}
+
+/// A table of a format.
+#[derive(Debug, Clone)]
+pub(crate) struct TableLayout {
+    pub(crate) name: &'static str,
+    /// What follows if no object holds it.
+    pub(crate) absence: Absence,
+    pub(crate) columns: Cow<'static, [ColumnLayout]>,
+    /// Columns of which the second must not lie before the first.
+    pub(crate) spans: &'static [(&'static str, &'static str)],
+    /// The first and last year that a date may have.
+    pub(crate) years: (i32, i32),
+}
+
+/// Years of events. The oldest living persons were born after 1850; what lies
+/// outside is a placeholder or a mistake.
+pub(crate) const YEARS_OF_EVENTS: (i32, i32) = (1850, 2199);
+/// Years of validity: `9999-12-31` is a usual "for good".
+pub(crate) const YEARS_OF_VALIDITY: (i32, i32) = (1, 9999);
+
+/// Which columns of one object are which.
+#[derive(Debug, Clone)]
+pub(crate) struct Header {
+    /// For each column of the layout that is read: its place in the layout,
+    /// its place in the object, the object's name of it.
+    pub(crate) read: Vec<(usize, usize, String)>,
+    pub(crate) absent: Vec<&'static str>,
+    pub(crate) unknown: Vec<String>,
+    pub(crate) not_kept: Vec<String>,
+}
+
+impl TableLayout {
+    /// Tells which of the `found` columns of an object are which.
+    pub(crate) fn resolve(
+        &self,
+        settings: &SourceSettings,
+        object: &str,
+        found: &[String],
+    ) -> Result<Header, Error> {
+        let renamed = self.renamed(settings)?;
+        let mut taken = vec![false; found.len()];
+        let mut header = Header {
+            read: Vec::new(),
+            absent: Vec::new(),
+            unknown: Vec::new(),
+            not_kept: Vec::new(),
+        };
+        for (index, column) in self.columns.iter().enumerate() {
+            let given = renamed.get(column.name).copied();
+            let names = given.as_ref().map_or(column.names, std::slice::from_ref);
+            let place = names
+                .iter()
+                .find_map(|name| found.iter().position(|other| other.eq_ignore_ascii_case(name)));
+            match place {
+                Some(place) if column.reading == Reading::NotKept => {
+                    taken[place] = true;
+                    header.not_kept.push(found[place].clone());
+                    header.read.push((index, place, found[place].clone()));
+                }
+                Some(place) => {
+                    taken[place] = true;
+                    header.read.push((index, place, found[place].clone()));
+                }
+                None if given.is_some() || column.absence.is_error() => {
+                    let wanted = given.unwrap_or(column.name);
+                    return Err(self.missing(object, column.name, wanted, found));
+                }
+                None => header.absent.push(column.name),
+            }
+        }
+        let unknown = found.iter().zip(&taken).filter(|(_, taken)| !**taken);
+        header.unknown = unknown.map(|(name, _)| name.clone()).collect();
+        Ok(header)
+    }
+
+    /// The settings' names for columns, by logical column.
+    fn renamed<'a>(
+        &self,
+        settings: &'a SourceSettings,
+    ) -> Result<BTreeMap<&'static str, &'a str>, Error> {
+        let mut renamed = BTreeMap::new();
+        let tables = settings.columns.iter();
+        for (_, columns) in tables.filter(|(table, _)| table.eq_ignore_ascii_case(self.name)) {
+            for (logical, name) in columns {
+                let known = self.columns.iter().find(|column| {
+                    let mut names = std::iter::once(&column.name).chain(column.names);
+                    names.any(|name| name.eq_ignore_ascii_case(logical))
+                });
+                let Some(column) = known else {
+                    let near = nearest(logical, self.columns.iter().map(|column| column.name));
+                    return Err(Error::Setting {
+                        system: settings.system.clone(),
+                        setting: format!("columns.{}.{logical}", self.name),
+                        reason: "the table has no such column".to_owned(),
+                        hint: near
+                            .map(|name| format!("; did you mean '{name}'?"))
+                            .unwrap_or_default(),
+                    });
+                };
+                renamed.insert(column.name, name.as_str());
+            }
+        }
+        Ok(renamed)
+    }
+
+    fn missing(&self, object: &str, column: &str, wanted: &str, found: &[String]) -> Error {
+        let near = nearest(wanted, found.iter().map(String::as_str)).unwrap_or("NAME");
+        Error::MissingColumn {
+            object: object.to_owned(),
+            table: self.name.to_owned(),
+            column: column.to_owned(),
+            found: if found.is_empty() { "nothing".to_owned() } else { found.join(", ") },
+            hint: format!(
+                "; if it has another name there, say so under the source's columns: {}.{column} = \"{near}\"",
+                self.name
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Format;
+
+    const COLUMNS: &[ColumnLayout] = &[
+        ColumnLayout {
+            name: "start",
+            names: &["START", "DATE"],
+            reading: Reading::When(BareYear::Refused),
+            absence: Absence::Error,
+        },
+        ColumnLayout {
+            name: "class",
+            names: &["CLASS"],
+            reading: Reading::Code,
+            absence: Absence::Means("no class"),
+        },
+        ColumnLayout {
+            name: "ssn",
+            names: &["SSN"],
+            reading: Reading::NotKept,
+            absence: Absence::Silent,
+        },
+    ];
+
+    fn layout() -> TableLayout {
+        TableLayout {
+            name: "encounters",
+            absence: Absence::Silent,
+            columns: Cow::Borrowed(COLUMNS),
+            spans: &[],
+            years: YEARS_OF_EVENTS,
+        }
+    }
+
+    fn settings(columns: &[(&str, &str)]) -> SourceSettings {
+        let mut settings = SourceSettings::new(Format::SyntheaCsv, "hospital");
+        let columns = columns.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
+        settings.columns.insert("encounters".to_owned(), columns);
+        settings
+    }
+
+    fn resolve(columns: &[(&str, &str)], found: &[&str]) -> Result<Header, Error> {
+        let found: Vec<String> = found.iter().map(|name| (*name).to_owned()).collect();
+        layout().resolve(&settings(columns), "encounters.csv", &found)
+    }
+
+    #[test]
+    fn names_of_any_year_and_case_are_found() {
+        let header = resolve(&[], &["more", "date", "Ssn"]).unwrap();
+        assert_eq!(header.read, [(0, 1, "date".to_owned()), (2, 2, "Ssn".to_owned())]);
+        assert_eq!(header.absent, ["class"]);
+        assert_eq!(header.unknown, ["more"]);
+        assert_eq!(header.not_kept, ["Ssn"]);
+    }
+
+    #[test]
+    fn a_site_says_what_it_calls_a_column() {
+        let header = resolve(&[("Start", "BEGIN")], &["begin", "date"]).unwrap();
+        assert_eq!(header.read, [(0, 0, "begin".to_owned())]);
+        assert_eq!(header.unknown, ["date"]);
+    }
+
+    #[test]
+    fn what_is_missing_is_named_with_the_nearest() {
+        let error = resolve(&[], &["STARTED", "CLASS"]).unwrap_err().to_string();
+        assert!(error.contains("encounters.start = \"STARTED\""), "{error}");
+        let error = resolve(&[("begin", "X")], &["START"]).unwrap_err().to_string();
+        assert!(error.contains("columns.encounters.begin"), "{error}");
+        let error = resolve(&[("class", "X")], &["START"]).unwrap_err().to_string();
+        assert!(error.contains("no column 'class'"), "{error}");
+    }
+}

@@ -1,0 +1,261 @@
+//! OMOP CDM 5.3 and 5.4, as CSV or Parquet: tables pass through typed, ids are
+//! kept. `docs/reference/source-omop.md` says what is done to which column.
+//!
+//! Rows of events that end before they start are kept as they are, since the
+//! cohort language says what they mean; they are counted in the summary.
+
+mod costs;
+mod layout;
+mod parquet;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow::array::{Array, ArrayRef, RecordBatch, TimestampMicrosecondArray};
+use farr_records::{Derivations, Intake, Kind, Scope, Table};
+use farr_store::{Location, ObjectInfo};
+use rayon::prelude::*;
+
+use self::costs::CostPersons;
+use crate::clock::Clock;
+use crate::error::nearest;
+use crate::layout::Absence;
+use crate::objects::assign;
+use crate::outgoing::{Mapped, Outgoing};
+use crate::pipeline::{Context, MapRows, TableReader};
+use crate::rows::Rows;
+use crate::tokens::Fault;
+use crate::{Error, SourceSettings, SourceSummary};
+
+const MICROS_A_DAY: i64 = 86_400_000_000;
+
+pub(crate) fn read<I>(
+    settings: &SourceSettings,
+    location: &Location,
+    intake: &I,
+) -> Result<SourceSummary, Error>
+where
+    I: Intake,
+    I::Error: std::error::Error + Send + Sync + 'static,
+{
+    read_tables(settings, location, intake, &Table::ALL, Table::Person, &|_, _| ())
+}
+
+/// Batches of the two tables that a mapping is made of.
+#[derive(Debug, Default)]
+pub(crate) struct VocabularyTables {
+    pub(crate) concept: Vec<RecordBatch>,
+    pub(crate) concept_relationship: Vec<RecordBatch>,
+}
+
+/// Reads vocabulary tables only, and keeps a copy of what a mapping needs.
+pub(crate) fn read_vocabulary<I>(
+    settings: &SourceSettings,
+    location: &Location,
+    intake: &I,
+) -> Result<(VocabularyTables, SourceSummary), Error>
+where
+    I: Intake,
+    I::Error: std::error::Error + Send + Sync + 'static,
+{
+    let tables: Vec<Table> =
+        Table::ALL.into_iter().filter(|table| table.scope() == Scope::Vocabulary).collect();
+    let kept = Mutex::new(VocabularyTables::default());
+    let keep = |table: Table, rows: &RecordBatch| {
+        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        match table {
+            Table::Concept => kept.concept.push(rows.clone()),
+            Table::ConceptRelationship => kept.concept_relationship.push(rows.clone()),
+            _ => {}
+        }
+    };
+    let summary = read_tables(settings, location, intake, &tables, Table::Concept, &keep)?;
+    Ok((kept.into_inner().unwrap_or_else(PoisonError::into_inner), summary))
+}
+
+fn read_tables<I>(
+    settings: &SourceSettings,
+    location: &Location,
+    intake: &I,
+    tables: &[Table],
+    required: Table,
+    keep: &(dyn Fn(Table, &RecordBatch) + Sync),
+) -> Result<SourceSummary, Error>
+where
+    I: Intake,
+    I::Error: std::error::Error + Send + Sync + 'static,
+{
+    let names: Vec<&str> = tables.iter().map(|table| table.name()).collect();
+    let mut assigned = assign(location, settings, &names, &[".csv", ".tsv", ".parquet"])?;
+    if !assigned.by_table.contains_key(required.name()) {
+        return Err(missing(location, required, &assigned.unknown));
+    }
+    let mut readers: Vec<TableReader> = Vec::new();
+    for table in tables {
+        let objects = assigned.by_table.remove(table.name()).unwrap_or_default();
+        let absence = match table {
+            table if *table == required => Absence::Error,
+            Table::ObservationPeriod => Absence::Means("made of each person's events"),
+            Table::ConditionEra | Table::DrugEra => {
+                Absence::Means("made of the exposures or occurrences")
+            }
+            _ => Absence::Means("the records have no such rows"),
+        };
+        readers.push(TableReader::new(layout::layout(*table, absence), objects));
+    }
+    let lacks = |table: Table| {
+        readers.iter().any(|r| r.layout.name == table.name() && r.objects.is_empty())
+    };
+    let context = Context {
+        settings,
+        location,
+        clock: Clock::new(&settings.system, &settings.timezone)?,
+        intake,
+        derive: Derivations {
+            observation_periods: lacks(Table::ObservationPeriod),
+            condition_eras: lacks(Table::ConditionEra),
+            drug_eras: lacks(Table::DrugEra),
+            providers_from_visits: false,
+        },
+    };
+    context.register(&mut readers);
+    let persons = CostPersons::read(&context, &readers)?;
+    let pieces: Vec<_> =
+        readers.iter().flat_map(|r| r.objects.iter().map(move |object| (r, object))).collect();
+    pieces.into_par_iter().with_max_len(1).try_for_each(|(reader, object)| {
+        let Some(table) = Table::from_name(reader.layout.name) else { return Ok(()) };
+        read_object(&context, reader, object, &|rows| {
+            let mapped = pass(table, rows, &persons)?;
+            for outgoing in &mapped.outgoing {
+                keep(table, &outgoing.rows);
+            }
+            note_backward(reader, table, rows);
+            Ok(mapped)
+        })
+    })?;
+    let mut summary =
+        SourceSummary { unknown_objects: assigned.unknown, ..SourceSummary::default() };
+    for reader in readers {
+        let (table, objects) = reader.into_summary();
+        summary.tables.push(table);
+        summary.objects.extend(objects);
+    }
+    summary.objects.sort_by(|a, b| a.path.cmp(&b.path));
+    note_empty_eras(&mut summary);
+    Ok(summary)
+}
+
+/// Reads an object of either form.
+fn read_object<I>(
+    context: &Context<'_, I>,
+    reader: &TableReader,
+    object: &ObjectInfo,
+    map: &MapRows,
+) -> Result<(), Error>
+where
+    I: Intake,
+    I::Error: std::error::Error + Send + Sync + 'static,
+{
+    if is_parquet(object) {
+        parquet::read(context, reader, object, map)
+    } else {
+        context.read_text(reader, object, map)
+    }
+}
+
+fn is_parquet(object: &ObjectInfo) -> bool {
+    object.path.to_ascii_lowercase().ends_with(".parquet")
+}
+
+fn missing(location: &Location, table: Table, unknown: &[String]) -> Error {
+    let near = nearest(table.name(), unknown.iter().map(String::as_str)).unwrap_or("PATH");
+    Error::MissingTable {
+        location: location.url().to_owned(),
+        table: table.name().to_owned(),
+        found: if unknown.is_empty() { "nothing else".to_owned() } else { unknown.join(", ") },
+        hint: format!(
+            "; if it has another name there, say so under the source's files: {table} = \"{near}\""
+        ),
+    }
+}
+
+/// Rows as they are, typed.
+fn pass(table: Table, rows: &Rows, persons: &CostPersons) -> Result<Mapped, Error> {
+    let mut columns: Vec<(&str, ArrayRef)> = Vec::new();
+    for column in table.columns().iter().filter(|column| rows.has(column.name)) {
+        let values = match column.kind {
+            Kind::Datetime => Arc::new(times(rows, column.name)) as ArrayRef,
+            kind => rows.values(column.name, &kind.data_type()),
+        };
+        columns.push((column.name, values));
+    }
+    let chosen = match table {
+        Table::Cost => persons.choose(rows, &mut columns),
+        Table::LocationHistory => of_persons(rows),
+        _ => None,
+    };
+    let Some((chosen, faults)) = chosen else {
+        let outgoing = Outgoing::new(table, rows.lines.clone(), true, columns)?;
+        return Ok(Mapped { outgoing: vec![outgoing], faults: Vec::new() });
+    };
+    let mut outgoing = Outgoing::of_rows(table, rows, &chosen, columns)?;
+    outgoing.stands_for_source = true;
+    Ok(Mapped { outgoing: vec![outgoing], faults })
+}
+
+/// Local times; midnight where there is a day only.
+fn times(rows: &Rows, name: &str) -> TimestampMicrosecondArray {
+    let (days, times) = (rows.days(name), rows.times(name));
+    if times.null_count() == days.null_count() {
+        return times;
+    }
+    let time = |row: usize| {
+        let midnight = days.is_valid(row).then(|| i64::from(days.value(row)) * MICROS_A_DAY);
+        if times.is_valid(row) { Some(times.value(row)) } else { midnight }
+    };
+    (0..rows.len()).map(time).collect()
+}
+
+/// Rows that can be kept, and the faults of the others.
+type Chosen = Option<(Vec<u32>, Vec<Fault>)>;
+
+/// Locations of persons; of care sites and others there is no history.
+fn of_persons(rows: &Rows) -> Chosen {
+    let domains = rows.text("domain_id");
+    let mut faults = Vec::new();
+    let mut chosen = Vec::new();
+    for row in 0..rows.len() {
+        if domains.is_null(row) || domains.value(row).trim().eq_ignore_ascii_case("person") {
+            chosen.push(row as u32);
+        } else {
+            let reason = "is not PERSON: only persons' locations are kept".to_owned();
+            let column = Some("domain_id".to_owned());
+            faults.push(Fault { line: rows.lines[row], column, reason });
+        }
+    }
+    (!faults.is_empty()).then_some((chosen, faults))
+}
+
+fn note_backward(reader: &TableReader, table: Table, rows: &Rows) {
+    let (Some(start), Some(end)) = (table.start_column(), table.end_column()) else { return };
+    let (starts, ends) = (rows.days(start), rows.days(end));
+    let backward = starts
+        .iter()
+        .zip(ends.iter())
+        .filter(|pair| matches!(pair, (Some(start), Some(end)) if end < start));
+    reader.count_backward(backward.count() as u64);
+}
+
+/// An era table that is there and empty is kept so; but it may be a surprise.
+fn note_empty_eras(summary: &mut SourceSummary) {
+    for (eras, events) in [("condition_era", "condition_occurrence"), ("drug_era", "drug_exposure")]
+    {
+        let has_events = summary.tables.iter().any(|t| t.table == events && t.rows_read > 0);
+        let empty =
+            |t: &&mut crate::TableSummary| t.table == eras && t.objects > 0 && t.rows_read == 0;
+        if let Some(table) = summary.tables.iter_mut().find(empty).filter(|_| has_events) {
+            table.notes.push(format!(
+                "it is there and empty, though {events} has rows: kept so; take the file away to have the eras made"
+            ));
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Rows for the records, on their way out of a source.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray, UInt32Array};
+use arrow::compute::{cast, take};
+use arrow::datatypes::{Field, Schema};
+use farr_records::{IdHasher, Kind, Line, Table};
+
+use crate::Error;
+use crate::rows::Rows;
+use crate::tokens::Fault;
+
+/// Rows for one table.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    pub(crate) table: Table,
+    pub(crate) rows: RecordBatch,
+    pub(crate) lines: Vec<Line>,
+    /// See [`Incoming`](farr_records::Incoming).
+    pub(crate) stands_for_source: bool,
+}
+
+/// What becomes of one batch: its rows by table, and those not kept.
+#[derive(Debug, Default)]
+pub(crate) struct Mapped {
+    pub(crate) outgoing: Vec<Outgoing>,
+    pub(crate) faults: Vec<Fault>,
+}
+
+impl Outgoing {
+    /// Rows of these columns; those the table does not have are left out, the
+    /// others get the table's types.
+    pub(crate) fn new(
+        table: Table,
+        lines: Vec<Line>,
+        stands_for_source: bool,
+        columns: Vec<(&str, ArrayRef)>,
+    ) -> Result<Self, Error> {
+        let failed = |source| Error::Arrow { object: table.name().to_owned(), source };
+        let mut fields = Vec::with_capacity(columns.len());
+        let mut arrays = Vec::with_capacity(columns.len());
+        for (name, values) in columns {
+            let Some(column) = table.column(name) else { continue };
+            let data_type = column.kind.data_type();
+            fields.push(Field::new(name, data_type.clone(), column.kind != Kind::Person));
+            arrays.push(cast(&values, &data_type).map_err(failed)?);
+        }
+        let rows = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).map_err(failed)?;
+        debug_assert_eq!(rows.num_rows(), lines.len());
+        Ok(Self { table, rows, lines, stands_for_source })
+    }
+
+    /// As [`new`](Self::new), of the rows in `chosen` only.
+    pub(crate) fn of_rows(
+        table: Table,
+        rows: &Rows,
+        chosen: &[u32],
+        columns: Vec<(&str, ArrayRef)>,
+    ) -> Result<Self, Error> {
+        let lines = chosen.iter().map(|row| rows.lines[*row as usize]).collect();
+        let places = UInt32Array::from(chosen.to_vec());
+        let failed = |source| Error::Arrow { object: table.name().to_owned(), source };
+        let columns = columns
+            .into_iter()
+            .map(|(name, values)| Ok((name, take(&values, &places, None).map_err(failed)?)))
+            .collect::<Result<_, Error>>()?;
+        Self::new(table, lines, false, columns)
+    }
+}
+
+/// The ids of natural keys of one part each; null where there is no key.
+pub(crate) fn ids_of(hasher: &IdHasher, keys: &StringArray) -> ArrayRef {
+    let ids: Int64Array = keys.iter().map(|key| key.map(|key| hasher.id(&[key]))).collect();
+    Arc::new(ids)
+}
+
+/// The same value for every row.
+pub(crate) fn constant(value: i64, rows: usize) -> ArrayRef {
+    Arc::new(Int64Array::from_value(value, rows))
+}
+
+/// The same text for every row.
+pub(crate) fn constant_text(value: &str, rows: usize) -> ArrayRef {
+    Arc::new(StringArray::from_iter_values(std::iter::repeat_n(value, rows)))
+}
+
+/// An id for each row, of all that it says: equal rows have equal ids, also
+/// when another year's export has more columns that are empty.
+pub(crate) fn ids_of_rows(hasher: &IdHasher, rows: &Rows) -> Int64Array {
+    let texts = rows.texts();
+    let mut key: Vec<&str> = Vec::with_capacity(2 * texts.len());
+    (0..rows.len())
+        .map(|row| {
+            key.clear();
+            for (name, text) in texts.iter().filter(|(_, text)| text.is_valid(row)) {
+                key.extend([*name, text.value(row)]);
+            }
+            Some(hasher.id(&key))
+        })
+        .collect()
+}

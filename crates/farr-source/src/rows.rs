@@ -1,0 +1,363 @@
+//! Typed rows of one batch, and what could not be typed.
+
+use std::collections::BTreeMap;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Date32Array, Float64Array, Int64Array, StringArray,
+    TimestampMicrosecondArray, new_null_array,
+};
+use arrow::compute::{cast, filter};
+use arrow::datatypes::{
+    DataType, Date32Type, Float64Type, Int64Type, TimeUnit, TimestampMicrosecondType,
+};
+use farr_records::Line;
+
+use crate::Error;
+use crate::clock::{BareYear, Clock, Moment};
+use crate::layout::{Absence, Reading, TableLayout};
+use crate::tokens::Fault;
+use crate::typing::{integers, integers_of_numbers, numbers, trimmed};
+
+/// A column as it came: text of a CSV, or any type of a Parquet object.
+#[derive(Debug)]
+pub(crate) struct RawColumn<'h> {
+    /// Its place in the layout.
+    pub(crate) index: usize,
+    /// What the object calls it.
+    pub(crate) name: &'h str,
+    pub(crate) values: ArrayRef,
+}
+
+/// Rows whose every value could be read.
+#[derive(Debug, Default)]
+pub(crate) struct Rows {
+    pub(crate) lines: Vec<Line>,
+    columns: BTreeMap<&'static str, Column>,
+}
+
+#[derive(Debug)]
+struct Column {
+    /// Text, Int64, Float64 or Date32.
+    values: ArrayRef,
+    /// Beside days: the local time.
+    times: Option<ArrayRef>,
+    /// The text that it was read from, where it was text.
+    text: Option<ArrayRef>,
+}
+
+impl Rows {
+    /// How many rows there are.
+    pub(crate) fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// Whether the export has the column.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.columns.contains_key(name)
+    }
+
+    /// The column, or nulls.
+    pub(crate) fn values(&self, name: &str, data_type: &DataType) -> ArrayRef {
+        match self.columns.get(name) {
+            Some(column) => column.values.clone(),
+            None => new_null_array(data_type, self.len()),
+        }
+    }
+
+    pub(crate) fn text(&self, name: &str) -> StringArray {
+        self.values(name, &DataType::Utf8).as_string().clone()
+    }
+
+    pub(crate) fn integers(&self, name: &str) -> Int64Array {
+        self.values(name, &DataType::Int64).as_primitive::<Int64Type>().clone()
+    }
+
+    pub(crate) fn numbers(&self, name: &str) -> Float64Array {
+        self.values(name, &DataType::Float64).as_primitive::<Float64Type>().clone()
+    }
+
+    pub(crate) fn days(&self, name: &str) -> Date32Array {
+        self.values(name, &DataType::Date32).as_primitive::<Date32Type>().clone()
+    }
+
+    /// The local times of a column of days; null where it says a day only.
+    pub(crate) fn times(&self, name: &str) -> TimestampMicrosecondArray {
+        let times = self.columns.get(name).and_then(|column| column.times.clone());
+        let times = times.unwrap_or_else(|| {
+            new_null_array(&DataType::Timestamp(TimeUnit::Microsecond, None), self.len())
+        });
+        times.as_primitive::<TimestampMicrosecondType>().clone()
+    }
+
+    /// Name and text of every column that came as text, in order of name.
+    pub(crate) fn texts(&self) -> Vec<(&'static str, &StringArray)> {
+        let texts = self.columns.iter();
+        texts.filter_map(|(name, c)| Some((*name, c.text.as_ref()?.as_string::<i32>()))).collect()
+    }
+}
+
+/// Faults by row; a row's first one stands.
+struct Faults<'a> {
+    lines: &'a [Line],
+    by_row: Vec<Option<Fault>>,
+    any: bool,
+}
+
+impl Faults<'_> {
+    fn add(&mut self, row: usize, column: &str, reason: impl Into<String>) {
+        if self.by_row[row].is_none() {
+            let column = Some(column.to_owned());
+            self.by_row[row] = Some(Fault { line: self.lines[row], column, reason: reason.into() });
+            self.any = true;
+        }
+    }
+}
+
+/// Types the columns as the layout says; rows with a value that is none of its
+/// type, is missing and must not be, or lies out of range are faults.
+pub(crate) fn typed(
+    lines: Vec<Line>,
+    raw: &[RawColumn],
+    layout: &TableLayout,
+    clock: &Clock,
+) -> Result<(Rows, Vec<Fault>), Error> {
+    let mut faults = Faults { lines: &lines, by_row: vec![None; lines.len()], any: false };
+    let mut columns = BTreeMap::new();
+    for column in raw {
+        let shape = &layout.columns[column.index];
+        let read = read_column(column, shape.reading, layout, clock, &mut faults)?;
+        if shape.absence == Absence::Error {
+            for row in (0..lines.len()).filter(|row| read.values.is_null(*row)) {
+                faults.add(row, column.name, "is empty");
+            }
+        }
+        columns.insert(shape.name, read);
+    }
+    for (start, end) in layout.spans {
+        let (Some(first), Some(last)) = (columns.get(start), columns.get(end)) else { continue };
+        let name = raw.iter().find(|c| layout.columns[c.index].name == *end).map_or("", |c| c.name);
+        for row in ends_before_start(first, last) {
+            faults.add(row, name, "ends before it starts");
+        }
+    }
+    if !faults.any {
+        return Ok((Rows { lines, columns }, Vec::new()));
+    }
+    let by_row = faults.by_row;
+    let keep: BooleanArray = by_row.iter().map(|fault| Some(fault.is_none())).collect();
+    let failed = |source| Error::Arrow { object: layout.name.to_owned(), source };
+    for column in columns.values_mut() {
+        let kept = |array: &ArrayRef| filter(array, &keep).map_err(failed);
+        column.values = kept(&column.values)?;
+        column.times = column.times.as_ref().map(kept).transpose()?;
+        column.text = column.text.as_ref().map(kept).transpose()?;
+    }
+    let lines = lines.iter().zip(&by_row).filter(|(_, f)| f.is_none()).map(|(l, _)| *l).collect();
+    Ok((Rows { lines, columns }, by_row.into_iter().flatten().collect()))
+}
+
+/// Rows whose last day lies before the first, or, on one day, whose last time
+/// does.
+fn ends_before_start(first: &Column, last: &Column) -> Vec<usize> {
+    let (start, end) =
+        (first.values.as_primitive::<Date32Type>(), last.values.as_primitive::<Date32Type>());
+    (0..start.len())
+        .filter(|row| start.is_valid(*row) && end.is_valid(*row))
+        .filter(|row| {
+            let days = end.value(*row).cmp(&start.value(*row));
+            days.is_lt() || (days.is_eq() && time_is_earlier(last, first, *row))
+        })
+        .collect()
+}
+
+fn time_is_earlier(a: &Column, b: &Column, row: usize) -> bool {
+    let time = |column: &Column| {
+        let times = column.times.as_ref()?.as_primitive::<TimestampMicrosecondType>();
+        times.is_valid(row).then(|| times.value(row))
+    };
+    matches!((time(a), time(b)), (Some(a), Some(b)) if a < b)
+}
+
+fn read_column(
+    column: &RawColumn,
+    reading: Reading,
+    layout: &TableLayout,
+    clock: &Clock,
+    faults: &mut Faults,
+) -> Result<Column, Error> {
+    if let Some(text) = as_text(&column.values) {
+        return read_text(text, column.name, reading, layout, clock, faults);
+    }
+    let failed = |source| Error::Arrow { object: layout.name.to_owned(), source };
+    let values = match reading {
+        Reading::Text | Reading::Code | Reading::NotKept => {
+            let whole = whole_numbers(&column.values);
+            cast(whole.as_ref().unwrap_or(&column.values), &DataType::Utf8).map_err(failed)?
+        }
+        Reading::Number => {
+            let read = cast(&column.values, &DataType::Float64).map_err(failed)?;
+            let finite = |x: Option<f64>| x.filter(|x| x.is_finite());
+            // A Parquet double that is not a number is how some tools write null.
+            let read: Float64Array =
+                read.as_primitive::<Float64Type>().iter().map(finite).collect();
+            std::sync::Arc::new(read)
+        }
+        Reading::Integer => {
+            let read = match whole_numbers(&column.values) {
+                Some(read) => read,
+                None => cast(&column.values, &DataType::Int64).map_err(failed)?,
+            };
+            for row in (0..read.len()).filter(|i| read.is_null(*i) && column.values.is_valid(*i)) {
+                if !is_nan(&column.values, row) {
+                    faults.add(row, column.name, "is no whole number");
+                }
+            }
+            read
+        }
+        Reading::When(_) => {
+            return read_times(column, layout, clock, faults).map_err(failed);
+        }
+    };
+    Ok(Column { values, times: None, text: None })
+}
+
+/// Whole numbers of a column of real or decimal ones.
+fn whole_numbers(values: &ArrayRef) -> Option<ArrayRef> {
+    let scaled = match values.data_type() {
+        DataType::Float16 | DataType::Float32 | DataType::Float64 => true,
+        DataType::Decimal128(_, scale) | DataType::Decimal256(_, scale) => *scale > 0,
+        _ => false,
+    };
+    let read = scaled.then(|| cast(values, &DataType::Float64).ok()).flatten()?;
+    Some(std::sync::Arc::new(integers_of_numbers(read.as_primitive::<Float64Type>())))
+}
+
+fn is_nan(values: &ArrayRef, row: usize) -> bool {
+    values.as_primitive_opt::<Float64Type>().is_some_and(|values| values.value(row).is_nan())
+}
+
+/// The column's texts, if it is one of texts.
+fn as_text(values: &ArrayRef) -> Option<StringArray> {
+    let is_text = match values.data_type() {
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
+        DataType::Dictionary(_, value) => {
+            matches!(**value, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
+        }
+        _ => false,
+    };
+    let text = is_text.then(|| cast(values, &DataType::Utf8).ok()).flatten()?;
+    Some(text.as_string().clone())
+}
+
+fn read_text(
+    text: StringArray,
+    name: &str,
+    reading: Reading,
+    layout: &TableLayout,
+    clock: &Clock,
+    faults: &mut Faults,
+) -> Result<Column, Error> {
+    use std::sync::Arc;
+    if reading == Reading::Text {
+        let values: ArrayRef = Arc::new(text);
+        return Ok(Column { text: Some(values.clone()), values, times: None });
+    }
+    let text = trimmed(&text);
+    let mut times = None;
+    let (values, wanted): (ArrayRef, _) = match reading {
+        Reading::Integer => (Arc::new(integers(&text)?), "is no whole number"),
+        Reading::Number => (Arc::new(numbers(&text)?), "is no number"),
+        Reading::When(bare_year) => {
+            let moments = text.iter().map(|t| t.and_then(|t| clock.parse(t, bare_year)));
+            let (days, local) = columns_of(moments, text.len());
+            times = Some(Arc::new(local) as ArrayRef);
+            check_years(&days, name, layout, faults);
+            (Arc::new(days), "is no date that exists")
+        }
+        Reading::Code | Reading::Text | Reading::NotKept => (Arc::new(text.clone()), ""),
+    };
+    if values.null_count() > text.null_count() {
+        for row in (0..text.len()).filter(|row| values.is_null(*row) && text.is_valid(*row)) {
+            faults.add(row, name, wanted);
+        }
+    }
+    Ok(Column { values, times, text: Some(Arc::new(text)) })
+}
+
+fn columns_of(
+    moments: impl Iterator<Item = Option<Moment>>,
+    rows: usize,
+) -> (Date32Array, TimestampMicrosecondArray) {
+    let mut days = Date32Array::builder(rows);
+    let mut times = TimestampMicrosecondArray::builder(rows);
+    for moment in moments {
+        days.append_option(moment.map(|moment| moment.day.0));
+        times.append_option(moment.and_then(|moment| moment.local_us));
+    }
+    (days.finish(), times.finish())
+}
+
+fn check_years(days: &Date32Array, name: &str, layout: &TableLayout, faults: &mut Faults) {
+    let (first, last) = layout.years;
+    let day = |year: i32, month, day| {
+        i16::try_from(year).ok().and_then(|year| farr_records::Day::from_ymd(year, month, day))
+    };
+    let (Some(least), Some(most)) = (day(first, 1, 1), day(last, 12, 31)) else { return };
+    for row in 0..days.len() {
+        if days.is_valid(row) && !(least.0..=most.0).contains(&days.value(row)) {
+            faults.add(row, name, format!("is a date outside {first} to {last}"));
+        }
+    }
+}
+
+/// Days and local times of a column of dates or timestamps.
+fn read_times(
+    column: &RawColumn,
+    layout: &TableLayout,
+    clock: &Clock,
+    faults: &mut Faults,
+) -> Result<Column, arrow::error::ArrowError> {
+    use std::sync::Arc;
+    let values = &column.values;
+    let (days, times) = match values.data_type() {
+        DataType::Date32 => (values.as_primitive::<Date32Type>().clone(), None),
+        DataType::Timestamp(_, zone) => {
+            let micros = cast(values, &DataType::Timestamp(TimeUnit::Microsecond, zone.clone()))?;
+            let micros = micros.as_primitive::<TimestampMicrosecondType>();
+            let moment = |us: i64| match zone {
+                Some(_) => clock.local_of(us),
+                None => Some(Moment {
+                    day: farr_records::Day(us.div_euclid(86_400_000_000) as i32),
+                    local_us: Some(us),
+                }),
+            };
+            let moments = micros.iter().map(|us| us.and_then(moment));
+            let (days, times) = columns_of(moments, micros.len());
+            (days, Some(Arc::new(times) as ArrayRef))
+        }
+        _ => (cast(values, &DataType::Date32)?.as_primitive::<Date32Type>().clone(), None),
+    };
+    for row in (0..days.len()).filter(|row| days.is_null(*row) && values.is_valid(*row)) {
+        faults.add(row, column.name, "is no date that exists");
+    }
+    check_years(&days, column.name, layout, faults);
+    Ok(Column { values: Arc::new(days), times, text: None })
+}
+
+/// Whether a Parquet column of this type can be read so.
+pub(crate) fn can_read(data_type: &DataType, reading: Reading) -> Result<(), &'static str> {
+    let is_text = as_text(&new_null_array(data_type, 0)).is_some();
+    let is_whole = data_type.is_integer() || *data_type == DataType::Boolean;
+    let is_number = is_whole || data_type.is_floating() || data_type.is_decimal();
+    let is_time =
+        matches!(data_type, DataType::Date32 | DataType::Date64 | DataType::Timestamp(_, _));
+    let (can, expected) = match reading {
+        _ if is_text || *data_type == DataType::Null => (true, ""),
+        Reading::Text | Reading::Code => (is_number || is_time, "text"),
+        Reading::Integer => (is_number, "whole numbers"),
+        Reading::Number => (is_number, "numbers"),
+        Reading::When(BareYear::Refused | BareYear::First | BareYear::Last) => (is_time, "dates"),
+        Reading::NotKept => (true, ""),
+    };
+    if can { Ok(()) } else { Err(expected) }
+}

@@ -1,0 +1,87 @@
+//! What to read, and what was found.
+
+use std::collections::BTreeMap;
+
+use farr_records::ObjectRead;
+use serde::{Deserialize, Serialize};
+
+/// The format of an export.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Format {
+    /// CSV files as Synthea writes them, of any year.
+    SyntheaCsv,
+    /// OMOP CDM 5.3 or 5.4 tables, as CSV or Parquet.
+    Omop,
+}
+
+/// How to read one export.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceSettings {
+    /// Its format.
+    pub format: Format,
+    /// The name of the source system: ids are made of it, so it must not change.
+    pub system: String,
+    /// The IANA name of the zone in whose local time days are counted.
+    pub timezone: String,
+    /// What this site calls columns: table, logical column, name in the export.
+    pub columns: BTreeMap<String, BTreeMap<String, String>>,
+    /// Where this site keeps tables: table, path of an object or folder.
+    pub files: BTreeMap<String, String>,
+}
+
+impl SourceSettings {
+    /// An export with its usual names, in UTC.
+    pub fn new(format: Format, system: &str) -> Self {
+        Self {
+            format,
+            system: system.to_owned(),
+            timezone: "UTC".to_owned(),
+            columns: BTreeMap::new(),
+            files: BTreeMap::new(),
+        }
+    }
+}
+
+/// What was found in an export.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct SourceSummary {
+    /// The objects that were read, with their hashes, by path.
+    pub objects: Vec<ObjectRead>,
+    /// Every table that the format has, in the format's order.
+    pub tables: Vec<TableSummary>,
+    /// Objects that belong to no known table, by path.
+    pub unknown_objects: Vec<String>,
+}
+
+/// What was found of one table.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct TableSummary {
+    /// The table's name.
+    pub table: String,
+    /// How many objects hold it.
+    pub objects: usize,
+    /// Rows read.
+    pub rows_read: u64,
+    /// Rows rejected while reading.
+    pub rows_rejected: u64,
+    /// If no object holds it: what that means.
+    pub absent: Option<String>,
+    /// Columns that no object of the table has, with what that means.
+    pub absent_columns: Vec<AbsentColumn>,
+    /// Columns that are not known, and so not kept.
+    pub unknown_columns: Vec<String>,
+    /// Columns that are known and have no place in the records.
+    pub columns_not_kept: Vec<String>,
+    /// What else a reader of the run should know.
+    pub notes: Vec<String>,
+}
+
+/// A known column that an export lacks.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct AbsentColumn {
+    /// The logical column.
+    pub column: String,
+    /// What its absence means.
+    pub meaning: String,
+}

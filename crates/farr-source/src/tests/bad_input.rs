@@ -1,0 +1,1 @@
+//! Bad input gets an error or a reject.

@@ -1,0 +1,8 @@
+//! Whole exports, read into a small intake in memory.
+
+mod bad_input;
+mod exports;
+mod intake;
+mod synthea;
+mod time;
+mod vocabulary;

@@ -1,0 +1,229 @@
+//! Splitting delimited text into columns of text, with the line of each row.
+
+use std::io::{self, Cursor, Read};
+
+use arrow::array::{StringArray, StringBuilder};
+use csv::{ByteRecord, ReaderBuilder, StringRecord};
+use farr_records::Line;
+
+/// At most so many rows in a batch,
+const ROWS_MAX: usize = 65_536;
+/// and at most so many bytes, or one row more.
+const BYTES_MAX: usize = 16 << 20;
+/// A header longer than this is none.
+const HEADER_BYTES_MAX: usize = 1 << 20;
+
+/// Why a row was not kept, and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fault {
+    pub(crate) line: Line,
+    /// The export's column at fault, if it is one column.
+    pub(crate) column: Option<String>,
+    pub(crate) reason: String,
+}
+
+/// Rows as text; an empty field is null.
+#[derive(Debug)]
+pub(crate) struct TextRows {
+    pub(crate) lines: Vec<Line>,
+    /// One array for each column that was asked for.
+    pub(crate) columns: Vec<StringArray>,
+    /// How many rows were read, faulty ones too.
+    pub(crate) rows_read: u64,
+    pub(crate) faults: Vec<Fault>,
+}
+
+/// A delimited text that is being split.
+///
+/// The header tells the delimiter: comma, tab, semicolon or bar, whichever is
+/// most frequent. Tab-separated text has no quotes, since Athena writes names
+/// with quotes in them as they are.
+pub(crate) struct Tokens {
+    reader: csv::Reader<Box<dyn Read + Send>>,
+    header: Vec<String>,
+    record: ByteRecord,
+}
+
+impl Tokens {
+    /// Reads the header; `None` if there is nothing at all.
+    pub(crate) fn open(mut content: Box<dyn Read + Send>) -> io::Result<Option<Self>> {
+        let first = first_line(&mut content)?;
+        let bytes = first.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&first);
+        if bytes.iter().all(u8::is_ascii_whitespace) && bytes.len() < HEADER_BYTES_MAX {
+            return Ok(None);
+        }
+        let line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
+        let count = |delimiter: u8| line.iter().filter(|b| **b == delimiter).count();
+        let delimiter = [b'|', b';', b'\t', b','].into_iter().max_by_key(|d| count(*d));
+        let delimiter = delimiter.unwrap_or(b',');
+        let whole: Box<dyn Read + Send> = Box::new(Cursor::new(bytes.to_vec()).chain(content));
+        let mut reader = ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .delimiter(delimiter)
+            .quoting(delimiter != b'\t')
+            .buffer_capacity(1 << 18)
+            .from_reader(whole);
+        let mut record = ByteRecord::new();
+        reader.read_byte_record(&mut record).map_err(io_error)?;
+        let header = record.iter().map(|name| String::from_utf8_lossy(name).trim().to_owned());
+        let header = header.collect();
+        Ok(Some(Self { reader, header, record }))
+    }
+
+    /// The names of the columns, without blanks around them.
+    pub(crate) fn header(&self) -> &[String] {
+        &self.header
+    }
+
+    /// The next rows, of the columns at `places` of the header; `None` after
+    /// the last.
+    pub(crate) fn next_rows(&mut self, places: &[usize]) -> io::Result<Option<TextRows>> {
+        let mut builders: Vec<StringBuilder> =
+            places.iter().map(|_| StringBuilder::new()).collect();
+        let mut lines = Vec::new();
+        let mut faults = Vec::new();
+        let mut bytes = 0;
+        let mut rows_read = 0;
+        while lines.len() < ROWS_MAX && bytes < BYTES_MAX && rows_read < ROWS_MAX as u64 {
+            let mut record = std::mem::take(&mut self.record);
+            if !self.reader.read_byte_record(&mut record).map_err(io_error)? {
+                break;
+            }
+            rows_read += 1;
+            bytes += record.as_slice().len();
+            let line = Line(record.position().map_or(0, csv::Position::line));
+            match self.checked(record, line) {
+                Ok(record) => {
+                    for (builder, place) in builders.iter_mut().zip(places) {
+                        let field = record.get(*place).unwrap_or_default();
+                        builder.append_option((!field.is_empty()).then_some(field));
+                    }
+                    lines.push(line);
+                    self.record = record.into_byte_record();
+                }
+                Err(fault) => faults.push(fault),
+            }
+        }
+        if rows_read == 0 {
+            return Ok(None);
+        }
+        let columns = builders.iter_mut().map(StringBuilder::finish).collect();
+        Ok(Some(TextRows { lines, columns, rows_read, faults }))
+    }
+
+    fn checked(&self, record: ByteRecord, line: Line) -> Result<StringRecord, Fault> {
+        let fault = |column: Option<usize>, reason: String| Fault {
+            line,
+            column: column.and_then(|place| self.header.get(place).cloned()),
+            reason,
+        };
+        if record.len() != self.header.len() {
+            let (found, expected) = (record.len(), self.header.len());
+            let lines = self.reader.position().line().saturating_sub(line.0);
+            let spans = if lines > 1 {
+                format!("; it spans {lines} lines, perhaps a quote is not closed")
+            } else {
+                String::new()
+            };
+            return Err(fault(None, format!("{found} columns, expected {expected}{spans}")));
+        }
+        if record.as_slice().contains(&0) {
+            let place = record.iter().position(|field| field.contains(&0));
+            return Err(fault(place, "holds a NUL byte".to_owned()));
+        }
+        StringRecord::from_byte_record(record).map_err(|error| {
+            fault(Some(error.utf8_error().field()), "is not valid UTF-8".to_owned())
+        })
+    }
+}
+
+/// Everything up to the first line's end, and perhaps some of the next.
+fn first_line(content: &mut impl Read) -> io::Result<Vec<u8>> {
+    let mut first = Vec::new();
+    let mut chunk = [0; 4096];
+    loop {
+        let n = match content.read(&mut chunk) {
+            Ok(n) => n,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+            Err(e) => return Err(e),
+        };
+        first.extend_from_slice(&chunk[..n]);
+        if n == 0 || chunk[..n].contains(&b'\n') || first.len() >= HEADER_BYTES_MAX {
+            return Ok(first);
+        }
+    }
+}
+
+fn io_error(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::new(io::ErrorKind::InvalidData, format!("{other:?}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn split(text: &'static [u8]) -> (Vec<String>, Vec<Vec<Option<String>>>, Vec<Fault>) {
+        let mut tokens = Tokens::open(Box::new(text)).unwrap().unwrap();
+        let header = tokens.header().to_vec();
+        let places: Vec<usize> = (0..header.len()).collect();
+        let (mut rows, mut faults) = (Vec::new(), Vec::new());
+        while let Some(batch) = tokens.next_rows(&places).unwrap() {
+            let texts = |i: usize| {
+                let value = |c: &StringArray| c.iter().nth(i).flatten().map(str::to_owned);
+                batch.columns.iter().map(value).collect()
+            };
+            rows.extend((0..batch.lines.len()).map(texts));
+            assert_eq!(batch.rows_read as usize, batch.lines.len() + batch.faults.len());
+            faults.extend(batch.faults);
+        }
+        (header, rows, faults)
+    }
+
+    fn texts(row: &[Option<String>]) -> Vec<&str> {
+        row.iter().map(|t| t.as_deref().unwrap_or("-")).collect()
+    }
+
+    #[test]
+    fn marks_line_ends_and_quotes() {
+        let text = b"\xef\xbb\xbfa, b ,c\r\n1,\"x,\r\n\"\"y\"\"\",\r\n\r\n4,5,6";
+        let (header, rows, faults) = split(text);
+        assert_eq!(header, ["a", "b", "c"]);
+        assert_eq!(texts(&rows[0]), ["1", "x,\r\n\"y\"", "-"]);
+        assert_eq!(texts(&rows[1]), ["4", "5", "6"]);
+        assert!(faults.is_empty());
+    }
+
+    #[test]
+    fn bad_rows_are_placed() {
+        let (_, rows, faults) = split(b"a,b\n1\n2,\xff\n3,x\n4,a\0b\n5,6,7\n");
+        assert_eq!(rows.len(), 1);
+        let places: Vec<_> = faults.iter().map(|f| (f.line.0, f.column.as_deref())).collect();
+        assert_eq!(places, [(2, None), (3, Some("b")), (5, Some("b")), (6, None)]);
+        assert_eq!(faults[0].reason, "1 columns, expected 2");
+    }
+
+    #[test]
+    fn an_open_quote_is_named() {
+        let (_, rows, faults) = split(b"a,b\n1,2\n3,\"4\n5,6\n7,8\n");
+        assert_eq!(rows.len(), 2);
+        let (_, _, faults_of_three) = split(b"a,b,c\n3,\"4\n5,6\n7,8\n");
+        assert!(faults.is_empty());
+        assert!(faults_of_three[0].reason.contains("quote"), "{:?}", faults_of_three[0]);
+    }
+
+    #[test]
+    fn tabs_have_no_quotes() {
+        let (header, rows, _) = split(b"id\tname\n1\t\"Ringer's\" 5\"\n");
+        assert_eq!(header, ["id", "name"]);
+        assert_eq!(texts(&rows[0]), ["1", "\"Ringer's\" 5\""]);
+    }
+
+    #[test]
+    fn nothing_is_nothing() {
+        assert!(Tokens::open(Box::new(&b"\xef\xbb\xbf\n"[..])).unwrap().is_none());
+    }
+}

@@ -1,0 +1,100 @@
+//! Texts into numbers, not strictly: what cannot be one becomes null, and the
+//! caller tells that from an empty text. Polars does the reading.
+
+use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, StringArray};
+use arrow::datatypes::{Float64Type, Int64Type};
+use polars::prelude::{DataType, Series};
+
+use crate::Error;
+use crate::bridge::{to_array, to_series};
+
+/// Whole numbers up to here are exact as real numbers.
+const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
+
+fn read_as(text: &StringArray, data_type: &DataType) -> Result<ArrayRef, Error> {
+    let series: Series = to_series("text", text)?;
+    let failed = |source| Error::Frame { object: "a column of text".to_owned(), source };
+    to_array(&series.cast(data_type).map_err(failed)?)
+}
+
+/// Real numbers; blanks around them are allowed, infinities are not.
+pub(crate) fn numbers(text: &StringArray) -> Result<Float64Array, Error> {
+    let trimmed = trimmed(text);
+    let read = read_as(&trimmed, &DataType::Float64)?;
+    Ok(finite(read.as_primitive::<Float64Type>()))
+}
+
+/// Whole numbers, also when written as real ones (`12.0`).
+pub(crate) fn integers(text: &StringArray) -> Result<Int64Array, Error> {
+    let trimmed = trimmed(text);
+    let read = read_as(&trimmed, &DataType::Int64)?;
+    let read = read.as_primitive::<Int64Type>();
+    if read.null_count() == text.null_count() {
+        return Ok(read.clone());
+    }
+    let whole = integers_of_numbers(&numbers(text)?);
+    let either = |i: usize| {
+        if read.is_valid(i) {
+            Some(read.value(i))
+        } else {
+            whole.is_valid(i).then(|| whole.value(i))
+        }
+    };
+    Ok((0..text.len()).map(either).collect())
+}
+
+/// Real numbers that are whole, as such; null where they are not.
+pub(crate) fn integers_of_numbers(numbers: &Float64Array) -> Int64Array {
+    let whole = |x: f64| (x.fract() == 0.0 && x.abs() <= EXACT_MAX).then_some(x as i64);
+    numbers.iter().map(|x| x.and_then(whole)).collect()
+}
+
+fn finite(numbers: &Float64Array) -> Float64Array {
+    if numbers.iter().flatten().all(f64::is_finite) {
+        return numbers.clone();
+    }
+    numbers.iter().map(|x| x.filter(|x| x.is_finite())).collect()
+}
+
+/// Texts without blanks around them; one of blanks only is null.
+pub(crate) fn trimmed(text: &StringArray) -> StringArray {
+    let is_trimmed = |t: &str| {
+        let bytes = t.as_bytes();
+        !bytes.first().is_none_or(u8::is_ascii_whitespace)
+            && !bytes.last().is_none_or(u8::is_ascii_whitespace)
+    };
+    if text.iter().flatten().all(is_trimmed) {
+        return text.clone();
+    }
+    text.iter().map(|t| t.map(str::trim).filter(|t| !t.is_empty())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_number_is_null() {
+        let text = StringArray::from(vec![
+            Some("12"),
+            Some(" -7 "),
+            Some("12.0"),
+            Some("12.5"),
+            Some("9223372036854775807"),
+            Some("-9223372036854775808"),
+            Some("9223372036854775808"),
+            Some("12a"),
+            Some("inf"),
+            Some("1e3"),
+            None,
+        ]);
+        let whole: Vec<_> = integers(&text).unwrap().iter().collect();
+        let (most, least) = (Some(i64::MAX), Some(i64::MIN));
+        let expected =
+            [Some(12), Some(-7), Some(12), None, most, least, None, None, None, Some(1000), None];
+        assert_eq!(whole, expected);
+        let real: Vec<_> = numbers(&text).unwrap().iter().collect();
+        assert_eq!(real[3], Some(12.5));
+        assert_eq!((real[7], real[8], real[10]), (None, None, None));
+    }
+}
