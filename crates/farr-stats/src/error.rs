@@ -31,12 +31,20 @@ pub enum Error {
         row: usize,
     },
     /// A covariate is missing (NaN) or infinite.
-    #[error("covariate {covariate} is missing or infinite in row {row}: remove or impute it before")]
+    #[error(
+        "covariate {covariate} is missing or infinite in row {row}: remove or impute it before"
+    )]
     CovariateNotFinite {
         /// The covariate, from 0.
         covariate: usize,
         /// The row, from 0.
         row: usize,
+    },
+    /// A covariate's values are so near or far apart that squares overflow.
+    #[error("covariate {covariate} spreads by less than 1e-100 or more than 1e100: rescale it")]
+    CovariateScale {
+        /// The covariate, from 0.
+        covariate: usize,
     },
     /// A number is outside of what the column may hold.
     #[error("'{column}' in row {row} is outside of its range: {expected} expected")]

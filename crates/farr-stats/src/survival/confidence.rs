@@ -97,10 +97,7 @@ mod tests {
         close(bounds(ConfidenceType::Log), (0.5 * (-0.196_f64).exp(), 0.5 * 0.196_f64.exp()));
         // log-log: 0.5^exp(+-0.196 / log 0.5)
         let factor = (0.196 / 0.5_f64.ln().abs()).exp();
-        close(
-            bounds(ConfidenceType::LogLog),
-            (0.5_f64.powf(factor), 0.5_f64.powf(1.0 / factor)),
-        );
+        close(bounds(ConfidenceType::LogLog), (0.5_f64.powf(factor), 0.5_f64.powf(1.0 / factor)));
         // logit: odds 1 times exp(+-0.392)
         let odds = 0.392_f64.exp();
         close(bounds(ConfidenceType::Logit), (1.0 / (1.0 + odds), odds / (1.0 + odds)));

@@ -111,8 +111,7 @@ fn steps_of(rows: &CompetingRisks, order: &[u32], cause: u32) -> Vec<(f64, f64, 
         }
         if own > 0.0 {
             add(own, 1.0 + incidence * b);
-            let variance =
-                sums[0] + incidence * incidence * sums[2] - 2.0 * incidence * sums[1];
+            let variance = sums[0] + incidence * incidence * sums[2] - 2.0 * incidence * sums[1];
             steps.push((time, incidence, variance));
         }
         survival = after;

@@ -252,8 +252,7 @@ impl Sample {
     /// own martingale and what it does to the censoring curve.
     fn influences(&self, beta: &[f64], steps: &Steps) -> Vec<f64> {
         let (design, p) = (&self.design, self.design.columns);
-        let risk: Vec<f64> =
-            design.linear_predictor(beta).iter().map(|eta| eta.exp()).collect();
+        let risk: Vec<f64> = design.linear_predictor(beta).iter().map(|eta| eta.exp()).collect();
         let mut out = vec![0.0; design.size * p];
         // Up to t: sums of d / s0 and d mean / s0. From t on: the same times G.
         let mut passed = vec![0.0; 1 + p];
@@ -270,8 +269,7 @@ impl Sample {
             let tied = (start..design.size).take_while(|&i| design.time[i] == time).count();
             let range = start..start + tied;
             let at_risk = (design.size - start) as f64;
-            let censored =
-                range.clone().filter(|&i| self.exit[i] == Exit::Censored).count() as f64;
+            let censored = range.clone().filter(|&i| self.exit[i] == Exit::Censored).count() as f64;
             // q(t) of the paper: what a censoring at t moves, before the
             // events of t itself have passed.
             let q: Vec<f64> =
@@ -339,9 +337,13 @@ impl Steps {
             steps.mean.extend(at.s1.iter().rev().map(|s| s / at.s0));
         });
         // Backwards, each row too, so that one reversal rights them all.
-        for column in
-            [&mut steps.time, &mut steps.events, &mut steps.censoring, &mut steps.s0, &mut steps.mean]
-        {
+        for column in [
+            &mut steps.time,
+            &mut steps.events,
+            &mut steps.censoring,
+            &mut steps.s0,
+            &mut steps.mean,
+        ] {
             column.reverse();
         }
         debug_assert_eq!(steps.mean.len(), steps.time.len() * p);

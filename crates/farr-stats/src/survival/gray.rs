@@ -217,8 +217,7 @@ impl Stratum {
                 continue;
             }
             let t4 = (1.0 - pooled) / g.survival;
-            let ties =
-                if g.other > 1.0 { 1.0 - (g.other - 1.0) / (g.n - 1.0) } else { 1.0 };
+            let ties = if g.other > 1.0 { 1.0 - (g.other - 1.0) / (g.n - 1.0) } else { 1.0 };
             let hazard = ties * g.survival_left * g.survival_left * g.other / (g.n * g.n);
             g.v3 += t4 * t4 * hazard;
             self.add_moments(k, hazard, -t4, 0.0);

@@ -216,11 +216,17 @@ mod tests {
     fn nothing_to_compare_is_named() {
         let rows = FollowUp::new(&[1.0, 2.0], &[true, false]);
         let what = "log-rank test";
-        assert_eq!(log_rank(&rows, &[3, 3], None, 0.0), Err(Error::TooFewGroups { what, found: 1 }));
+        assert_eq!(
+            log_rank(&rows, &[3, 3], None, 0.0),
+            Err(Error::TooFewGroups { what, found: 1 })
+        );
         let censored = FollowUp::new(&[1.0, 2.0], &[false, false]);
         assert_eq!(log_rank(&censored, &[0, 1], None, 0.0), Err(Error::NoEvents { what }));
         // The other group has left before the only event.
         let rows = FollowUp::new(&[1.0, 2.0], &[false, true]);
-        assert_eq!(log_rank(&rows, &[0, 1], None, 0.0), Err(Error::TooFewGroups { what, found: 1 }));
+        assert_eq!(
+            log_rank(&rows, &[0, 1], None, 0.0),
+            Err(Error::TooFewGroups { what, found: 1 })
+        );
     }
 }

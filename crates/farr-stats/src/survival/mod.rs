@@ -29,6 +29,8 @@ mod log_rank;
 mod nelson_aalen;
 mod newton;
 mod prediction;
+#[cfg(test)]
+mod properties;
 mod restricted_mean;
 mod risk_table;
 
@@ -41,9 +43,7 @@ pub use curve::{RestrictedMean, SurvivalAt, SurvivalCurve, SurvivalQuantile};
 pub use fine_gray::{FineGrayFit, fine_gray};
 pub use follow_up::FollowUp;
 pub use gray::{GrayTest, gray_test};
-pub use kaplan_meier::{
-    CurveVariance, KaplanMeierOptions, kaplan_meier, kaplan_meier_by_group,
-};
+pub use kaplan_meier::{CurveVariance, KaplanMeierOptions, kaplan_meier, kaplan_meier_by_group};
 pub use log_rank::{LogRank, log_rank};
 pub use nelson_aalen::{fleming_harrington, nelson_aalen};
 pub use prediction::{

@@ -130,4 +130,3 @@ fn check_monotone(range: &[f64], step: &[f64], gain: f64, before: f64) -> Result
         (0..step.len()).max_by(|&a, &b| moves(a).total_cmp(&moves(b))).unwrap_or_default();
     Err(Error::MonotoneLikelihood { covariate })
 }
-

@@ -70,8 +70,7 @@ pub fn restricted_mean_difference(
     let difference = other.mean - reference.mean;
     let std_err = other.std_err.hypot(reference.std_err);
     let ratio = other.mean / reference.mean;
-    let log_std_err =
-        (other.std_err / other.mean).hypot(reference.std_err / reference.mean);
+    let log_std_err = (other.std_err / other.mean).hypot(reference.std_err / reference.mean);
     Ok(RestrictedMeanDifference {
         difference,
         difference_std_err: std_err,

@@ -105,12 +105,9 @@ impl HazardSteps {
         // The walk goes back in time: turn each stratum's steps round.
         for bounds in steps.starts.windows(2) {
             let (a, b) = (bounds[0], bounds[1]);
-            for column in [
-                &mut steps.time,
-                &mut steps.hazard,
-                &mut steps.hazard_own,
-                &mut steps.variance,
-            ] {
+            for column in
+                [&mut steps.time, &mut steps.hazard, &mut steps.hazard_own, &mut steps.variance]
+            {
                 column[a..b].reverse();
             }
             for matrix in [&mut steps.mean, &mut steps.x_hazard, &mut steps.x_hazard_own] {

@@ -144,8 +144,7 @@ pub(crate) fn derivatives(design: &Design, beta: &[f64], ties: Ties) -> Derivati
     // exponential cannot overflow.
     let top = eta.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let eta: Vec<f64> = eta.into_iter().map(|eta| eta - top).collect();
-    let risk: Vec<f64> =
-        eta.iter().zip(&design.weight).map(|(eta, w)| w * eta.exp()).collect();
+    let risk: Vec<f64> = eta.iter().zip(&design.weight).map(|(eta, w)| w * eta.exp()).collect();
     let mut log_likelihood = 0.0;
     let mut score = vec![0.0; p];
     let mut triangle = vec![0.0; p * (p + 1) / 2];
@@ -183,8 +182,7 @@ fn model_of(
     let covariance = (0..p)
         .map(|i| (0..p).map(|j| scaled_covariance[i * p + j] / (scale[i] * scale[j])).collect())
         .collect();
-    let coefficient =
-        |j: usize| if aliased.contains(&j) { f64::NAN } else { beta[j] / scale[j] };
+    let coefficient = |j: usize| if aliased.contains(&j) { f64::NAN } else { beta[j] / scale[j] };
     let center = |j: usize| if design.is_indicator[j] { 0.0 } else { design.mean[j] };
     let zero = Cholesky::of(masked(&start.information, &aliased, p), p);
     let wald = Cholesky::of(masked(&scaled_covariance, &aliased, p), p);

@@ -65,9 +65,8 @@ impl CoxModel {
         let used: Vec<usize> = (0..p).filter(|j| !self.fit.aliased.contains(j)).collect();
         let test = |tested: &[usize]| score_test(&blocks, &u, p, &used, tested);
         let undefined = ChiSquareTest { chi_square: f64::NAN, degrees_of_freedom: 0, p: f64::NAN };
-        let covariates: Result<Vec<_>> = (0..p)
-            .map(|j| if used.contains(&j) { test(&[j]) } else { Ok(undefined) })
-            .collect();
+        let covariates: Result<Vec<_>> =
+            (0..p).map(|j| if used.contains(&j) { test(&[j]) } else { Ok(undefined) }).collect();
         Ok(ProportionalityTest { covariates: covariates?, global: test(&used)? })
     }
 
@@ -143,9 +142,8 @@ fn score_test(
             matrix[a * size + b] /= scale[a] * scale[b];
         }
     }
-    let score: Vec<f64> = (0..size)
-        .map(|a| if a < used.len() { 0.0 } else { u[index(a).0] / scale[a] })
-        .collect();
+    let score: Vec<f64> =
+        (0..size).map(|a| if a < used.len() { 0.0 } else { u[index(a).0] / scale[a] }).collect();
     let statistic = Cholesky::of(matrix, size)
         .quadratic_of_inverse(&score)
         .ok_or(Error::Singular { what: "proportionality test" })?;

@@ -56,9 +56,8 @@ impl CoxModel {
         let found = self.residuals_by_position();
         let martingale = design.unsort(&found.martingale);
         let event = |row: usize| f64::from(u8::from(design.event[row]));
-        let deviance: Vec<f64> = (0..design.size)
-            .map(|i| deviance(found.martingale[i], event(i)))
-            .collect();
+        let deviance: Vec<f64> =
+            (0..design.size).map(|i| deviance(found.martingale[i], event(i))).collect();
         let by_row = |matrix: &[f64], factor: &dyn Fn(usize, usize) -> f64| {
             let mut rows = vec![Vec::new(); design.size];
             for (i, &row) in design.order.iter().enumerate() {
@@ -153,8 +152,7 @@ impl CoxModel {
             let offset = steps.starts[s] + s;
             for i in bounds[0]..bounds[1] {
                 let passed = steps.passed(s, design.time[i]);
-                let entered =
-                    design.entry.as_ref().map_or(0, |entry| steps.passed(s, entry[i]));
+                let entered = design.entry.as_ref().map_or(0, |entry| steps.passed(s, entry[i]));
                 let event = design.event[i] && design.weight[i] > 0.0;
                 // Those with a tied event bear part of their own time's step.
                 let own = event && self.ties == Ties::Efron;

@@ -115,8 +115,7 @@ pub(crate) fn walk(
     for (stratum, bounds) in design.starts.windows(2).enumerate() {
         let (start, mut end) = (bounds[0], bounds[1]);
         at_risk.clear();
-        let mut entering =
-            design.by_entry.get(start..end).unwrap_or_default().iter().peekable();
+        let mut entering = design.by_entry.get(start..end).unwrap_or_default().iter().peekable();
         let mut count = 0_usize;
         while end > start {
             let (last, time) = (end, design.time[end - 1]);

@@ -34,11 +34,7 @@ pub struct CoxSummary {
 impl CoxModel {
     /// Wald intervals of coverage `conf_level`, from `covariance` (the
     /// model's own if `None`). Source: survival 3.5-3 `summary.coxph`.
-    pub fn summary(
-        &self,
-        conf_level: f64,
-        covariance: Option<&[Vec<f64>]>,
-    ) -> Result<CoxSummary> {
+    pub fn summary(&self, conf_level: f64, covariance: Option<&[Vec<f64>]>) -> Result<CoxSummary> {
         let z_of_level = normal_quantile_two_sided(conf_level)?;
         let fit = &self.fit;
         let errors = std_err(&fit.coefficients, covariance.unwrap_or(&fit.covariance));

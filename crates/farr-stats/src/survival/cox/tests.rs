@@ -63,8 +63,7 @@ fn survival_and_residuals_by_hand() {
     let steps = [1.0 / (2.0 * r + 1.0), 1.0 / (1.0 + r), 1.0 / r];
     let hazard: f64 = steps[0] + steps[1];
     let profile = Profile { covariates: vec![1.0], stratum: None };
-    let curves =
-        model.survival(&[profile], &[0.5, 2.5], Confidence::default(), None).unwrap();
+    let curves = model.survival(&[profile], &[0.5, 2.5], Confidence::default(), None).unwrap();
     close(curves[0].survival[0], 1.0);
     close(curves[0].survival[1], (-r * hazard).exp());
     // Var log S: r^2 (sum of steps^2 + q^2 V), q = sum of steps (1 - mean x).

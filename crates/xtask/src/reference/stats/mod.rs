@@ -157,8 +157,7 @@ impl Case {
 fn read_csv(path: &Path) -> Result<HashMap<String, Vec<String>>, String> {
     let failed = |e: csv::Error| format!("{}: {e}", path.display());
     let mut reader = csv::Reader::from_path(path).map_err(failed)?;
-    let header: Vec<String> =
-        reader.headers().map_err(failed)?.iter().map(str::to_owned).collect();
+    let header: Vec<String> = reader.headers().map_err(failed)?.iter().map(str::to_owned).collect();
     let mut columns = vec![Vec::new(); header.len()];
     for record in reader.records() {
         for (column, field) in columns.iter_mut().zip(&record.map_err(failed)?) {

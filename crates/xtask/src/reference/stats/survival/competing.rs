@@ -21,7 +21,12 @@ impl Rows {
     }
 
     fn risks(&self) -> CompetingRisks<'_> {
-        CompetingRisks { entry: self.entry.as_deref(), time: &self.time, cause: &self.cause, weight: None }
+        CompetingRisks {
+            entry: self.entry.as_deref(),
+            time: &self.time,
+            cause: &self.cause,
+            weight: None,
+        }
     }
 }
 
@@ -48,8 +53,8 @@ pub(super) fn cumulative_incidence(case: &Case) -> Answer {
     let rows = Rows::of(case)?;
     let group = Labels::of(case, "group")?;
     let times = case.numbers_arg("times").ok_or("no argument 'times'")?;
-    let curves = survival::cumulative_incidence(&rows.risks(), &group.codes, &times)
-        .map_err(failed)?;
+    let curves =
+        survival::cumulative_incidence(&rows.risks(), &group.codes, &times).map_err(failed)?;
     let one = |c: &survival::CumulativeIncidence| {
         json!({
             "group": group.labels[c.group as usize],

@@ -238,8 +238,7 @@ pub(super) fn concordance(case: &Case) -> Answer {
             strata: strata.as_ref().map(|s| s.codes.as_slice()),
             cluster: cluster.as_ref().map(|c| c.codes.as_slice()),
         };
-        let found =
-            survival::concordance(&rows.follow_up(), &risk, &options).map_err(failed)?;
+        let found = survival::concordance(&rows.follow_up(), &risk, &options).map_err(failed)?;
         let value = json!({
             "concordance": number(found.concordance),
             "std_err": number(found.std_err),

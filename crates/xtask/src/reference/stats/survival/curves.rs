@@ -29,8 +29,7 @@ pub(super) fn kaplan_meier_weighted_robust(case: &Case) -> Answer {
 
 fn kaplan_meier_with(case: &Case, variance: CurveVariance) -> Answer {
     let options = KaplanMeierOptions { confidence: confidence(case)?, variance };
-    let curve =
-        survival::kaplan_meier(&Rows::of(case)?.follow_up(), &options).map_err(failed)?;
+    let curve = survival::kaplan_meier(&Rows::of(case)?.follow_up(), &options).map_err(failed)?;
     let mut answer = columns(&curve);
     if variance == CurveVariance::InfinitesimalJackknife {
         // The reference took the jackknife's standard error of S (R's

@@ -15,8 +15,8 @@ pub(super) fn survival_prediction(case: &Case) -> Answer {
     let censoring = CensoringCurve::of(&follow_up).map_err(failed)?;
     let brier = survival::brier_score(&censoring, &follow_up, &slices(&predicted), &times)
         .map_err(failed)?;
-    let auc = survival::time_dependent_auc(&censoring, &follow_up, &risk, &times)
-        .map_err(failed)?;
+    let auc =
+        survival::time_dependent_auc(&censoring, &follow_up, &risk, &times).map_err(failed)?;
     let harrell = survival::harrell_concordance(&follow_up, &risk).map_err(failed)?;
     let tau = times.last().copied();
     let uno = survival::uno_concordance(&censoring, &follow_up, &risk, tau).map_err(failed)?;
