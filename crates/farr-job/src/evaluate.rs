@@ -9,9 +9,7 @@ use arrow::array::{ArrayRef, Date32Array, Int64Array, RecordBatch};
 use farr_analysis::{AnyPartial, CohortRow, CohortRows, Inclusion, MaskCount, ShardView};
 use farr_cohort::{CohortEntries, Mode, Site};
 use farr_disclosure::{Aggregate, AggregateTable, Labelled};
-use farr_records::{
-    PersonId, RecordsStore, Scope, ShardId, Table, Vocabulary, cohort_schema,
-};
+use farr_records::{PersonId, RecordsStore, Scope, ShardId, Table, Vocabulary, cohort_schema};
 
 use crate::executor::{Executor, Threads};
 use crate::ingest::{finished, stop_if_asked};

@@ -21,7 +21,7 @@ mod progress;
 mod publish;
 mod run;
 mod summary;
-
+mod synth;
 
 pub use error::{Error, Failure};
 pub use executor::{Executor, Threads};
@@ -34,7 +34,7 @@ pub use parse::{Parameter, parse_job};
 pub use plan::{JobRequest, Plan};
 pub use progress::{Cancel, Event, Observer, Stage};
 pub use run::{IngestOutcome, RunOutcome, RunRequest, ingest, run};
-
+pub use synth::{SynthFormat, SynthRequest, synth};
 
 /// farr's version, which stands in every report.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -137,9 +137,11 @@ fn check(file: &str, job: &JobFile) -> Result<(), Error> {
     if job.source.is_empty() {
         return Err(failed("source".to_owned(), "expected one or more [[source]]", None));
     }
-    let named = job.source.iter().enumerate().map(|(i, source)| {
-        (format!("source[{i}].location"), source.location.as_str())
-    });
+    let named = job
+        .source
+        .iter()
+        .enumerate()
+        .map(|(i, source)| (format!("source[{i}].location"), source.location.as_str()));
     let others = [
         ("records.location".to_owned(), job.records.location.as_str()),
         ("report.location".to_owned(), job.report.location.as_str()),

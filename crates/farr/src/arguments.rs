@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use farr_job::{Error, JobRequest, Parameter, RunRequest};
+use farr_job::{Error, JobRequest, Parameter, RunRequest, SynthFormat, SynthRequest};
 
 /// Analyses of patients' records: cohorts and outcomes, from exports to Parquet
 /// reports.
@@ -152,3 +152,16 @@ enum Format {
     Omop,
 }
 
+impl Synth {
+    pub(crate) fn request(&self) -> SynthRequest {
+        SynthRequest {
+            persons: self.persons,
+            seed: self.seed,
+            format: match self.format {
+                Format::SyntheaCsv => SynthFormat::SyntheaCsv,
+                Format::Omop => SynthFormat::Omop,
+            },
+            folder: self.out.clone(),
+        }
+    }
+}

@@ -243,11 +243,8 @@ fn omop_periods_that_end_early_are_rejects() {
 fn costs_take_the_person_of_their_event() {
     let visits: &[u8] = b"visit_occurrence_id,person_id,visit_concept_id,visit_start_date\n10,1,9202,2020-01-01\n11,-2,9202,2020-01-01\n12,1,9202,2020-01-01\n12,-2,9202,2020-01-01\n";
     let costs: &[u8] = b"cost_id,cost_event_id,cost_domain_id,total_cost\n1,11,Visit,5.5\n2,10,visit,6\n3,13,Visit,7\n4,12,Visit,8\n5,10,Weather,9\n6,,Visit,1\n";
-    let files = folder(&[
-        ("person.csv", PERSON),
-        ("visit_occurrence.csv", visits),
-        ("cost.csv", costs),
-    ]);
+    let files =
+        folder(&[("person.csv", PERSON), ("visit_occurrence.csv", visits), ("cost.csv", costs)]);
     let (kept, summary) = read_folder(files.path(), &omop());
     summary.unwrap();
     kept.balance();
