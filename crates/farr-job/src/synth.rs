@@ -55,8 +55,8 @@ pub fn synth(
     let failed = |e: farr_synth::Error| Error::Synth { reason: e.to_string() };
     let population = Population::new(request.seed, request.persons).map_err(failed)?;
     let location = Location::folder(&request.folder, Zone::Restricted)?;
-    let threads = Threads::new(None)
-        .map_err(|source| Error::File { file: "threads".to_owned(), source })?;
+    let threads =
+        Threads::new(None).map_err(|source| Error::File { file: "threads".to_owned(), source })?;
     let start = Instant::now();
     let chunks: Vec<_> = population.chunks(CHUNK_PERSONS).collect();
     observer.event(Event::Started { stage: Stage::Synth, steps: Some(chunks.len() as u64) });
@@ -70,7 +70,7 @@ pub fn synth(
             numbered
                 .map(|(i, range)| {
                     let tables = population.chunk(range.clone()).map_err(failed)?;
-                    sink.render(&tables, first + i)
+                    sink.format.render(&tables, first + i)
                 })
                 .collect()
         });
@@ -105,6 +105,23 @@ enum Rendering {
     Omop,
 }
 
+impl Rendering {
+    fn render(
+        &self,
+        tables: &BTreeMap<farr_records::Table, arrow::array::RecordBatch>,
+        number: usize,
+    ) -> Result<Part, Error> {
+        let rendered = match self {
+            Self::Omop => omop_parquet(tables, number)
+                .map(|pieces| Part { pieces, totals: Totals::default() }),
+            Self::Synthea { csv, .. } => {
+                csv.chunk(tables).map(|(pieces, totals)| Part { pieces, totals })
+            }
+        };
+        rendered.map_err(|source| Error::Source { system: "synth".to_owned(), source })
+    }
+}
+
 impl<'a> Sink<'a> {
     fn new(
         format: SynthFormat,
@@ -112,8 +129,7 @@ impl<'a> Sink<'a> {
         site: &BTreeMap<farr_records::Table, arrow::array::RecordBatch>,
     ) -> Result<Self, Error> {
         let of_export = |source| Error::Source { system: "synth".to_owned(), source };
-        let mut sink =
-            Self { location, format: Rendering::Omop, open: BTreeMap::new(), files: 0 };
+        let mut sink = Self { location, format: Rendering::Omop, open: BTreeMap::new(), files: 0 };
         match format {
             SynthFormat::Omop => {
                 let pieces = omop_parquet(site, 0).map_err(of_export)?;
@@ -127,22 +143,6 @@ impl<'a> Sink<'a> {
             }
         }
         Ok(sink)
-    }
-
-    fn render(
-        &self,
-        tables: &BTreeMap<farr_records::Table, arrow::array::RecordBatch>,
-        number: usize,
-    ) -> Result<Part, Error> {
-        let rendered = match &self.format {
-            Rendering::Omop => {
-                omop_parquet(tables, number).map(|pieces| Part { pieces, totals: Totals::default() })
-            }
-            Rendering::Synthea { csv, .. } => {
-                csv.chunk(tables).map(|(pieces, totals)| Part { pieces, totals })
-            }
-        };
-        rendered.map_err(|source| Error::Source { system: "synth".to_owned(), source })
     }
 
     fn take(&mut self, part: Part) -> Result<(), Error> {

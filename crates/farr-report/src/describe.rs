@@ -93,7 +93,9 @@ fn summary(
         let order = SortOptions { descending, nulls_first: false };
         let indices = sort_to_indices(values, Some(order), Some(1)).map_err(failed)?;
         let found = indices.values().first().map(|&row| row as usize);
-        Ok(found.filter(|&row| values.is_valid(row)).map(|row| formatter.value(row).to_string()))
+        Ok::<_, Error>(
+            found.filter(|&row| values.is_valid(row)).map(|row| formatter.value(row).to_string()),
+        )
     };
     Ok(ColumnSummary {
         name: name.to_owned(),
