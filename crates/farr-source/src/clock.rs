@@ -92,9 +92,8 @@ impl Clock {
 fn moment(local: DateTime) -> Moment {
     let day = Day::from_date(local.date());
     let time = local.time();
-    let seconds = i64::from(time.hour()) * 3600
-        + i64::from(time.minute()) * 60
-        + i64::from(time.second());
+    let seconds =
+        i64::from(time.hour()) * 3600 + i64::from(time.minute()) * 60 + i64::from(time.second());
     let micros = seconds * 1_000_000 + i64::from(time.subsec_nanosecond() / 1000);
     Moment { day, local_us: Some(i64::from(day.0) * 86_400_000_000 + micros) }
 }

@@ -10,7 +10,9 @@ pub enum Error {
     #[error(transparent)]
     Store(#[from] farr_store::Error),
     /// An object that ends early or is damaged.
-    #[error("{object}: could not be read to its end ({source}); it is truncated or damaged, export or copy it again")]
+    #[error(
+        "{object}: could not be read to its end ({source}); it is truncated or damaged, export or copy it again"
+    )]
     Damaged {
         /// The object's url.
         object: String,
@@ -44,7 +46,9 @@ pub enum Error {
         hint: String,
     },
     /// The same part of a table in several forms, so that it would count twice.
-    #[error("{location}: '{first}' and '{second}' hold the same part of the table '{table}'; keep one of them")]
+    #[error(
+        "{location}: '{first}' and '{second}' hold the same part of the table '{table}'; keep one of them"
+    )]
     Twice {
         /// The location's url.
         location: String,

@@ -109,9 +109,9 @@ impl TableLayout {
         for (index, column) in self.columns.iter().enumerate() {
             let given = renamed.get(column.name).copied();
             let names = given.as_ref().map_or(column.names, std::slice::from_ref);
-            let place = names.iter().find_map(|name| {
-                found.iter().position(|other| other.eq_ignore_ascii_case(name))
-            });
+            let place = names
+                .iter()
+                .find_map(|name| found.iter().position(|other| other.eq_ignore_ascii_case(name)));
             match place {
                 Some(place) if column.reading == Reading::NotKept => {
                     taken[place] = true;

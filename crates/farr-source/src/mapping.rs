@@ -68,7 +68,8 @@ impl Mapping {
 
     fn add_concepts(&mut self, batch: &RecordBatch, is_valid: &mut HashMap<ConceptId, bool>) {
         let text = |name: &str| batch.column_by_name(name)?.as_string_opt::<i32>();
-        let ids = batch.column_by_name("concept_id").and_then(|c| c.as_primitive_opt::<Int64Type>());
+        let ids =
+            batch.column_by_name("concept_id").and_then(|c| c.as_primitive_opt::<Int64Type>());
         let (Some(ids), Some(codes), Some(vocabularies)) =
             (ids, text("concept_code"), text("vocabulary_id"))
         else {
@@ -76,7 +77,8 @@ impl Mapping {
         };
         let (domains, standard) = (text("domain_id"), text("standard_concept"));
         let invalid = text("invalid_reason");
-        for row in (0..ids.len()).filter(|row| codes.is_valid(*row) && vocabularies.is_valid(*row)) {
+        for row in (0..ids.len()).filter(|row| codes.is_valid(*row) && vocabularies.is_valid(*row))
+        {
             let id = ConceptId(ids.value(row));
             let valid = invalid.is_none_or(|reasons| reasons.is_null(row));
             is_valid.insert(id, valid);
@@ -169,15 +171,36 @@ mod tests {
         let concepts = batch(vec![
             ("concept_id", Arc::new(Int64Array::from(vec![9, 3, 1, 2, 4])) as _),
             ("concept_code", texts(&[Some("x"), Some("x"), Some("a"), Some("b"), Some("c")])),
-            ("vocabulary_id", texts(&[Some("ICD10CM"), Some("ICD10CM"), Some("S"), Some("S"), Some("S")])),
-            ("domain_id", texts(&[Some("Condition"), Some("Condition"), Some("Condition"), Some("Measurement"), Some("Drug")])),
+            (
+                "vocabulary_id",
+                texts(&[Some("ICD10CM"), Some("ICD10CM"), Some("S"), Some("S"), Some("S")]),
+            ),
+            (
+                "domain_id",
+                texts(&[
+                    Some("Condition"),
+                    Some("Condition"),
+                    Some("Condition"),
+                    Some("Measurement"),
+                    Some("Drug"),
+                ]),
+            ),
             ("standard_concept", texts(&[None, None, Some("S"), Some("S"), None])),
             ("invalid_reason", texts(&[None, Some("D"), None, None, None])),
         ]);
         let relations = batch(vec![
             ("concept_id_1", Arc::new(Int64Array::from(vec![9, 9, 9, 9, 3])) as _),
             ("concept_id_2", Arc::new(Int64Array::from(vec![2, 1, 4, 1, 1])) as _),
-            ("relationship_id", texts(&[Some("Maps to"), Some("Maps to"), Some("Maps to"), Some("Is a"), Some("Maps to")])),
+            (
+                "relationship_id",
+                texts(&[
+                    Some("Maps to"),
+                    Some("Maps to"),
+                    Some("Maps to"),
+                    Some("Is a"),
+                    Some("Maps to"),
+                ]),
+            ),
             ("invalid_reason", texts(&[None, None, None, None, Some("D")])),
         ]);
         let mapping = Mapping::new(&[concepts], &[relations]);

@@ -34,7 +34,11 @@ pub(crate) fn integers(text: &StringArray) -> Result<Int64Array, Error> {
     }
     let whole = integers_of_numbers(&numbers(text)?);
     let either = |i: usize| {
-        if read.is_valid(i) { Some(read.value(i)) } else { whole.is_valid(i).then(|| whole.value(i)) }
+        if read.is_valid(i) {
+            Some(read.value(i))
+        } else {
+            whole.is_valid(i).then(|| whole.value(i))
+        }
     };
     Ok((0..text.len()).map(either).collect())
 }

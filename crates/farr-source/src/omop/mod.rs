@@ -95,7 +95,9 @@ where
         let absence = match table {
             table if *table == required => Absence::Error,
             Table::ObservationPeriod => Absence::Means("made of each person's events"),
-            Table::ConditionEra | Table::DrugEra => Absence::Means("made of the exposures or occurrences"),
+            Table::ConditionEra | Table::DrugEra => {
+                Absence::Means("made of the exposures or occurrences")
+            }
             _ => Absence::Means("the records have no such rows"),
         };
         readers.push(TableReader::new(layout::layout(*table, absence), objects));
@@ -170,7 +172,9 @@ fn missing(location: &Location, table: Table, unknown: &[String]) -> Error {
         location: location.url().to_owned(),
         table: table.name().to_owned(),
         found: if unknown.is_empty() { "nothing else".to_owned() } else { unknown.join(", ") },
-        hint: format!("; if it has another name there, say so under the source's files: {table} = \"{near}\""),
+        hint: format!(
+            "; if it has another name there, say so under the source's files: {table} = \"{near}\""
+        ),
     }
 }
 
@@ -185,7 +189,7 @@ fn pass(table: Table, rows: &Rows, persons: &CostPersons) -> Result<Mapped, Erro
         columns.push((column.name, values));
     }
     let chosen = match table {
-        Table::Cost => persons.choose(rows, &mut columns),
+        Table::Cost => Some(persons.choose(rows, &mut columns)),
         Table::LocationHistory => of_persons(rows),
         _ => None,
     };
@@ -211,11 +215,9 @@ fn times(rows: &Rows, name: &str) -> TimestampMicrosecondArray {
     (0..rows.len()).map(time).collect()
 }
 
-/// Rows that can be kept, and the faults of the others.
-type Chosen = Option<(Vec<u32>, Vec<Fault>)>;
-
-/// Locations of persons; of care sites and others there is no history.
-fn of_persons(rows: &Rows) -> Chosen {
+/// Locations of persons, and faults for those of care sites and others; `None`
+/// if all are of persons.
+fn of_persons(rows: &Rows) -> Option<(Vec<u32>, Vec<Fault>)> {
     let domains = rows.text("domain_id");
     let mut faults = Vec::new();
     let mut chosen = Vec::new();
@@ -234,9 +236,10 @@ fn of_persons(rows: &Rows) -> Chosen {
 fn note_backward(reader: &TableReader, table: Table, rows: &Rows) {
     let (Some(start), Some(end)) = (table.start_column(), table.end_column()) else { return };
     let (starts, ends) = (rows.days(start), rows.days(end));
-    let backward = starts.iter().zip(ends.iter()).filter(|pair| {
-        matches!(pair, (Some(start), Some(end)) if end < start)
-    });
+    let backward = starts
+        .iter()
+        .zip(ends.iter())
+        .filter(|pair| matches!(pair, (Some(start), Some(end)) if end < start));
     reader.count_backward(backward.count() as u64);
 }
 
@@ -245,9 +248,8 @@ fn note_empty_eras(summary: &mut SourceSummary) {
     for (eras, events) in [("condition_era", "condition_occurrence"), ("drug_era", "drug_exposure")]
     {
         let has_events = summary.tables.iter().any(|t| t.table == events && t.rows_read > 0);
-        let empty = |t: &&mut crate::TableSummary| {
-            t.table == eras && t.objects > 0 && t.rows_read == 0
-        };
+        let empty =
+            |t: &&mut crate::TableSummary| t.table == eras && t.objects > 0 && t.rows_read == 0;
         if let Some(table) = summary.tables.iter_mut().find(empty).filter(|_| has_events) {
             table.notes.push(format!(
                 "it is there and empty, though {events} has rows: kept so; take the file away to have the eras made"

@@ -34,7 +34,8 @@ pub(super) fn encounters(synthea: &Synthea, rows: &Rows) -> Made {
     };
     let source_concepts: Int64Array = (0..count).map(|row| Some(source_concept(row))).collect();
     let (starts, stops) = (rows.days("start"), rows.days("stop"));
-    let end = |row: usize| Some(if stops.is_valid(row) { stops.value(row) } else { starts.value(row) });
+    let end =
+        |row: usize| Some(if stops.is_valid(row) { stops.value(row) } else { starts.value(row) });
     let ends: arrow::array::Date32Array = (0..count).map(end).collect();
     let source_values: ArrayRef =
         if rows.has("class") { Arc::new(classes.clone()) } else { Arc::new(codes.clone()) };
@@ -160,10 +161,8 @@ pub(super) fn medications(synthea: &Synthea, rows: &Rows) -> Made {
     let dispenses = rows.integers("dispenses");
     // The first dispensing is no refill.
     let refills: Int64Array = dispenses.iter().map(|n| n.map(|n| (n - 1).max(0))).collect();
-    let more: Vec<(Role, ArrayRef)> = vec![
-        (Role::VerbatimEnd, Arc::new(rows.days("stop"))),
-        (Role::Refills, Arc::new(refills)),
-    ];
+    let more: Vec<(Role, ArrayRef)> =
+        vec![(Role::VerbatimEnd, Arc::new(rows.days("stop"))), (Role::Refills, Arc::new(refills))];
     let events = events(synthea, rows, "medication", Table::DrugExposure, "RxNorm", more);
     let amounts = [
         ("total_charge", rows.numbers("totalcost")),
@@ -205,8 +204,7 @@ pub(super) fn observations(synthea: &Synthea, rows: &Rows) -> Made {
         let category = or_blank(&categories, row).to_ascii_lowercase();
         is_number(row) || ["vital-signs", "laboratory"].contains(&category.as_str())
     };
-    let table_of =
-        |row| if is_measured(row) { Table::Measurement } else { Table::Observation };
+    let table_of = |row| if is_measured(row) { Table::Measurement } else { Table::Observation };
     let number: Float64Array =
         (0..rows.len()).map(|row| is_number(row).then(|| read.value(row))).collect();
     let text = |row: usize| (!is_number(row) && values.is_valid(row)).then(|| values.value(row));
@@ -229,15 +227,15 @@ pub(super) fn allergies(synthea: &Synthea, rows: &Rows) -> Made {
     let systems = rows.text("system");
     let of = |name: &str| rows.text(name);
     let (kinds, categories) = (of("type"), of("category"));
-    let reactions =
-        [(of("description1"), of("severity1")), (of("description2"), of("severity2"))];
+    let reactions = [(of("description1"), of("severity1")), (of("description2"), of("severity2"))];
     let reaction = |row: usize| {
-        let parts = reactions.iter().filter(|(name, _)| name.is_valid(row)).map(|(name, severity)| {
-            match or_blank(severity, row) {
-                "" => or_blank(name, row).to_owned(),
-                severity => format!("{} ({severity})", or_blank(name, row)),
-            }
-        });
+        let parts =
+            reactions.iter().filter(|(name, _)| name.is_valid(row)).map(|(name, severity)| {
+                match or_blank(severity, row) {
+                    "" => or_blank(name, row).to_owned(),
+                    severity => format!("{} ({severity})", or_blank(name, row)),
+                }
+            });
         let parts: Vec<String> = parts.collect();
         (!parts.is_empty()).then(|| parts.join("; "))
     };
@@ -295,7 +293,9 @@ pub(super) fn imaging_studies(synthea: &Synthea, rows: &Rows) -> Made {
     let mut events = events(synthea, rows, "imaging_study", table, "SNOMED", more);
     let has_procedure = |row: usize| procedures.is_valid(row);
     events.codes = (0..rows.len())
-        .map(|row| Some(if has_procedure(row) { procedures.value(row) } else { modalities.value(row) }))
+        .map(|row| {
+            Some(if has_procedure(row) { procedures.value(row) } else { modalities.value(row) })
+        })
         .collect();
     events.vocabularies =
         (0..rows.len()).map(|row| if has_procedure(row) { "SNOMED" } else { "DICOM" }).collect();

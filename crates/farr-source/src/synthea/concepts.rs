@@ -19,13 +19,8 @@ pub(crate) fn gender(word: &str) -> i64 {
 /// Race; 0 for `other`, and for `hispanic`, which the export of 2017 calls a
 /// race.
 pub(crate) fn race(word: &str) -> i64 {
-    let words = [
-        ("white", 8527),
-        ("black", 8516),
-        ("asian", 8515),
-        ("native", 8657),
-        ("hawaiian", 8557),
-    ];
+    let words =
+        [("white", 8527), ("black", 8516), ("asian", 8515), ("native", 8657), ("hawaiian", 8557)];
     concept_of(&words, word)
 }
 

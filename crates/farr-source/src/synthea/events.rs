@@ -132,9 +132,10 @@ fn look_up(
 fn outgoing_of(events: &Events, stands: bool, table: Table, part: Part) -> Result<Outgoing, Error> {
     let names = Names::of(table);
     let rows = part.rows.len();
-    let columns = events.roles.iter().filter_map(|(role, values)| {
-        Some((names.column(*role)?, values.clone()))
-    });
+    let columns = events
+        .roles
+        .iter()
+        .filter_map(|(role, values)| Some((names.column(*role)?, values.clone())));
     let source_value: ArrayRef = Arc::new(events.codes.clone());
     let columns = columns.chain([(names.source_value, source_value)]).collect();
     let mut outgoing = Outgoing::of_rows(table, events.rows, &part.rows, columns)?;

@@ -356,7 +356,8 @@ const NO_SPAN: &[(&str, &str)] = &[];
 const START_STOP: &[(&str, &str)] = &[("start", "stop")];
 
 /// Name, absence, columns, spans.
-type Row = (&'static str, Absence, &'static [ColumnLayout], &'static [(&'static str, &'static str)]);
+type Row =
+    (&'static str, Absence, &'static [ColumnLayout], &'static [(&'static str, &'static str)]);
 
 const TABLES: &[Row] = &[
     ("patients", Absence::Error, PATIENTS, &[("birthdate", "deathdate")]),

@@ -154,7 +154,9 @@ fn missing(location: &Location, table: &str, unknown: &[String]) -> Error {
         location: location.url().to_owned(),
         table: table.to_owned(),
         found: if unknown.is_empty() { "nothing else".to_owned() } else { unknown.join(", ") },
-        hint: format!("; if it has another name there, say so under the source's files: {table} = \"{near}\""),
+        hint: format!(
+            "; if it has another name there, say so under the source's files: {table} = \"{near}\""
+        ),
     }
 }
 

@@ -30,9 +30,8 @@ pub(super) fn addresses(synthea: &Synthea, rows: &Rows) -> Result<Addresses, Err
     let (lat, lon) = (rows.numbers("lat"), rows.numbers("lon"));
     let id = |row: usize| {
         let mut key: Vec<&str> = parts.iter().map(|(_, part)| or_blank(part, row)).collect();
-        let point = [&lat, &lon].map(|x| {
-            if x.is_valid(row) { x.value(row).to_string() } else { String::new() }
-        });
+        let point = [&lat, &lon]
+            .map(|x| if x.is_valid(row) { x.value(row).to_string() } else { String::new() });
         key.extend(point.iter().map(String::as_str));
         key.iter().any(|part| !part.is_empty()).then(|| synthea.locations.id(&key))
     };

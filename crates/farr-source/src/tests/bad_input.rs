@@ -151,11 +151,9 @@ fn gzip(content: &[u8]) -> Vec<u8> {
 }
 
 fn many_conditions() -> Vec<u8> {
-    let mut text = CONDITIONS.to_owned();
-    for n in 0..20_000 {
-        text.push_str(&format!("2020-01-01,,p1,e{n},{},name of {n}\n", n * 7_919 % 10_007));
-    }
-    text.into_bytes()
+    let row = |n: u32| format!("2020-01-01,,p1,e{n},{},name of {n}\n", n * 7_919 % 10_007);
+    let rows: String = (0..20_000).map(row).collect();
+    format!("{CONDITIONS}{rows}").into_bytes()
 }
 
 #[test]
@@ -243,11 +241,8 @@ fn omop_periods_that_end_early_are_rejects() {
 fn costs_take_the_person_of_their_event() {
     let visits: &[u8] = b"visit_occurrence_id,person_id,visit_concept_id,visit_start_date\n10,1,9202,2020-01-01\n11,-2,9202,2020-01-01\n12,1,9202,2020-01-01\n12,-2,9202,2020-01-01\n";
     let costs: &[u8] = b"cost_id,cost_event_id,cost_domain_id,total_cost\n1,11,Visit,5.5\n2,10,visit,6\n3,13,Visit,7\n4,12,Visit,8\n5,10,Weather,9\n6,,Visit,1\n";
-    let files = folder(&[
-        ("person.csv", PERSON),
-        ("visit_occurrence.csv", visits),
-        ("cost.csv", costs),
-    ]);
+    let files =
+        folder(&[("person.csv", PERSON), ("visit_occurrence.csv", visits), ("cost.csv", costs)]);
     let (kept, summary) = read_folder(files.path(), &omop());
     summary.unwrap();
     kept.balance();

@@ -91,13 +91,19 @@ fn encounters_and_their_costs() {
         "emergency",
     ];
     assert_eq!(one(&kept, Table::VisitOccurrence, &columns), expected);
-    let columns = ["cost_event_id", "cost_domain_id", "total_charge", "total_cost", "paid_by_payer"];
+    let columns =
+        ["cost_event_id", "cost_domain_id", "total_charge", "total_cost", "paid_by_payer"];
     let expected = [&id("visit", "e1"), "Visit", "100", "77.5", "40"];
     assert_eq!(one(&kept, Table::Cost, &columns), expected);
     assert_eq!(kept.codes(), [code("SNOMED", "50849002", "Emergency room admission", "Visit")]);
 }
 
-fn code(vocabulary: &str, code: &str, name: &str, domain: &str) -> (String, String, String, String) {
+fn code(
+    vocabulary: &str,
+    code: &str,
+    name: &str,
+    domain: &str,
+) -> (String, String, String, String) {
     (vocabulary.to_owned(), code.to_owned(), name.to_owned(), domain.to_owned())
 }
 
@@ -153,10 +159,14 @@ fn numbers_are_measured_and_texts_observed() {
          2020-01-01,p1,e1,survey,70274-6,GAD-7,3,{score},numeric\n\
          2020-01-01,p1,,social-history,99999-9,Ward,12,,text\n",
     );
-    let columns = ["measurement_source_value", "value_as_number", "unit_source_value", "value_source_value"];
+    let columns =
+        ["measurement_source_value", "value_as_number", "unit_source_value", "value_source_value"];
     assert_eq!(
         one(&kept, Table::Measurement, &columns),
-        ["8302-2", "5778-6", "70274-6", "127.9", "", "3", "cm", "", "{score}", "127.9", "yellow", "3"]
+        [
+            "8302-2", "5778-6", "70274-6", "127.9", "", "3", "cm", "", "{score}", "127.9",
+            "yellow", "3"
+        ]
     );
     let columns = ["observation_source_value", "value_as_string", "qualifier_source_value"];
     assert_eq!(
@@ -221,7 +231,8 @@ fn imaging_studies_of_years_without_procedures() {
 
 #[test]
 fn plans_of_years_and_of_days() {
-    let columns = ["payer_plan_period_start_date", "payer_plan_period_end_date", "payer_source_value"];
+    let columns =
+        ["payer_plan_period_start_date", "payer_plan_period_end_date", "payer_source_value"];
     let kept = with(
         "payer_transitions.csv",
         "PATIENT,START_YEAR,END_YEAR,PAYER,OWNERSHIP\np1,2014,2015,x,Self\n",
