@@ -53,7 +53,7 @@ impl Tokens {
             return Ok(None);
         }
         let line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
-        let count = |delimiter: u8| line.iter().filter(|b| **b == delimiter).count();
+        let count = |delimiter: u8| memchr::memchr_iter(delimiter, line).count();
         let delimiter = [b'|', b';', b'\t', b','].into_iter().max_by_key(|d| count(*d));
         let delimiter = delimiter.unwrap_or(b',');
         // One more line's end, so that the last row has one, too.
@@ -125,7 +125,7 @@ impl Tokens {
     /// The line on which a record starts that has just been read. The reader
     /// itself says where the blank lines before it start.
     fn line_of(&self, record: &ByteRecord) -> Line {
-        let breaks = record.as_slice().iter().filter(|b| **b == b'\n').count() as u64;
+        let breaks = memchr::memchr_iter(b'\n', record.as_slice()).count() as u64;
         let counted = self.reader.position().line().saturating_sub(breaks + 1);
         Line(counted.max(record.position().map_or(0, csv::Position::line)))
     }

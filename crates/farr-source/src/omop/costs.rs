@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, Int64Array};
 use farr_records::{Intake, Table};
 
-use super::{Chosen, is_parquet, parquet};
+use super::{is_parquet, parquet};
 use crate::Error;
 use crate::pipeline::{Context, TableReader};
 use crate::rows::Rows;
@@ -47,7 +47,11 @@ impl CostPersons {
     }
 
     /// Gives costs their persons; those whose event tells none are faults.
-    pub(super) fn choose(&self, rows: &Rows, columns: &mut Vec<(&str, ArrayRef)>) -> Chosen {
+    pub(super) fn choose(
+        &self,
+        rows: &Rows,
+        columns: &mut Vec<(&str, ArrayRef)>,
+    ) -> (Vec<u32>, Vec<Fault>) {
         let (given, domains) = (rows.integers("person_id"), rows.text("cost_domain_id"));
         let events = rows.integers("cost_event_id");
         let (mut chosen, mut persons, mut faults) = (Vec::new(), Vec::new(), Vec::new());
@@ -71,7 +75,7 @@ impl CostPersons {
         }
         columns.retain(|(name, _)| *name != "person_id");
         columns.push(("person_id", Arc::new(Int64Array::from(persons))));
-        Some((chosen, faults))
+        (chosen, faults)
     }
 
     fn person_of(&self, table: Option<Table>, event: i64) -> Result<i64, &'static str> {

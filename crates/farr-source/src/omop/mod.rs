@@ -189,7 +189,7 @@ fn pass(table: Table, rows: &Rows, persons: &CostPersons) -> Result<Mapped, Erro
         columns.push((column.name, values));
     }
     let chosen = match table {
-        Table::Cost => persons.choose(rows, &mut columns),
+        Table::Cost => Some(persons.choose(rows, &mut columns)),
         Table::LocationHistory => of_persons(rows),
         _ => None,
     };
@@ -215,11 +215,9 @@ fn times(rows: &Rows, name: &str) -> TimestampMicrosecondArray {
     (0..rows.len()).map(time).collect()
 }
 
-/// Rows that can be kept, and the faults of the others.
-type Chosen = Option<(Vec<u32>, Vec<Fault>)>;
-
-/// Locations of persons; of care sites and others there is no history.
-fn of_persons(rows: &Rows) -> Chosen {
+/// Locations of persons, and faults for those of care sites and others; `None`
+/// if all are of persons.
+fn of_persons(rows: &Rows) -> Option<(Vec<u32>, Vec<Fault>)> {
     let domains = rows.text("domain_id");
     let mut faults = Vec::new();
     let mut chosen = Vec::new();

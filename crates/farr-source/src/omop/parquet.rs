@@ -5,7 +5,10 @@ use bytes::Bytes;
 use farr_records::{Intake, Line};
 use farr_store::{ObjectInfo, Sha256Hash};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+};
+use parquet::file::metadata::RowGroupMetaData;
 use rayon::prelude::*;
 
 use crate::Error;
@@ -32,7 +35,8 @@ fn open<I>(
     let url = context.location.url_of(&object.path);
     let bytes = context.location.read(&object.path)?;
     let failed = |source| Error::Parquet { object: url.clone(), source };
-    let metadata = ArrowReaderMetadata::load(&bytes, Default::default()).map_err(failed)?;
+    let metadata =
+        ArrowReaderMetadata::load(&bytes, ArrowReaderOptions::default()).map_err(failed)?;
     let fields = metadata.schema().fields();
     let found: Vec<String> = fields.iter().map(|field| field.name().clone()).collect();
     let mut header = table.layout.resolve(context.settings, &url, &found)?;
@@ -77,7 +81,7 @@ impl Opened {
             .with_batch_size(ROWS_A_BATCH)
             .build()
             .map_err(failed)?;
-        let before = metadata.row_groups()[..group].iter().map(|group| group.num_rows());
+        let before = metadata.row_groups()[..group].iter().map(RowGroupMetaData::num_rows);
         let mut line = before.sum::<i64>() as u64;
         for batch in reader {
             let failed = |source| Error::Arrow { object: self.url.clone(), source };

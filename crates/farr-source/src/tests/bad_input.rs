@@ -151,11 +151,9 @@ fn gzip(content: &[u8]) -> Vec<u8> {
 }
 
 fn many_conditions() -> Vec<u8> {
-    let mut text = CONDITIONS.to_owned();
-    for n in 0..20_000 {
-        text.push_str(&format!("2020-01-01,,p1,e{n},{},name of {n}\n", n * 7_919 % 10_007));
-    }
-    text.into_bytes()
+    let row = |n: u32| format!("2020-01-01,,p1,e{n},{},name of {n}\n", n * 7_919 % 10_007);
+    let rows: String = (0..20_000).map(row).collect();
+    format!("{CONDITIONS}{rows}").into_bytes()
 }
 
 #[test]
