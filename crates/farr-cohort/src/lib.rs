@@ -19,6 +19,7 @@ mod error;
 mod evaluate;
 pub mod model;
 mod plan;
+pub mod short;
 mod statistics;
 
 pub use circe::parse_circe;
@@ -27,4 +28,5 @@ pub use error::Error;
 pub use evaluate::{CohortEntries, ShardCohorts, Site};
 pub use model::Definition;
 pub use plan::{Plan, Warning};
+pub use short::parse_short;
 pub use statistics::{CensorCounts, InclusionCounts, Mode, RuleCounts};

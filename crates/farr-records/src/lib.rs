@@ -23,10 +23,7 @@ mod shard;
 mod store;
 mod vocabulary;
 
-<<<<<<< HEAD
-=======
 pub use build::{BuildSettings, Builder, Built, RejectsMax};
->>>>>>> main
 pub use concept_set::{ConceptReference, ConceptSetExpression, ConceptSetItem, ConceptSetWarning};
 pub use day::{Day, Interval};
 pub use error::Error;

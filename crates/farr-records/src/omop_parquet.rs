@@ -194,11 +194,7 @@ fn read_file(
     let name = path.display().to_string();
     let opened =
         File::open(path).map_err(|source| Error::Folder { folder: name.clone(), source })?;
-<<<<<<< HEAD
-    let failed = |source| Error::Parquet { file: name.clone(), source };
-=======
     let failed = |source| Error::OmopParquet { file: name.clone(), source };
->>>>>>> main
     let builder = ParquetRecordBatchReaderBuilder::try_new(opened).map_err(failed)?;
     let there: Vec<(usize, String)> = builder
         .schema()

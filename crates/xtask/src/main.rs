@@ -22,8 +22,6 @@ enum Command {
 
 #[derive(Subcommand)]
 enum Reference {
-<<<<<<< HEAD
-=======
     /// Designs of OHDSI's CohortIncidence in DIR.
     Incidence {
         /// A folder laid out like `../shared/data/cohort-incidence-cases`.
@@ -32,7 +30,6 @@ enum Reference {
         #[arg(long)]
         out: Option<PathBuf>,
     },
->>>>>>> main
     /// Every definition below DIR: each row of cohorts and statistics.
     Circe {
         /// A folder laid out like `../shared/reference/circe`.
@@ -53,12 +50,9 @@ enum Reference {
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
-<<<<<<< HEAD
-=======
         Command::Reference(Reference::Incidence { dir, out }) => {
             reference::incidence::run(&dir, out.as_deref())
         }
->>>>>>> main
         Command::Reference(Reference::Circe { dir, out }) => {
             reference::circe::run(&dir, out.as_deref())
         }
