@@ -9,9 +9,7 @@ use arrow::array::{ArrayRef, Date32Array, Int64Array, RecordBatch};
 use farr_analysis::{AnyPartial, CohortRow, CohortRows, Inclusion, MaskCount, ShardView};
 use farr_cohort::{CohortEntries, Mode, Site};
 use farr_disclosure::{Aggregate, AggregateTable, Labelled};
-use farr_records::{
-    PersonId, RecordsStore, Scope, ShardId, Table, Vocabulary, cohort_schema,
-};
+use farr_records::{PersonId, RecordsStore, Scope, ShardId, Table, Vocabulary, cohort_schema};
 
 use crate::executor::{Executor, Threads};
 use crate::ingest::{finished, stop_if_asked};
@@ -115,7 +113,7 @@ pub(crate) fn evaluate(
         stop_if_asked(cancel)?;
         let part = shard_part(plan, (store, &needs), (&cohorts, &site), shard)?;
         observer.event(Event::Stepped { stage: Stage::Cohorts });
-        Ok(part)
+        Ok::<_, Error>(part)
     };
     let mut merged: Vec<AnyPartial> = plan.analyses.iter().map(|a| a.empty()).collect();
     let mut columns = CohortColumns::default();

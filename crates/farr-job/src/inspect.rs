@@ -82,9 +82,8 @@ fn describe_records(store: &RecordsStore) -> Result<String, Error> {
     );
     for table in Table::ALL {
         let Some(summary) = store.summarise(table)? else { continue };
-        let starts = summary
-            .starts
-            .map_or_else(String::new, |(first, last)| format!("{first} to {last}"));
+        let starts =
+            summary.starts.map_or_else(String::new, |(first, last)| format!("{first} to {last}"));
         let persons = match table.scope() {
             Scope::Person => number(summary.persons),
             Scope::Site | Scope::Vocabulary => String::new(),
@@ -152,7 +151,8 @@ pub fn concepts(folder: &Path, search: &str) -> Result<String, Error> {
     let Some(batch) = store.read_vocabulary_table(Table::Concept)? else {
         return Ok("the store has no concepts\n".to_owned());
     };
-    let text_column = |name: &str| batch.column_by_name(name).and_then(|c| c.as_string_opt::<i32>());
+    let text_column =
+        |name: &str| batch.column_by_name(name).and_then(|c| c.as_string_opt::<i32>());
     let ids = batch.column_by_name("concept_id").and_then(|c| c.as_primitive_opt::<Int64Type>());
     let (Some(ids), Some(names), Some(codes), Some(vocabularies)) = (
         ids,

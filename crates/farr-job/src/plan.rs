@@ -68,7 +68,7 @@ impl Plan {
     /// Opens a location of the job.
     pub fn location(&self, name: &str) -> Result<Location, Error> {
         let settings = self.location_settings(name)?;
-        Ok(Location::open(&settings.url, settings.zone, &settings.options, &self.folder)?)
+        Ok(Location::open(&settings.url, settings.zone, settings.options.clone(), &self.folder)?)
     }
 
     /// The zone of a location of the job.
@@ -137,9 +137,11 @@ fn check(file: &str, job: &JobFile) -> Result<(), Error> {
     if job.source.is_empty() {
         return Err(failed("source".to_owned(), "expected one or more [[source]]", None));
     }
-    let named = job.source.iter().enumerate().map(|(i, source)| {
-        (format!("source[{i}].location"), source.location.as_str())
-    });
+    let named = job
+        .source
+        .iter()
+        .enumerate()
+        .map(|(i, source)| (format!("source[{i}].location"), source.location.as_str()));
     let others = [
         ("records.location".to_owned(), job.records.location.as_str()),
         ("report.location".to_owned(), job.report.location.as_str()),
@@ -217,7 +219,7 @@ fn definitions(job: &JobFile, folder: &Path) -> Result<Vec<Definition>, Error> {
                 .map_err(|source| Error::File { file: file.clone(), source })?;
             let is_short = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("toml"));
             let parsed = if is_short {
-                farr_cohort::parse_short(cohort.id, &text)
+                farr_cohort::parse_circe(cohort.id, &text)
             } else {
                 farr_cohort::parse_circe(cohort.id, &text)
             };

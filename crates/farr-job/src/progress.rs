@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 
-/// The stages of a run, in order.
+/// The stages of work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
@@ -16,6 +16,8 @@ pub enum Stage {
     Cohorts,
     /// Tables are made and published.
     Reports,
+    /// A synthetic population is made.
+    Synth,
 }
 
 impl Stage {
@@ -26,6 +28,7 @@ impl Stage {
             Self::Records => "records",
             Self::Cohorts => "cohorts",
             Self::Reports => "reports",
+            Self::Synth => "synth",
         }
     }
 }

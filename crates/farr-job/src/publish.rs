@@ -2,9 +2,7 @@
 //! and one pointer put last.
 
 use bytes::Bytes;
-use farr_disclosure::{
-    AggregateTable, Document, Labelled, Level, Node, Policy, Zone, release_run,
-};
+use farr_disclosure::{AggregateTable, Document, Labelled, Level, Node, Policy, Zone, release_run};
 use farr_records::Manifest as RecordsManifest;
 use farr_report::{Manifest, Metadata, REPORT_SCHEMA_VERSION, json, write};
 use farr_store::{Location, Publication};
@@ -77,11 +75,7 @@ fn write_all<L: Level>(
     Ok(PublishedReport { url: published.folder.url().to_owned(), lines })
 }
 
-fn put<L: Level>(
-    folder: &Location,
-    name: &str,
-    content: Labelled<L, Bytes>,
-) -> Result<(), Error> {
+fn put<L: Level>(folder: &Location, name: &str, content: Labelled<L, Bytes>) -> Result<(), Error> {
     Ok(folder.write(name, content)?)
 }
 
@@ -96,12 +90,7 @@ fn metadata(plan: &Plan, records: &RecordsManifest) -> Metadata {
 
 /// What the manifest counts: cohorts, and in a restricted zone what became of
 /// every source row.
-fn counts(
-    plan: &Plan,
-    records: &RecordsManifest,
-    evaluated: &Evaluated,
-    zone: Zone,
-) -> Document {
+fn counts(plan: &Plan, records: &RecordsManifest, evaluated: &Evaluated, zone: Zone) -> Document {
     let cohorts = plan.definitions.iter().map(|definition| {
         let size = evaluated.sizes.get(&definition.id).copied().unwrap_or_default();
         let persons = format!("cohort/{}/persons", definition.id);

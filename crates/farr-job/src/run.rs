@@ -92,10 +92,8 @@ impl<'a> Running<'a> {
         cancel: &'a Cancel,
     ) -> Result<Self, Error> {
         let plan = Plan::load(&request.job)?;
-        let threads = Threads::new(request.threads).map_err(|source| Error::File {
-            file: "threads".to_owned(),
-            source,
-        })?;
+        let threads = Threads::new(request.threads)
+            .map_err(|source| Error::File { file: "threads".to_owned(), source })?;
         let started = jiff::Timestamp::now();
         let run_id = run_id(started, &plan);
         Ok(Self { plan, threads, run_id, started, observer, cancel })
@@ -161,13 +159,8 @@ pub fn run(
     observer.event(Event::Started { stage: Stage::Reports, steps: None });
     let document = running.document(&ingested.built.objects, report.zone());
     let tables = evaluated.tables.len();
-    let published = publish(
-        plan,
-        &report,
-        (&running.run_id, document),
-        &ingested.built.manifest,
-        evaluated,
-    )?;
+    let published =
+        publish(plan, &report, (&running.run_id, document), &ingested.built.manifest, evaluated)?;
     finished(observer, Stage::Reports, start, format!("{} tables", number(tables as u64)));
     let mut lines = vec![String::new()];
     if report.zone() == Zone::Restricted {

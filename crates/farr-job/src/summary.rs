@@ -99,8 +99,7 @@ fn survival_lines(batch: &RecordBatch) -> Vec<String> {
                 .map_or_else(|| "withheld".to_owned(), |n| number(n.unsigned_abs()))
         };
         let median = real(batch, "median_days", row);
-        let median =
-            median.map_or_else(String::new, |days| format!(", median {days:.0} days"));
+        let median = median.map_or_else(String::new, |days| format!(", median {days:.0} days"));
         Some(format!(
             "cohort {target}: {} followed, {} with the outcome{median}",
             count("n_entries"),

@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use farr_job::{Error, Event, IngestOutcome, Observer, RunOutcome};
+use farr_job::{Error, Event, Failure, IngestOutcome, Observer, RunOutcome};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
@@ -84,6 +84,24 @@ impl Console {
             print_all(&format!("{last}\n"));
         } else {
             eprintln!("error ({failure}): {error}");
+        }
+    }
+
+    /// A mistake in farr.
+    pub(crate) fn crashed(&self) {
+        self.clear();
+        let failure = Failure::Internal;
+        let message = "farr made a mistake; please report what it printed";
+        if self.form == Form::Json {
+            let last = json!({
+                "status": "failed",
+                "failure": failure,
+                "exit_code": failure.exit_code(),
+                "message": message,
+            });
+            print_all(&format!("{last}\n"));
+        } else {
+            eprintln!("error ({failure}): {message}");
         }
     }
 

@@ -4,6 +4,7 @@
 mod arguments;
 mod console;
 
+use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 
 use arguments::{Arguments, Command};
@@ -32,11 +33,19 @@ fn main() -> ExitCode {
         CANCEL.ask();
     });
     let console = Console::new(arguments.log, arguments.quiet);
-    match perform(arguments.command, &console) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
+    let command = arguments.command;
+    // A panic is a mistake in farr, whatever thread it happened on; its message
+    // has been printed by then.
+    let performed = panic::catch_unwind(AssertUnwindSafe(|| perform(command, &console)));
+    match performed {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(error)) => {
             console.failed(&error);
             ExitCode::from(error.failure().exit_code())
+        }
+        Err(_) => {
+            console.crashed();
+            ExitCode::from(Failure::Internal.exit_code())
         }
     }
 }

@@ -29,8 +29,8 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
-use arrow::compute::nullif;
+use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array};
+use arrow::compute::take;
 use arrow::datatypes::{DataType, Field, Schema};
 
 use crate::table::Role;
@@ -127,7 +127,9 @@ fn withheld(system: &System, place: usize, table: AggregateTable) -> Result<Aggr
         for (row, gone) in gone.iter().enumerate() {
             suppressed[row] |= gone & values.is_valid(row);
         }
-        columns.push(nullif(values, &BooleanArray::from(gone)).map_err(failed)?);
+        // Taken row by row, so that no withheld value stays in a buffer.
+        let kept = (0..rows).map(|row| (!gone[row]).then_some(row as u32));
+        columns.push(take(values, &UInt32Array::from_iter(kept), None).map_err(failed)?);
     }
     columns.push(Arc::new(BooleanArray::from(suppressed)));
     let mut fields: Vec<Arc<Field>> = table.batch.schema().fields().iter().cloned().collect();

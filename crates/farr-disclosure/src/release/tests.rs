@@ -43,6 +43,9 @@ fn a_small_count_takes_another_along_and_what_is_computed() {
     assert!(rates.is_valid(0) && rates.is_null(1) && rates.is_null(2));
     assert_eq!(flags(table), [false, true, true]);
     assert_eq!(table.columns.last().unwrap().name, SUPPRESSED);
+    // The value is not only marked as null: it is gone.
+    let n = table.batch.column_by_name("n").unwrap().as_primitive::<Int64Type>();
+    assert_eq!(n.values()[1..], [0, 0]);
     // Zeros are shown, and with them what follows.
     assert_eq!(counts(&released(vec![by_sex([7, 7, 0])])[0], "n"), [Some(7), Some(7), Some(0)]);
 }
@@ -206,6 +209,36 @@ fn a_tail_with_few_censored_is_withheld_and_the_curve_before_it_stays() {
     assert_eq!(flags(table), [false, false, false, true]);
     let survival = table.batch.column_by_name("survival").unwrap();
     assert!(survival.is_valid(2) && survival.is_null(3));
+}
+
+#[test]
+fn curves_between_which_totals_are_declared_share_a_grid() {
+    // Women have events at 1, 2 (5 each); men at 1 (3) and 2 (3).
+    let (times, sexes) = ([1_i64, 2, 1, 2, 1, 2], ["female", "female", "male", "male"]);
+    let mut sex: Vec<Option<&str>> = sexes.into_iter().map(Some).collect();
+    sex.extend([None, None]);
+    let table = |male: [i64; 2]| {
+        let events = vec![5, 5, male[0], male[1], 5 + male[0], 5 + male[1]];
+        let men = 20;
+        let at_risk = vec![30, 25, men, men - male[0], 30 + men, 25 + men - male[0]];
+        AggregateTable::build("survival", "")
+            .key("sex", "", sex.clone())
+            .key("time_days", "", times.to_vec())
+            .count("n_at_risk", "", "persons", at_risk)
+            .count("n_events", "", "persons", events)
+            .curve("time_days", "n_at_risk", &["n_events"])
+            .total_over("sex", &["n_events", "n_at_risk"])
+            .finish()
+            .unwrap()
+    };
+    let merged = &released(vec![table([3, 3])])[0];
+    assert_eq!(counts(merged, "time_days"), [Some(2); 3]);
+    assert_eq!(counts(merged, "n_events"), [Some(10), Some(6), Some(16)]);
+    // With 3 men in all no grid helps them: the grid stays, and they and the
+    // women, from whom the total would give them away, are withheld from there.
+    let withheld = &released(vec![table([0, 3])])[0];
+    let events = [Some(5), None, Some(0), None, Some(5), Some(8)];
+    assert_eq!(counts(withheld, "n_events"), events);
 }
 
 #[test]

@@ -45,6 +45,38 @@ fn lasso_of_one_indicator_by_hand() {
 }
 
 #[test]
+fn a_ridge_path_begins_flat() {
+    // Column 1 where two rows of four are 1, both events: the mean of
+    // x (y - 1/2) is 1/4 and s = 1/2, so the first lambda, that of alpha
+    // 0.001, is 500.
+    let mut columns = SparseColumns::new(4).unwrap();
+    columns.push_indicator(&[1, 2]).unwrap();
+    let response = Response::Binary { outcome: &[0.0, 1.0, 1.0, 0.0] };
+    let lambdas = Lambdas::Path { count: 2, min_ratio: Some(0.5), stop_early: false };
+    let path = fit(&columns, &response, &Options { lambdas, ..given(0.0, &[]) }).unwrap();
+    assert_close(path.points[0].lambda, 500.0);
+    assert!(path.points[0].dense(1)[0].abs() < 1e-30);
+    assert!(path.points[0].deviance_ratio.abs() < 1e-12);
+    // At 250 the slope (1/4 = 250 s^2 b) all but holds.
+    assert!((path.points[1].dense(1)[0] - 0.004).abs() < 1e-5);
+}
+
+#[test]
+fn a_path_stops_once_the_deviance_does() {
+    let columns = SparseColumns::from_dense(6, &[&[1.0, 2.0, 0.0, 1.0, 5.0, 2.0]]).unwrap();
+    let response = Response::Binary { outcome: &[1.0, 0.0, 1.0, 1.0, 0.0, 1.0] };
+    let count_of = |stop_early| {
+        let lambdas = Lambdas::Path { count: 100, min_ratio: Some(1e-6), stop_early };
+        fit(&columns, &response, &Options { lambdas, ..given(1.0, &[]) }).unwrap().points
+    };
+    let (stopped, all) = (count_of(true), count_of(false));
+    assert_eq!(all.len(), 100);
+    let gain = |k: usize| all[k].deviance_ratio - all[k - 1].deviance_ratio;
+    let last = stopped.len() - 1;
+    assert!(last >= 4 && gain(last) < 1e-5 && gain(last - 1) >= 1e-5, "stopped at {last}");
+}
+
+#[test]
 fn poisson_of_one_indicator_by_hand() {
     // Exposed: 6 events in 2 years, 1 row of 2; else 1 event in 4 years. Mean
     // of x (y - mu): (6 - 2 r1) / 2 = lambda s with s = 1/2, so

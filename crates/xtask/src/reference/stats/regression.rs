@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::{Answer, Case, numbers};
 
 /// Answers the methods of this family.
-pub fn family(case: &Case) -> Option<Answer> {
+pub(super) fn family(case: &Case) -> Option<Answer> {
     let answer = match case.method.as_str() {
         "logistic" => logistic(case),
         "logistic_summary" => logistic_summary(case),

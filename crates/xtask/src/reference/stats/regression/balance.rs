@@ -1,8 +1,8 @@
 //! Adapters of balance.
 
 use farr_stats::balance::{
-    self, Caliper, CaliperScale, MatchingOptions, Order, PropensityScore, QuantilesOf, Scale,
-    Weighting, effective_sample_size, match_nearest, propensity_score, propensity_weights,
+    Caliper, CaliperScale, MatchingOptions, Order, PropensityScore, QuantilesOf, Scale, Weighting,
+    effective_sample_size, match_nearest, propensity_score, propensity_weights,
     standardised_mean_difference, stratify, table_one, truncated_weights, weighted_mean_difference,
 };
 use farr_stats::regression::group_indices;
@@ -251,7 +251,7 @@ fn table_categorical(case: &Case) -> Answer {
     let rows = Rows::complete(case, &["group"])?;
     let values = rows.column("categorical")?;
     let result: table_one::Categorical =
-        balance::table_one::categorical(&values, &groups(&rows)?).map_err(said)?;
+        table_one::categorical(&values, &groups(&rows)?).map_err(said)?;
     Ok(json!({
         "levels": numbers(&result.levels),
         "exposed_n": result.exposed,
