@@ -51,7 +51,7 @@ struct CohortColumns {
 }
 
 /// The site's tables that the cohorts need, and the vocabulary.
-fn lookups(
+pub(crate) fn lookups(
     store: &RecordsStore,
     needs: &BTreeMap<Table, Vec<&'static str>>,
 ) -> Result<Site, Error> {
