@@ -19,6 +19,7 @@ mod error;
 mod evaluate;
 pub mod model;
 mod plan;
+mod results;
 mod statistics;
 
 pub use circe::parse_circe;
@@ -26,5 +27,6 @@ pub use domain::Domain;
 pub use error::Error;
 pub use evaluate::{CohortEntries, ShardCohorts, Site};
 pub use model::Definition;
+pub use results::{CohortResults, NamedTable};
 pub use plan::{Plan, Warning};
 pub use statistics::{CensorCounts, InclusionCounts, Mode, RuleCounts};
