@@ -20,6 +20,7 @@ mod evaluate;
 pub mod model;
 mod plan;
 mod results;
+pub mod short;
 mod statistics;
 
 pub use circe::parse_circe;
@@ -29,4 +30,5 @@ pub use evaluate::{CohortEntries, ShardCohorts, Site};
 pub use model::Definition;
 pub use results::{CohortResults, NamedTable};
 pub use plan::{Plan, Warning};
+pub use short::parse_short;
 pub use statistics::{CensorCounts, InclusionCounts, Mode, RuleCounts};
