@@ -13,7 +13,7 @@ use farr_records::{OmopParquet, RecordsStore, Shard, ShardId, Table, Vocabulary,
 use farr_store::Location;
 use rayon::prelude::*;
 
-use crate::evaluate::{lookups, vocabulary_of};
+use crate::evaluate::{lookups, vocabulary_of, warn_of_sets};
 use crate::executor::{Executor, Threads};
 use crate::ingest::{finished, stop_if_asked};
 use crate::inspect::current;
@@ -152,9 +152,7 @@ fn plan(
         folder.refused.extend(lacking.into_iter().map(|(id, error)| (id, error.to_string())));
         plan = Plan::new(&folder.definitions, vocabulary);
     }
-    for warning in plan.warnings() {
-        observer.event(Event::Warning { message: warning.to_string() });
-    }
+    warn_of_sets(plan.warnings(), observer);
     plan
 }
 
