@@ -20,11 +20,7 @@ mod evaluate;
 pub mod model;
 mod plan;
 mod results;
-<<<<<<< HEAD
 mod short;
-=======
-pub mod short;
->>>>>>> e2e
 mod statistics;
 
 pub use circe::parse_circe;
