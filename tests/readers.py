@@ -12,7 +12,7 @@ if not reports:
     sys.exit(f"{folder}: no reports")
 for report in reports:
     frame = polars.read_parquet(report)
-    rows = duckdb.sql(f"SELECT count(*) FROM '{report}'").fetchone()[0]
+    rows = duckdb.sql(f"SELECT count(*) FROM '{report}'").fetchall()[0][0]
     if rows != frame.height:
         sys.exit(f"{report.name}: {rows} rows in DuckDB, {frame.height} in Polars")
     print(f"{report.name}: {rows} rows, {frame.width} columns")

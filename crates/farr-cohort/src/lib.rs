@@ -20,6 +20,7 @@ mod evaluate;
 pub mod model;
 mod plan;
 mod results;
+mod short;
 mod statistics;
 
 pub use circe::parse_circe;
@@ -27,6 +28,7 @@ pub use domain::Domain;
 pub use error::Error;
 pub use evaluate::{CohortEntries, ShardCohorts, Site};
 pub use model::Definition;
-pub use results::{CohortResults, NamedTable};
 pub use plan::{Plan, Warning};
+pub use results::{CohortResults, NamedTable};
+pub use short::parse_short;
 pub use statistics::{CensorCounts, InclusionCounts, Mode, RuleCounts};

@@ -29,9 +29,12 @@ impl CohortResults {
     pub fn add(&mut self, cohorts: &ShardCohorts, persons: &[PersonId]) {
         for cohort in &cohorts.cohorts {
             let rows = self.rows.entry(cohort.definition).or_default();
-            rows.extend(cohort.entries.iter().map(|(person, days)| {
-                (persons[*person as usize].0, days.start.0, days.end.0)
-            }));
+            rows.extend(
+                cohort
+                    .entries
+                    .iter()
+                    .map(|(person, days)| (persons[*person as usize].0, days.start.0, days.end.0)),
+            );
             let (statistics, censored) = self.statistics.entry(cohort.definition).or_default();
             statistics.merge(&cohort.statistics);
             censored.merge(&cohort.censored);

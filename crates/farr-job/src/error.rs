@@ -198,6 +198,9 @@ fn of_records(error: &farr_records::Error) -> Failure {
     }
 }
 
+/// The exit code of work that was done in part.
+pub const DONE_IN_PART: u8 = 6;
+
 /// What kind of failure it is: the exit code, and what a scheduler does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]

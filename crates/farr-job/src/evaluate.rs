@@ -51,7 +51,7 @@ struct CohortColumns {
 }
 
 /// The site's tables that the cohorts need, and the vocabulary.
-fn lookups(
+pub(crate) fn lookups(
     store: &RecordsStore,
     needs: &BTreeMap<Table, Vec<&'static str>>,
 ) -> Result<Site, Error> {
@@ -75,6 +75,20 @@ pub(crate) fn vocabulary_of(store: &RecordsStore) -> Result<Vocabulary, Error> {
     Ok(Vocabulary::new(&batches)?)
 }
 
+/// Names the concept sets that hold less than they ask for, those with the
+/// same trouble together.
+pub(crate) fn warn_of_sets(warnings: &[farr_cohort::Warning], observer: &dyn Observer) {
+    let mut sets: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for warning in warnings {
+        let set = format!("cohort {} '{}'", warning.definition, warning.concept_set_name);
+        sets.entry(warning.warning.to_string()).or_default().push(set);
+    }
+    for (trouble, sets) in sets {
+        let message = format!("a concept set {trouble}: {}", sets.join(", "));
+        observer.event(Event::Warning { message });
+    }
+}
+
 /// Enters the cohorts and counts the analyses over a store.
 pub(crate) fn evaluate(
     plan: &Plan,
@@ -95,9 +109,7 @@ pub(crate) fn evaluate(
     if let Some((id, source)) = lacking.into_iter().next() {
         return Err(Error::Cohort { id, name: name_of(id), source });
     }
-    for warning in cohorts.warnings() {
-        observer.event(Event::Warning { message: warning.to_string() });
-    }
+    warn_of_sets(cohorts.warnings(), observer);
     let site = lookups(store, cohorts.needs())?;
     let mut needs = cohorts.needs().clone();
     for analysis in &plan.analyses {

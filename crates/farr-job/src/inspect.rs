@@ -45,7 +45,7 @@ pub fn job_schema() -> String {
 }
 
 /// The folder itself, or the current run where it holds runs.
-fn current(folder: &Path) -> Result<Location, Error> {
+pub(crate) fn current(folder: &Path) -> Result<Location, Error> {
     if !folder.is_dir() {
         let file = folder.display().to_string();
         let source = std::io::Error::new(std::io::ErrorKind::NotFound, "no such folder");

@@ -8,6 +8,7 @@
 //!
 //! It does not know terminals and logs: it tells an [`Observer`] what happens.
 
+mod cohorts;
 mod error;
 mod evaluate;
 mod executor;
@@ -23,7 +24,8 @@ mod run;
 mod summary;
 mod synth;
 
-pub use error::{Error, Failure};
+pub use cohorts::{CohortInput, CohortOutcome, CohortRequest, run_cohorts};
+pub use error::{DONE_IN_PART, Error, Failure};
 pub use executor::{Executor, Threads};
 pub use inspect::{check, concepts, describe, job_schema};
 pub use job_file::{

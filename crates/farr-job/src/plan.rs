@@ -219,7 +219,7 @@ fn definitions(job: &JobFile, folder: &Path) -> Result<Vec<Definition>, Error> {
                 .map_err(|source| Error::File { file: file.clone(), source })?;
             let is_short = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("toml"));
             let parsed = if is_short {
-                farr_cohort::parse_circe(cohort.id, &text)
+                farr_cohort::parse_short(cohort.id, &text)
             } else {
                 farr_cohort::parse_circe(cohort.id, &text)
             };

@@ -89,7 +89,7 @@ fn summary(
     let failed = |source| Error::Column { column: name.to_owned(), source };
     let options = FormatOptions::default();
     let formatter = ArrayFormatter::try_new(values.as_ref(), &options).map_err(failed)?;
-    let first = |descending: bool| {
+    let first = |descending: bool| -> Result<Option<String>, Error> {
         let order = SortOptions { descending, nulls_first: false };
         let indices = sort_to_indices(values, Some(order), Some(1)).map_err(failed)?;
         let found = indices.values().first().map(|&row| row as usize);

@@ -94,6 +94,12 @@ pub enum Error {
         /// Its code.
         label: u32,
     },
+    /// A stratified model was asked for a prediction without a stratum.
+    #[error("the model has {strata} strata: say which one each profile belongs to")]
+    StratumNeeded {
+        /// Strata of the model.
+        strata: usize,
+    },
     /// No two rows can be compared.
     #[error("no comparable pair of rows: {what} is not defined")]
     NoPairs {

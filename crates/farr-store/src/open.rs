@@ -20,7 +20,7 @@ use url::Url;
 
 use crate::{Error, Location};
 
-/// Options that are farr's own; the others are object_store's keys.
+/// Options that are farr's own; the others are keys of `object_store`.
 const CA_CERTIFICATE: &str = "ca_certificate";
 const FILES: &str = "files";
 const PATH_STYLE: &str = "path_style";
@@ -153,7 +153,7 @@ impl Options {
         Ok(config)
     }
 
-    /// The options of the HTTP client that object_store's keys cannot say.
+    /// The options of the HTTP client that no key of `object_store` says.
     fn client(&mut self, base: &FilePath) -> Result<Option<ClientOptions>, Error> {
         let Some(file) = self.take(CA_CERTIFICATE) else { return Ok(None) };
         let path: PathBuf = base.join(file);
@@ -167,7 +167,7 @@ impl Options {
         Ok(Some(found.into_iter().fold(client, ClientOptions::with_root_certificate)))
     }
 
-    /// What is left, as keys of object_store.
+    /// What is left, as keys of `object_store`.
     fn keys<K: FromStr>(&mut self) -> Result<Vec<(K, String)>, Error> {
         let values = std::mem::take(&mut self.values);
         let keys = values.into_iter().map(|(option, value)| match option.parse::<K>() {

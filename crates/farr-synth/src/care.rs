@@ -102,7 +102,9 @@ pub(crate) fn diagnose(chart: &mut Chart, profile: &'static Profile, visit: Visi
         chart.careplan(visit, plan, None);
     }
     for panel in profile.panels {
-        chart.measure(visit, panel);
+        if chart.dice.chance(0.45) {
+            chart.measure(visit, panel);
+        }
     }
     prescribe(chart, profile, visit);
 }
@@ -112,7 +114,9 @@ fn prescribe(chart: &mut Chart, profile: &'static Profile, visit: Visit) {
     let day = chart.day(visit);
     let Some(years) = chart.life.years_with(profile.disease, day) else { return };
     for (place, regimen) in profile.drugs.iter().enumerate() {
+        // A visit renews most of the drugs, not all.
         if years >= f64::from(regimen.after_years)
+            && chart.dice.chance(0.6)
             && let Some(code) = own_choice(chart, profile, place, regimen)
         {
             let days = if chart.dice.chance(0.6) { 90 } else { 30 * chart.dice.between(1, 6) };
@@ -142,8 +146,8 @@ fn year(chart: &mut Chart, from: Day, to: Day) {
     let part = f64::from(to.days_since(from) + 1) / 365.0;
     wellness::year(chart, from, to, part);
     lasting_care(chart, from, to, part);
-    illnesses(chart, ACUTE, 1.2, from, to, part);
-    illnesses(chart, INJURIES, 0.8, from, to, part);
+    illnesses(chart, ACUTE, 0.6, from, to, part);
+    illnesses(chart, INJURIES, 0.6, from, to, part);
     for profile in &PROFILES {
         if let Some(stay) = &profile.stay
             && chart.life.has(profile.disease, from)
@@ -172,22 +176,22 @@ fn lasting_care(chart: &mut Chart, from: Day, to: Day, part: f64) {
     }
     let most = diseases.iter().map(|p| p.visits).fold(0.0, f64::max);
     let all: f64 = diseases.iter().map(|p| p.visits).sum();
-    let mean = (most + 0.3 * (all - most)) * chart.life.demand * part * 0.75;
+    let mean = (most + 0.3 * (all - most)) * chart.life.demand * part * 0.38;
     for _ in 0..chart.dice.count(mean) {
         let day = some_day(chart, from, to);
         let code = if chart.dice.chance(0.7) { &FOLLOW_UP } else { &CHECK_UP };
         let visit = chart.visit(day, Ambulatory, code);
-        let share = (all / diseases.len() as f64 / most).clamp(0.35, 0.8);
+        let share = (all / diseases.len() as f64 / most).clamp(0.25, 0.6);
         for (place, profile) in diseases.iter().enumerate() {
             if place > 0 && !chart.dice.chance(share) {
                 continue;
             }
             prescribe(chart, profile, visit);
-            if chart.dice.chance(0.5) {
+            if chart.dice.chance(0.15) {
                 profile.panels.iter().for_each(|panel| chart.measure(visit, panel));
             }
         }
-        if chart.dice.chance(0.6) {
+        if chart.dice.chance(0.4) {
             chart.measure(visit, &[&SYSTOLIC, &DIASTOLIC]);
         }
     }
@@ -231,7 +235,7 @@ fn fall_ill(chart: &mut Chart, illness: &'static Illness, day: Day, old: bool) {
     };
     let mut visit = chart.visit(day, illness.class, code);
     chart.condition(visit, &illness.code, Some(days));
-    if !illness.panel.is_empty() && chart.dice.chance(0.5) {
+    if !illness.panel.is_empty() && chart.dice.chance(0.3) {
         chart.measure(visit, illness.panel);
     }
     social::tests_of(chart, &illness.code, visit);
@@ -331,9 +335,9 @@ fn admission(chart: &mut Chart, stay: &'static Stay, day: Day, nights: i32) {
 fn last_visit(chart: &mut Chart) {
     let exit = chart.life.exit;
     let Some(cause) = chart.life.death else {
-        if chart.dice.chance(0.7) && chart.life.entry < exit {
+        if chart.dice.chance(0.35) && chart.life.entry < exit {
             let visit = chart.visit(exit, Wellness, &CHECK_UP);
-            chart.measure(visit, &[&SYSTOLIC, &DIASTOLIC, &HEART_RATE]);
+            chart.measure(visit, &[&HEART_RATE]);
         }
         return;
     };

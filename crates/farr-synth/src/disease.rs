@@ -263,7 +263,7 @@ pub(crate) static PROFILES: [Profile; DISEASES] = [
     profile(
         D::Prediabetes,
         Some(&PREDIABETES),
-        [0.0, 0.5, 5.0, 12.0, 18.0, 22.0, 20.0, 14.0, 8.0],
+        [0.0, 0.375, 3.75, 9.0, 13.5, 16.5, 15.0, 10.5, 6.0],
         1.0,
         1.0,
     )
@@ -273,7 +273,7 @@ pub(crate) static PROFILES: [Profile; DISEASES] = [
     profile(
         D::Diabetes,
         Some(&DIABETES_TYPE_2),
-        [0.0, 0.05, 0.35, 1.0, 2.0, 3.0, 3.2, 2.6, 1.6],
+        [0.0, 0.028, 0.193, 0.55, 1.1, 1.65, 1.76, 1.43, 0.88],
         0.92,
         1.08,
     )
@@ -292,7 +292,7 @@ pub(crate) static PROFILES: [Profile; DISEASES] = [
     profile(
         D::IschemicHeartDisease,
         Some(&ISCHEMIC_HEART_DISEASE),
-        [0.0, 0.0, 0.1, 0.6, 2.4, 6.0, 10.0, 15.0, 18.0],
+        [0.0, 0.0, 0.06, 0.36, 1.44, 3.6, 6.0, 9.0, 10.8],
         0.65,
         1.35,
     )
@@ -318,7 +318,7 @@ pub(crate) static PROFILES: [Profile; DISEASES] = [
     profile(
         D::AtrialFibrillation,
         Some(&ATRIAL_FIBRILLATION),
-        [0.0, 0.0, 0.1, 0.3, 0.9, 3.0, 8.0, 17.0, 28.0],
+        [0.0, 0.0, 0.055, 0.165, 0.495, 1.65, 4.4, 9.35, 15.4],
         0.85,
         1.15,
     )
@@ -348,14 +348,14 @@ pub(crate) static PROFILES: [Profile; DISEASES] = [
     profile(
         D::PeripheralVascular,
         Some(&PERIPHERAL_VASCULAR_DISEASE),
-        [0.0, 0.0, 0.0, 0.3, 1.0, 2.5, 4.5, 6.5, 7.5],
+        [0.0, 0.0, 0.0, 0.21, 0.7, 1.75, 3.15, 4.55, 5.25],
         0.85,
         1.15,
     )
     .raised_by(&[(D::Smoking, 3.0), (D::Diabetes, 2.2), (D::Hypertension, 1.4)])
     .death(1.3)
     .care(0.4, &[drug(&[&CLOPIDOGREL, &ASPIRIN_81], 0.6, 0)], &[]),
-    profile(D::KidneyDisease, None, [0.05, 0.1, 0.3, 0.8, 2.0, 4.5, 9.0, 16.0, 22.0], 1.0, 1.0)
+    profile(D::KidneyDisease, None, [0.025, 0.05, 0.15, 0.4, 1.0, 2.25, 4.5, 8.0, 11.0], 1.0, 1.0)
         .raised_by(&[(D::Diabetes, 2.6), (D::Hypertension, 1.8)])
         .death(1.4)
         .care(0.6, &[], &[METABOLIC_PANEL, &[&FILTRATION_RATE, &ALBUMIN_CREATININE]]),
@@ -372,7 +372,7 @@ pub(crate) static PROFILES: [Profile; DISEASES] = [
     profile(
         D::HeartFailure,
         Some(&HEART_FAILURE),
-        [0.0, 0.02, 0.06, 0.2, 0.8, 2.2, 5.5, 12.0, 26.0],
+        [0.0, 0.01, 0.03, 0.1, 0.4, 1.1, 2.75, 6.0, 13.0],
         0.92,
         1.08,
     )
@@ -405,7 +405,7 @@ pub(crate) static PROFILES: [Profile; DISEASES] = [
         procedures: &[&ECHOCARDIOGRAM, &CHEST_XRAY, &OXYGEN_BY_MASK, &HEART_FAILURE_EDUCATION],
         panels: &[HOSPITAL_PANEL, &[&BRAIN_NATRIURETIC_PEPTIDE, &EJECTION_FRACTION, &TROPONIN]],
     }),
-    profile(D::Stroke, None, [0.02, 0.03, 0.15, 0.4, 1.1, 2.4, 4.6, 9.0, 16.0], 0.95, 1.05)
+    profile(D::Stroke, None, [0.007, 0.011, 0.052, 0.14, 0.385, 0.84, 1.61, 3.15, 5.6], 0.95, 1.05)
         .raised_by(&[
             (D::Diabetes, 1.8),
             (D::Hypertension, 1.9),
@@ -418,7 +418,7 @@ pub(crate) static PROFILES: [Profile; DISEASES] = [
             &[drug(&[&CLOPIDOGREL, &ASPIRIN_325], 0.85, 0), drug(&[&ATORVASTATIN_80], 0.5, 0)],
             &[LIPID_PANEL],
         ),
-    profile(D::Copd, Some(&COPD), [0.0, 0.0, 0.1, 0.6, 2.2, 4.5, 7.0, 8.0, 7.0], 1.0, 1.0)
+    profile(D::Copd, Some(&COPD), [0.0, 0.0, 0.06, 0.36, 1.32, 2.7, 4.2, 4.8, 4.2], 1.0, 1.0)
         .raised_by(&[(D::Smoking, 5.5)])
         .death(2.0)
         .care(
@@ -443,18 +443,24 @@ pub(crate) static PROFILES: [Profile; DISEASES] = [
             ],
             panels: &[GAS_PANEL, BLOOD_PANEL],
         }),
-    profile(D::Asthma, Some(&ASTHMA), [10.0, 5.0, 2.0, 2.0, 2.0, 2.0, 1.6, 1.2, 0.8], 1.05, 0.95)
-        .raised_by(&[(D::Obesity, 1.4)])
-        .care(
-            0.6,
-            &[
-                drug(&[&ALBUTEROL_INHALER, &ALBUTEROL_NEBULIZER_0417], 0.85, 0),
-                drug(&[&FLUTICASONE, &BUDESONIDE_025, &BUDESONIDE_0125], 0.6, 0),
-            ],
-            &[&[&FEV1_FVC]],
-        )
-        .plan(&ASTHMA_PLAN),
-    profile(D::LungCancer, None, [0.0, 0.0, 0.0, 0.04, 0.2, 0.9, 2.2, 3.6, 3.4], 0.95, 1.05)
+    profile(
+        D::Asthma,
+        Some(&ASTHMA),
+        [6.5, 3.25, 1.3, 1.3, 1.3, 1.3, 1.04, 0.78, 0.52],
+        1.05,
+        0.95,
+    )
+    .raised_by(&[(D::Obesity, 1.4)])
+    .care(
+        0.6,
+        &[
+            drug(&[&ALBUTEROL_INHALER, &ALBUTEROL_NEBULIZER_0417], 0.85, 0),
+            drug(&[&FLUTICASONE, &BUDESONIDE_025, &BUDESONIDE_0125], 0.6, 0),
+        ],
+        &[&[&FEV1_FVC]],
+    )
+    .plan(&ASTHMA_PLAN),
+    profile(D::LungCancer, None, [0.0, 0.0, 0.0, 0.024, 0.12, 0.54, 1.32, 2.16, 2.04], 0.95, 1.05)
         .raised_by(&[(D::Smoking, 8.0), (D::Copd, 1.8)])
         .death(14.0)
         .care(1.5, &[drug(&[&FENTANYL_PATCH, &OXYCODONE_10], 0.4, 0)], &[BLOOD_PANEL, LIVER_PANEL])
@@ -498,7 +504,7 @@ pub(crate) static PROFILES: [Profile; DISEASES] = [
     profile(
         D::Depression,
         Some(&DEPRESSION),
-        [0.2, 7.0, 9.0, 7.0, 6.5, 5.5, 4.0, 3.5, 3.5],
+        [0.13, 4.55, 5.85, 4.55, 4.225, 3.575, 2.6, 2.275, 2.275],
         1.3,
         0.7,
     )
@@ -506,9 +512,15 @@ pub(crate) static PROFILES: [Profile; DISEASES] = [
     .death(1.3)
     .care(0.7, &[drug(&[&SERTRALINE, &FLUOXETINE, &DULOXETINE], 0.7, 0)], &[&[&PHQ_9]])
     .plan(&DEPRESSION_PLAN),
-    profile(D::Anxiety, Some(&ANXIETY), [0.5, 7.0, 8.0, 7.0, 6.0, 4.5, 3.0, 2.0, 2.0], 1.3, 0.7)
-        .raised_by(&[(D::Depression, 2.2)])
-        .care(0.35, &[drug(&[&SERTRALINE, &CLONAZEPAM, &DIAZEPAM], 0.5, 0)], &[&[&GAD_7]]),
+    profile(
+        D::Anxiety,
+        Some(&ANXIETY),
+        [0.275, 3.85, 4.4, 3.85, 3.3, 2.475, 1.65, 1.1, 1.1],
+        1.3,
+        0.7,
+    )
+    .raised_by(&[(D::Depression, 2.2)])
+    .care(0.35, &[drug(&[&SERTRALINE, &CLONAZEPAM, &DIAZEPAM], 0.5, 0)], &[&[&GAD_7]]),
     profile(
         D::StressDisorder,
         Some(&STRESS_DISORDER),
@@ -580,12 +592,18 @@ pub(crate) static PROFILES: [Profile; DISEASES] = [
     )
     .death(1.6)
     .care(1.6, &[], &[]),
-    profile(D::Migraine, Some(&MIGRAINE), [0.5, 4.0, 4.5, 3.5, 2.0, 0.8, 0.3, 0.1, 0.0], 1.5, 0.5)
-        .care(0.4, &[drug(&[&PROPRANOLOL, &NAPROXEN_500], 0.5, 0)], &[&[&PAIN]]),
+    profile(
+        D::Migraine,
+        Some(&MIGRAINE),
+        [0.25, 2.0, 2.25, 1.75, 1.0, 0.4, 0.15, 0.05, 0.0],
+        1.5,
+        0.5,
+    )
+    .care(0.4, &[drug(&[&PROPRANOLOL, &NAPROXEN_500], 0.5, 0)], &[&[&PAIN]]),
     profile(
         D::OsteoarthritisKnee,
         Some(&OSTEOARTHRITIS_KNEE),
-        [0.0, 0.0, 0.2, 1.2, 4.0, 8.0, 11.0, 12.0, 10.0],
+        [0.0, 0.0, 0.14, 0.84, 2.8, 5.6, 7.7, 8.4, 7.0],
         1.2,
         0.8,
     )
@@ -627,7 +645,7 @@ pub(crate) static PROFILES: [Profile; DISEASES] = [
     profile(
         D::Osteoporosis,
         Some(&OSTEOPOROSIS),
-        [0.0, 0.0, 0.0, 0.1, 0.6, 4.0, 9.0, 13.0, 15.0],
+        [0.0, 0.0, 0.0, 0.07, 0.42, 2.8, 6.3, 9.1, 10.5],
         1.6,
         0.4,
     )
@@ -661,13 +679,13 @@ pub(crate) static PROFILES: [Profile; DISEASES] = [
         0.4,
     )
     .care(0.8, &[drug(&[&MILNACIPRAN, &PREGABALIN], 0.6, 0)], &[&[&PAIN]]),
-    profile(D::Gout, Some(&GOUT), [0.0, 0.0, 0.4, 1.2, 2.0, 3.0, 4.0, 4.5, 4.5], 0.5, 1.5)
+    profile(D::Gout, Some(&GOUT), [0.0, 0.0, 0.28, 0.84, 1.4, 2.1, 2.8, 3.15, 3.15], 0.5, 1.5)
         .raised_by(&[(D::Obesity, 1.6), (D::KidneyDisease, 1.7), (D::Hypertension, 1.3)])
         .care(0.4, &[drug(&[&ALLOPURINOL], 0.7, 0), drug(&[&COLCHICINE], 0.3, 0)], &[]),
     profile(
         D::BackPain,
         Some(&CHRONIC_BACK_PAIN),
-        [0.0, 0.8, 3.0, 5.0, 6.0, 6.0, 5.0, 4.0, 3.0],
+        [0.0, 0.48, 1.8, 3.0, 3.6, 3.6, 3.0, 2.4, 1.8],
         1.05,
         0.95,
     )
@@ -677,7 +695,7 @@ pub(crate) static PROFILES: [Profile; DISEASES] = [
     profile(
         D::NeckPain,
         Some(&CHRONIC_NECK_PAIN),
-        [0.0, 0.3, 1.2, 2.0, 2.4, 2.0, 1.4, 1.0, 0.8],
+        [0.0, 0.18, 0.72, 1.2, 1.44, 1.2, 0.84, 0.6, 0.48],
         1.2,
         0.8,
     )
@@ -685,7 +703,7 @@ pub(crate) static PROFILES: [Profile; DISEASES] = [
     profile(
         D::ChronicPain,
         Some(&CHRONIC_PAIN),
-        [0.0, 0.2, 0.8, 1.4, 2.0, 2.4, 2.4, 2.2, 2.0],
+        [0.0, 0.12, 0.48, 0.84, 1.2, 1.44, 1.44, 1.32, 1.2],
         1.1,
         0.9,
     )
@@ -694,7 +712,7 @@ pub(crate) static PROFILES: [Profile; DISEASES] = [
     profile(
         D::Hypothyroidism,
         Some(&HYPOTHYROIDISM),
-        [0.1, 0.6, 1.2, 2.0, 2.6, 3.2, 3.6, 4.0, 4.0],
+        [0.08, 0.48, 0.96, 1.6, 2.08, 2.56, 2.88, 3.2, 3.2],
         1.6,
         0.4,
     )
@@ -702,7 +720,7 @@ pub(crate) static PROFILES: [Profile; DISEASES] = [
     profile(
         D::Reflux,
         Some(&REFLUX_DISEASE),
-        [0.5, 1.0, 3.5, 5.5, 7.0, 7.0, 6.0, 5.0, 4.0],
+        [0.3, 0.6, 2.1, 3.3, 4.2, 4.2, 3.6, 3.0, 2.4],
         1.0,
         1.0,
     )
@@ -711,7 +729,7 @@ pub(crate) static PROFILES: [Profile; DISEASES] = [
     profile(
         D::IrritableBowel,
         Some(&IRRITABLE_BOWEL),
-        [0.1, 1.6, 2.6, 2.0, 1.5, 1.0, 0.6, 0.4, 0.3],
+        [0.07, 1.12, 1.82, 1.4, 1.05, 0.7, 0.42, 0.28, 0.21],
         1.4,
         0.6,
     )
@@ -743,7 +761,7 @@ pub(crate) static PROFILES: [Profile; DISEASES] = [
     profile(
         D::Rhinitis,
         Some(&ALLERGIC_RHINITIS),
-        [7.0, 5.0, 3.0, 2.0, 1.5, 1.0, 0.6, 0.4, 0.2],
+        [4.2, 3.0, 1.8, 1.2, 0.9, 0.6, 0.36, 0.24, 0.12],
         1.05,
         0.95,
     )
@@ -755,7 +773,7 @@ pub(crate) static PROFILES: [Profile; DISEASES] = [
     profile(
         D::SeasonalRhinitis,
         Some(&SEASONAL_RHINITIS),
-        [6.0, 5.0, 3.0, 2.0, 1.5, 1.0, 0.6, 0.4, 0.2],
+        [3.6, 3.0, 1.8, 1.2, 0.9, 0.6, 0.36, 0.24, 0.12],
         1.05,
         0.95,
     )
@@ -763,7 +781,7 @@ pub(crate) static PROFILES: [Profile; DISEASES] = [
     profile(
         D::Sinusitis,
         Some(&CHRONIC_SINUSITIS),
-        [1.0, 2.0, 3.0, 3.5, 3.5, 3.0, 2.5, 2.0, 1.0],
+        [0.5, 1.0, 1.5, 1.75, 1.75, 1.5, 1.25, 1.0, 0.5],
         1.1,
         0.9,
     )
@@ -771,7 +789,7 @@ pub(crate) static PROFILES: [Profile; DISEASES] = [
     profile(
         D::Eczema,
         Some(&ATOPIC_DERMATITIS),
-        [14.0, 2.0, 0.8, 0.6, 0.5, 0.5, 0.5, 0.5, 0.4],
+        [7.0, 1.0, 0.4, 0.3, 0.25, 0.25, 0.25, 0.25, 0.2],
         1.0,
         1.0,
     )
@@ -788,7 +806,7 @@ pub(crate) static PROFILES: [Profile; DISEASES] = [
     profile(
         D::SleepApnea,
         Some(&SLEEP_APNEA),
-        [0.2, 0.3, 1.0, 3.0, 5.0, 6.0, 5.0, 3.0, 1.5],
+        [0.12, 0.18, 0.6, 1.8, 3.0, 3.6, 3.0, 1.8, 0.9],
         0.7,
         1.3,
     )
@@ -797,7 +815,7 @@ pub(crate) static PROFILES: [Profile; DISEASES] = [
     profile(
         D::SleepDisorder,
         Some(&SLEEP_DISORDER),
-        [0.3, 1.0, 2.0, 2.5, 3.0, 3.5, 3.5, 3.5, 3.5],
+        [0.15, 0.5, 1.0, 1.25, 1.5, 1.75, 1.75, 1.75, 1.75],
         1.2,
         0.8,
     )
@@ -831,7 +849,7 @@ pub(crate) static PROFILES: [Profile; DISEASES] = [
         1.15,
     )
     .care(0.15, &[], &[]),
-    profile(D::Anemia, Some(&ANEMIA), [1.5, 1.5, 2.5, 2.5, 2.0, 2.0, 3.5, 6.0, 9.0], 1.4, 0.6)
+    profile(D::Anemia, Some(&ANEMIA), [0.9, 0.9, 1.5, 1.5, 1.2, 1.2, 2.1, 3.6, 5.4], 1.4, 0.6)
         .raised_by(&[(D::KidneyDisease, 3.0), (D::ColonCancer, 2.0), (D::Crohn, 2.0)])
         .care(
             0.4,

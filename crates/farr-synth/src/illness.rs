@@ -16,7 +16,7 @@ pub(crate) struct Illness {
     pub(crate) drugs: &'static [&'static Code],
     /// Each is done.
     pub(crate) procedures: &'static [&'static Code],
-    /// Half of the cases have these measured.
+    /// One case in three has these measured.
     pub(crate) panel: &'static [&'static Measure],
     /// Share admitted to hospital; twice that from 65 up.
     pub(crate) admitted: f64,

@@ -59,7 +59,7 @@ pub(crate) fn year(chart: &mut Chart, from: Day, to: Day, part: f64) {
 
 /// Dialysis twice a week.
 fn dialysis(chart: &mut Chart, from: Day, to: Day) {
-    let mut day = from.plus(chart.dice.between(0, 3));
+    let mut day = from.plus(chart.dice.between(0, 6));
     while day <= to {
         let visit = chart.visit(day, Outpatient, &OUTPATIENT_PROCEDURE);
         let kind = if chart.own_luck(802) < 0.5 { &HEMODIALYSIS } else { &RENAL_DIALYSIS };

@@ -39,7 +39,7 @@ pub(crate) struct Life {
     pub(crate) death: Option<&'static Code>,
     /// First day of each lasting disease, if it starts by the exit.
     pub(crate) onset: [Option<Day>; DISEASES],
-    /// How much care a person seeks; 1 on average, up to 3.
+    /// How much care a person seeks; near 1 on average, up to 24.
     pub(crate) demand: f64,
     /// A person's own deviations, for values that stay alike: spread 1.
     pub(crate) traits: [f64; 4],
@@ -56,7 +56,9 @@ impl Life {
         let wealth = dice.unit();
         let income_dollars = 9_000 + (wealth * 70_000.0 + wealth.powi(8) * 260_000.0) as i32;
         let leaving = leaving_day(dice, entry);
-        let demand = 0.5 + dice.unit().powi(4) * 2.5;
+        // Few persons seek most of the care.
+        let steady = 0.22 + dice.unit().powi(9) * 4.0;
+        let demand = steady + if dice.chance(0.018) { 8.0 + 12.0 * dice.unit() } else { 0.0 };
         let traits = [dice.normal(), dice.normal(), dice.normal(), dice.normal()];
         let mut life = Self {
             birth,

@@ -100,7 +100,9 @@ pub(crate) fn interview(chart: &mut Chart, visit: Visit, age: i32) {
         work(chart, visit, age);
     }
     if chart.dice.chance(0.25) {
-        chart.procedure(visit, &DEPRESSION_SCREENING);
+        let short = chart.dice.chance(0.5);
+        let screening = if short { &DEPRESSION_SCREENING_PHQ2 } else { &DEPRESSION_SCREENING };
+        chart.procedure(visit, screening);
         chart.measure(visit, &[&PHQ_2]);
     }
     let surveys: [(&'static Code, &'static Measure, f64); 5] = [
@@ -186,8 +188,13 @@ pub(crate) fn tests_of(chart: &mut Chart, illness: &'static Code, visit: Visit) 
         }
         "840539006" => {
             chart.answer(visit, &COVID_TEST, "Positive");
-            if chart.dice.chance(0.03) {
+            if chart.dice.chance(0.05) {
                 chart.drug(visit, &REMDESIVIR, 5);
+                for (code, quantity) in
+                    [(&GLOVES, 24), (&GOWN, 8), (&FACE_SHIELD, 2), (&RESPIRATOR, 2)]
+                {
+                    chart.supply(visit, code, quantity);
+                }
             }
         }
         "840544004" => chart.answer(visit, &COVID_TEST, "Negative"),
@@ -206,7 +213,8 @@ pub(crate) fn workup(chart: &mut Chart, disease: Disease, visit: Visit) {
         Disease::Copd => &SPIROMETRY,
         Disease::Asthma => &LUNG_FUNCTION,
         Disease::Depression => &DEPRESSION_SCREENING_PHQ9,
-        Disease::Anxiety | Disease::StressDisorder => &COGNITIVE_THERAPY,
+        Disease::Anxiety => &COGNITIVE_THERAPY,
+        Disease::StressDisorder => &GROUP_PSYCHOTHERAPY,
         Disease::Bipolar | Disease::Schizophrenia => &PSYCHIATRIC_EVALUATION,
         Disease::Epilepsy => &ELECTROENCEPHALOGRAM,
         Disease::Alzheimer | Disease::Parkinson | Disease::MultipleSclerosis => &BRAIN_MRI,
@@ -238,6 +246,16 @@ pub(crate) fn workup(chart: &mut Chart, disease: Disease, visit: Visit) {
             }
         }
         Disease::Copd => oxygen(chart, visit),
+        Disease::Depression if chart.dice.chance(0.3) => {
+            chart.condition(visit, &DEPRESSION_SINGLE_EPISODE, Some(180));
+        }
+        Disease::Obesity if chart.dice.chance(0.1) => {
+            chart.condition(visit, &SEVERE_OBESITY, None);
+        }
+        Disease::Anxiety if chart.dice.chance(0.15) => {
+            chart.condition(visit, &PANIC_ANXIETY, Some(90));
+        }
+        Disease::Epilepsy => chart.condition(visit, &SEIZURE, None),
         Disease::Asthma if chart.life.age(chart.day(visit)) < 12 => {
             chart.condition(visit, &CHILDHOOD_ASTHMA, None);
             chart.device(visit, &NEBULIZER);

@@ -178,7 +178,7 @@ fn cycles(chart: &mut Chart, plan: &Plan, from: Day) {
 /// Radiation on weekdays of some weeks.
 fn radiation(chart: &mut Chart, from: Day) {
     let both = chart.dice.chance(0.15);
-    for session in 0..chart.dice.between(15, 30) {
+    for session in 0..chart.dice.between(8, 20) {
         let day = from.plus(session / 5 * 7 + session % 5);
         if day > chart.life.exit {
             return;

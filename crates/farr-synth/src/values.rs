@@ -147,6 +147,6 @@ fn filtration(life: &Life, day: Day) -> f64 {
 pub(crate) fn stage(life: &Life, day: Day) -> i32 {
     let Some(years) = life.years_with(D::KidneyDisease, day) else { return 0 };
     // A person's own pace: most stay at stage 2 or 3, few lose the kidney.
-    let pace = 0.14 + 0.12 * (life.traits[1] * life.traits[3]).max(-0.6);
+    let pace = 0.095 + 0.075 * (life.traits[1] * life.traits[3]).max(-0.6);
     (1.0 + f64::from(life.age(day) > 55) + years * pace).min(5.0) as i32
 }

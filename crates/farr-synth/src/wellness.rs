@@ -15,11 +15,14 @@ pub(crate) fn examination(chart: &mut Chart, day: Day) -> Visit {
     let age = chart.life.age(day);
     let code = if age < 18 { &WELL_CHILD_VISIT } else { &GENERAL_EXAMINATION };
     let visit = chart.visit(day, Wellness, code);
-    chart.measure(visit, &[&HEIGHT, &WEIGHT]);
+    if age < 18 || chart.dice.chance(0.25) {
+        chart.measure(visit, &[&HEIGHT]);
+    }
+    chart.measure(visit, &[&WEIGHT]);
     match age {
         0..=1 => chart.measure(visit, &[&HEAD_CIRCUMFERENCE]),
-        2..=17 => chart.measure(visit, &[&BMI_PERCENTILE, &BODY_MASS_INDEX]),
-        _ => chart.measure(visit, &[&BODY_MASS_INDEX, &SYSTOLIC, &DIASTOLIC, &HEART_RATE]),
+        2..=17 => chart.measure(visit, &[&BMI_PERCENTILE]),
+        _ => chart.measure(visit, &[&BODY_MASS_INDEX, &SYSTOLIC, &DIASTOLIC]),
     }
     visit
 }
@@ -56,19 +59,19 @@ pub(crate) fn year(chart: &mut Chart, from: Day, to: Day, part: f64) {
     let ill = chart.life.diseases(from).any(|profile| profile.visits >= 0.5);
     let mean = match age {
         0..=1 => 0.0,
-        2..=17 => 0.42,
-        18..=44 => 0.28 + if ill { 0.2 } else { 0.0 },
-        45..=64 => 0.45 + if ill { 0.2 } else { 0.0 },
-        _ => 0.75,
+        2..=17 => 0.2,
+        18..=44 => 0.14 + if ill { 0.1 } else { 0.0 },
+        45..=64 => 0.22 + if ill { 0.12 } else { 0.0 },
+        _ => 0.38,
     };
-    if chart.dice.chance(mean * part * chart.life.demand.sqrt()) {
+    if chart.dice.chance(mean * part * (0.5 + 0.5 * chart.life.demand).min(2.0)) {
         let day = some_day(chart, from, to);
         let visit = examination(chart, day);
         if age >= 18 {
             adult(chart, visit, age);
         }
         shots(chart, visit, age);
-    } else if chart.dice.chance(0.12 * part) {
+    } else if chart.dice.chance(0.08 * part) {
         let day = some_day(chart, from, to);
         let visit = chart.visit(day, Outpatient, &VACCINATION_VISIT);
         shots(chart, visit, age);
@@ -91,11 +94,11 @@ fn child_visits(chart: &mut Chart, from: Day, to: Day) {
 }
 
 fn adult(chart: &mut Chart, visit: Visit, age: i32) {
-    if chart.dice.chance(if age >= 45 { 0.45 } else { 0.2 }) {
+    if chart.dice.chance(if age >= 45 { 0.14 } else { 0.06 }) {
         chart.measure(visit, LIPID_PANEL);
         chart.measure(visit, METABOLIC_PANEL);
     }
-    if chart.dice.chance(0.2) {
+    if chart.dice.chance(0.07) {
         chart.measure(visit, BLOOD_PANEL);
         chart.procedure(visit, &BLOOD_COUNT);
     }
@@ -138,12 +141,12 @@ fn shots(chart: &mut Chart, visit: Visit, age: i32) {
 /// Screening for cancer and brittle bones.
 fn screening(chart: &mut Chart, from: Day, to: Day, age: i32, part: f64) {
     let woman = chart.life.sex == Sex::Female;
-    if woman && (45..75).contains(&age) && chart.dice.chance(0.3 * part) {
+    if woman && (45..75).contains(&age) && chart.dice.chance(0.2 * part) {
         let day = some_day(chart, from, to);
         let visit = chart.visit(day, Outpatient, &OUTPATIENT_PROCEDURE);
         chart.procedure(visit, &SCREENING_MAMMOGRAPHY);
     }
-    if (45..76).contains(&age) && chart.dice.chance(0.09 * part) {
+    if (45..76).contains(&age) && chart.dice.chance(0.07 * part) {
         let day = some_day(chart, from, to);
         let visit = chart.visit(day, Outpatient, &OUTPATIENT_PROCEDURE);
         chart.procedure(visit, &COLONOSCOPY);
@@ -151,15 +154,15 @@ fn screening(chart: &mut Chart, from: Day, to: Day, age: i32, part: f64) {
             chart.procedure(visit, &POLYPECTOMY);
         }
     }
-    if (45..76).contains(&age) && chart.dice.chance(0.08 * part) {
+    if (45..76).contains(&age) && chart.dice.chance(0.05 * part) {
         let day = some_day(chart, from, to);
-        let visit = examination(chart, day);
+        let visit = chart.visit(day, Wellness, &CHECK_UP);
         chart.procedure(visit, &OCCULT_BLOOD_SCREENING);
         chart.answer(visit, &OCCULT_BLOOD, "Negative");
     }
-    if !woman && (50..75).contains(&age) && chart.dice.chance(0.12 * part) {
+    if !woman && (50..75).contains(&age) && chart.dice.chance(0.07 * part) {
         let day = some_day(chart, from, to);
-        let visit = examination(chart, day);
+        let visit = chart.visit(day, Wellness, &CHECK_UP);
         chart.procedure(visit, &RECTAL_EXAMINATION);
         chart.measure(visit, &[&PROSTATE_ANTIGEN]);
     }

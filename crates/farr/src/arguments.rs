@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use farr_job::{Error, JobRequest, Parameter, RunRequest, SynthFormat, SynthRequest};
+use farr_job::{
+    CohortInput, CohortRequest, Error, JobRequest, Parameter, RunRequest, SynthFormat, SynthRequest,
+};
 
 /// Analyses of patients' records: cohorts and outcomes, from exports to Parquet
 /// reports.
@@ -25,6 +27,7 @@ Examples:
   farr run pipelines/diabetes-outcomes.toml
   farr run job.toml --set locations.exports.url=s3://bucket/exports --threads 8
   farr check job.toml
+  farr cohort run --definitions phenotypes --omop cdm --out cohorts
   farr concepts --records out/records --search diabetes
   farr synth --persons 1000 --seed 1 --format omop --out population
 
@@ -60,6 +63,9 @@ pub(crate) enum Command {
         /// The folder of a records store or report (or of its runs).
         folder: PathBuf,
     },
+    /// Cohort definitions on their own.
+    #[command(subcommand)]
+    Cohort(Cohort),
     /// Find codes in a records store, with their counts.
     Concepts {
         /// The folder of a records store.
@@ -85,6 +91,46 @@ pub(crate) enum Command {
     },
     /// Print the manual page.
     Man,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Cohort {
+    /// Run a folder of definitions over a records store, or over OMOP Parquet as
+    /// it lies; definitions that cannot be run are named, and the exit code is 6.
+    Run(CohortRun),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CohortRun {
+    /// A folder of `<id>.json` (Circe) and `<id>.toml` (short form).
+    #[arg(long)]
+    definitions: PathBuf,
+    /// The folder of a records store.
+    #[arg(long, required_unless_present = "omop", conflicts_with = "omop")]
+    records: Option<PathBuf>,
+    /// A folder of OMOP CDM 5.3 or 5.4 Parquet.
+    #[arg(long)]
+    omop: Option<PathBuf>,
+    /// The folder for cohort.parquet and the tables of inclusion statistics.
+    #[arg(long)]
+    out: PathBuf,
+    /// How many threads; left out: one a core.
+    #[arg(long)]
+    threads: Option<usize>,
+}
+
+impl CohortRun {
+    pub(crate) fn request(self) -> CohortRequest {
+        CohortRequest {
+            definitions: self.definitions,
+            input: match (self.records, self.omop) {
+                (Some(records), _) => CohortInput::Records(records),
+                (None, omop) => CohortInput::Omop(omop.unwrap_or_default()),
+            },
+            out: self.out,
+            threads: self.threads,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -7,7 +7,7 @@ mod console;
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 
-use arguments::{Arguments, Command};
+use arguments::{Arguments, Cohort, Command};
 use clap::{CommandFactory, Parser};
 use console::Console;
 use farr_job::{Cancel, Failure};
@@ -38,7 +38,7 @@ fn main() -> ExitCode {
     // has been printed by then.
     let performed = panic::catch_unwind(AssertUnwindSafe(|| perform(command, &console)));
     match performed {
-        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Ok(code)) => ExitCode::from(code),
         Ok(Err(error)) => {
             console.failed(&error);
             ExitCode::from(error.failure().exit_code())
@@ -50,7 +50,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn perform(command: Command, console: &Console) -> Result<(), farr_job::Error> {
+/// The exit code of work that ended well: 0, or 6 when done in part.
+fn perform(command: Command, console: &Console) -> Result<u8, farr_job::Error> {
     match command {
         Command::Run(run) => {
             let outcome = farr_job::run(&run.request()?, console, &CANCEL)?;
@@ -61,6 +62,13 @@ fn perform(command: Command, console: &Console) -> Result<(), farr_job::Error> {
             console.ingested(&outcome);
         }
         Command::Check(job) => console.text(&farr_job::check(&job.request()?)?),
+        Command::Cohort(Cohort::Run(run)) => {
+            let outcome = farr_job::run_cohorts(&run.request(), console, &CANCEL)?;
+            console.text(&outcome.summary);
+            if outcome.refused > 0 {
+                return Ok(farr_job::DONE_IN_PART);
+            }
+        }
         Command::Describe { folder } => console.text(&farr_job::describe(&folder)?),
         Command::Concepts { records, search } => {
             console.text(&farr_job::concepts(&records, &search)?);
@@ -83,5 +91,5 @@ fn perform(command: Command, console: &Console) -> Result<(), farr_job::Error> {
             let _ = clap_mangen::Man::new(Arguments::command()).render(&mut std::io::stdout());
         }
     }
-    Ok(())
+    Ok(0)
 }

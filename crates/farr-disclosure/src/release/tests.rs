@@ -491,3 +491,111 @@ proptest! {
         }
     }
 }
+
+/// All (remaining, lost) that fit an attrition as shown, by trying every whole
+/// number up to `most`: remaining falls by what is lost; zeros are shown.
+fn attritions(
+    remaining: &[Option<i64>],
+    lost: &[Option<i64>],
+    most: i64,
+) -> Vec<(Vec<i64>, Vec<i64>)> {
+    let candidates = |shown: Option<i64>| shown.map_or(1..=most, |value| value..=value);
+    let mut partial: Vec<(Vec<i64>, Vec<i64>)> =
+        candidates(remaining[0]).map(|first| (vec![first], vec![0])).collect();
+    for step in 1..remaining.len() {
+        let mut longer = Vec::new();
+        for (left, gone) in &partial {
+            for loss in candidates(lost[step]) {
+                let next = left[step - 1] - loss;
+                let fits = remaining[step].map_or(next >= 1, |shown| shown == next);
+                if fits {
+                    let extended = |numbers: &[i64], number| [numbers, &[number]].concat();
+                    longer.push((extended(left, next), extended(gone, loss)));
+                }
+            }
+        }
+        partial = longer;
+    }
+    partial
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn no_attacker_pins_a_cell_of_an_attrition(
+        losses in prop::collection::vec(0_i64..9, 1..6),
+        left in 0_i64..12,
+    ) {
+        let mut remaining = vec![left + losses.iter().sum::<i64>()];
+        for loss in &losses {
+            remaining.push(remaining[remaining.len() - 1] - loss);
+        }
+        let lost = [&[0], losses.as_slice()].concat();
+        let table = AggregateTable::build("attrition", "")
+            .key("rule", "", (0..remaining.len() as i64).collect::<Vec<_>>())
+            .count("n_remaining", "", "persons", remaining.clone())
+            .count("n_lost", "", "persons", lost)
+            .loss("rule", "n_remaining", Some("n_lost"))
+            .finish()
+            .unwrap();
+        let table = &released(vec![table])[0];
+        let (remaining, lost) = (counts(table, "n_remaining"), counts(table, "n_lost"));
+        let possible = attritions(&remaining, &lost, 60);
+        prop_assert!(!possible.is_empty());
+        for step in 0..remaining.len() {
+            if remaining[step].is_none() {
+                prop_assert!(possible.iter().any(|p| p.0[step] != possible[0].0[step]));
+            }
+            if lost[step].is_none() {
+                prop_assert!(possible.iter().any(|p| p.1[step] != possible[0].1[step]));
+            }
+        }
+    }
+
+    #[test]
+    fn a_part_and_its_rest_stay_in_doubt(parts in prop::collection::vec(0_i64..12, 1..8)) {
+        let n = vec![12_i64; parts.len()];
+        let table = AggregateTable::build("conditions", "")
+            .key("condition", "", (0..parts.len() as i64).collect::<Vec<_>>())
+            .count("n_with", "", "persons", parts.clone())
+            .count("n", "", "persons", n)
+            .row_part("n_with", "n")
+            .quantities("n", vec![Some("n".to_owned()); parts.len()])
+            .finish()
+            .unwrap();
+        let table = &released(vec![table])[0];
+        let shown = counts(table, "n_with");
+        for (row, part) in shown.iter().enumerate() {
+            let rest_is_small = part.is_some_and(|part| POLICY().withholds(12 - part));
+            let is_exposed = rest_is_small && counts(table, "n")[row].is_some();
+            prop_assert!(!is_exposed, "{part:?} of 12 tells of few persons");
+        }
+    }
+}
+
+#[test]
+fn a_run_of_many_cells_is_released_in_time() {
+    // 40,000 conditions in two cohorts, most of them rare, and a cross table.
+    let rows = 40_000;
+    let number = |row: usize, cohort: usize| ((row * 7919 + cohort * 31) % 1009) as i64 % 40;
+    let part = |cohort: usize| (0..rows).map(|row| number(row, cohort)).collect::<Vec<_>>();
+    let table = AggregateTable::build("characteristics", "")
+        .key("condition", "", (0..rows as i64).collect::<Vec<_>>())
+        .count("n_target", "", "persons", part(0))
+        .count("n_comparator", "", "persons", part(1))
+        .count("n", "", "persons", vec![1_000_i64; rows])
+        .row_part("n_target", "n")
+        .row_part("n_comparator", "n")
+        .quantities("n", vec![Some("n".to_owned()); rows])
+        .finish()
+        .unwrap();
+    let cells: Vec<Vec<i64>> = (0..60)
+        .map(|row| (0..60).map(|column| number(row * 60 + column, 2) % 9).collect())
+        .collect();
+    let start = std::time::Instant::now();
+    let tables = released(vec![table, cross_table("cross", &cells)]);
+    assert_eq!(counts(&tables[0], "n")[0], Some(1_000));
+    assert!(start.elapsed().as_secs() < 60, "{:?}", start.elapsed());
+    println!("released in {:?}", start.elapsed());
+}

@@ -108,11 +108,8 @@ fn time_weights(
         TimeWeight::SurvivalOverCensoring | TimeWeight::InverseCensoringSquared
     );
     if uses_censoring && design.entry.is_some() {
-        return Err(Error::Setting {
-            setting: "time weight",
-            found: f64::NAN,
-            expected: "one without the censoring curve, which entry times do not identify",
-        });
+        let expected = "none: entry times do not identify the censoring curve of this weight";
+        return Err(Error::OutOfRange { column: "entry", row: 0, expected });
     }
     let rows = FollowUp {
         entry: design.entry.as_deref(),
@@ -294,7 +291,7 @@ impl Pairs {
             }
         };
         Ok(Concordance {
-            concordance: (somers + 1.0) / 2.0,
+            concordance: f64::midpoint(somers, 1.0),
             std_err: sum_of_squares.sqrt() / 2.0,
             concordant: self.concordant,
             discordant: self.discordant,

@@ -20,7 +20,7 @@ pub struct CumulativeIncidence {
 /// Curves of every cause in every group (causes first, then groups, both
 /// ascending) at `times`.
 ///
-/// F(t) = sum S(s-) d_k / n, with the delta-method variance of Aalen (1978) as
+/// `F(t) = sum S(s-) d_k / n`, with the delta-method variance of Aalen (1978) as
 /// cmprsk 2.2-11 `cuminc` has it: tied events get the factor
 /// 1 - (d - 1) / (n - 1), and the variance moves only when the curve does.
 /// Errors: bad rows, entry times or weights (cmprsk has neither), no event.

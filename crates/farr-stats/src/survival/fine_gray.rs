@@ -204,9 +204,9 @@ impl Sample {
             }
             log_likelihood -= at.events * at.s0.ln();
             let mut cell = 0;
-            for i in 0..p {
+            for (i, score) in score.iter_mut().enumerate() {
                 let mean = at.s1[i] / at.s0;
-                score[i] -= at.events * mean;
+                *score -= at.events * mean;
                 for j in 0..=i {
                     let covariance = (at.s2[cell] - mean * at.s1[j]) / at.s0;
                     triangle[cell] += at.events * covariance;

@@ -19,9 +19,9 @@ pub struct GrayTest {
 /// Tests, cause by cause (ascending), that the subdistribution hazards of all
 /// groups are equal (within every stratum).
 ///
-/// Each time adds (1 - F(t-))^rho (d_g - d R_g / sum R), with
-/// R_g = n_g (1 - F_g(t-)) / S_g(t-); F is the pooled curve with hazard
-/// d / sum of n_g / S_g(t-). Source: Gray (1988), section 2, as cmprsk 2.2-11
+/// Each time adds `(1 - F(t-))^rho (d_g - d R_g / sum R)`, with
+/// `R_g = n_g (1 - F_g(t-)) / S_g(t-)`; F is the pooled curve with hazard
+/// `d / sum of n_g / S_g(t-)`. Source: Gray (1988), section 2, as cmprsk 2.2-11
 /// `cuminc` has it. Errors: bad rows, entry times or weights (cmprsk has
 /// neither), fewer than two groups, no event, a singular variance. Cost: one
 /// sort, then O(n + times g^3) a cause.
@@ -225,7 +225,7 @@ impl Stratum {
     }
 
     /// A hazard of group k with the given variance moves the score of group i
-    /// by `direct` a_ik - t4 c_ik now, and by t4 times what c_ik grows later.
+    /// by `direct` `a_ik - t4 c_ik` now, and by t4 times what `c_ik` grows later.
     fn add_moments(&mut self, k: usize, hazard: f64, t4: f64, direct: f64) {
         let count = self.groups.len();
         for i in 0..count {

@@ -149,7 +149,7 @@ fn jackknife(rows: &FollowUp, order: &[u32], table: &RiskTable) -> (Vec<f64>, Ve
         while let Some(&row) = order.get(exited).filter(|&&r| rows.time[r as usize] == time) {
             let row = row as usize;
             let (log_entry, hazard_entry) = at_entry.get(row).copied().unwrap_or_default();
-            let (w, event) = (rows.weight_of(row), rows.event[row]);
+            let (w, event) = (rows.weight_of(row), rows.event[row] && d > 0.0);
             log.leave(w, log_entry, if event { -1.0 / (n - d) } else { 0.0 });
             hazard.leave(w, hazard_entry, if event { 1.0 / n } else { 0.0 });
             exited += 1;

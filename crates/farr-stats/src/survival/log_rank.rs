@@ -28,9 +28,9 @@ pub struct LogRank {
 /// Tests that the hazards of all groups are equal (within every stratum).
 ///
 /// `group` and `strata` have one label a row. Each event time adds
-/// weight (d_g - d n_g / n) with weight S(t-)^rho, S the Kaplan-Meier curve
+/// weight `(d_g - d n_g / n)` with weight S(t-)^rho, S the Kaplan-Meier curve
 /// of all groups of the stratum, and the hypergeometric covariance
-/// d (n - d) / (n - 1) n_g / n ([g = h] - n_h / n) times the squared weight.
+/// `d (n - d) / (n - 1) n_g / n ([g = h] - n_h / n)` times the squared weight.
 /// rho 0 is the log-rank test, 1 Peto and Peto's. Entry times are honoured as
 /// usual (entry < t <= time). Source: survival 3.5-3 `survdiff`. Errors: bad
 /// rows, case weights (R has none either), fewer than two groups, no events.
@@ -47,12 +47,9 @@ pub fn log_rank(
     if !rho.is_finite() {
         return Err(Error::Setting { setting: "rho", found: rho, expected: "a finite number" });
     }
-    if rows.weight.is_some_and(|w| w.iter().any(|&w| w != 1.0)) {
-        return Err(Error::OutOfRange {
-            column: "weight",
-            row: 0,
-            expected: "1 everywhere (the test has no weighted form)",
-        });
+    if let Some(row) = rows.weight.and_then(|w| w.iter().position(|&w| w != 1.0)) {
+        let expected = "1 (the test has no weighted form)";
+        return Err(Error::OutOfRange { column: "weight", row, expected });
     }
     let (group_code, groups) = codes(group);
     if groups.len() < 2 {

@@ -268,9 +268,9 @@ proptest! {
             .map(|j| gradient(|b| -gradient(at, b)[j], beta))
             .collect();
         let v = &model.fit.covariance;
-        for i in 0..2 {
+        for (i, row) in second.iter().enumerate() {
             for j in 0..2 {
-                let product: f64 = (0..2).map(|k| second[i][k] * v[k][j]).sum();
+                let product: f64 = row.iter().zip(v).map(|(s, v)| s * v[j]).sum();
                 let one = if i == j { 1.0 } else { 0.0 };
                 prop_assert!((product - one).abs() < 1e-2, "{product}");
             }

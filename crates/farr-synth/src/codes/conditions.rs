@@ -108,7 +108,6 @@ codes! { EVENT_CONDITIONS, condition;
     CARDIAC_ARREST "410429000" "Cardiac arrest";
     HISTORY_OF_CARDIAC_ARREST "429007001" "Past cardiac arrest";
     TRANSIENT_ISCHEMIA "266257000" "Transient ischemic attack";
-    ANGINA "194828000" "Angina";
     COPD_EXACERBATION "195951007" "Exacerbation of chronic obstructive lung disease";
     ASTHMA_EXACERBATION "281239006" "Exacerbation of asthma";
     STROKE "230690007" "Stroke";
@@ -118,7 +117,6 @@ codes! { EVENT_CONDITIONS, condition;
     HYPOXEMIA "389087006" "Low blood oxygen";
     DYSPNEA "267036007" "Shortness of breath";
     WHEEZING "56018004" "Wheezing";
-    ACUTE_KIDNEY_INJURY "40095003" "Kidney injury";
     SEPSIS "91302008" "Sepsis";
     SEPTIC_SHOCK "76571007" "Septic shock";
     POSTOPERATIVE_COMPLICATION "385486001" "Complication after surgery";
@@ -138,7 +136,6 @@ codes! { EVENT_CONDITIONS, condition;
     DRUG_OVERDOSE "55680006" "Drug overdose";
     SEIZURE "703151001" "Single seizure in the past";
     MEDICATION_REVIEW_DUE "314529007" "Medication review is due";
-    OSTEOPOROTIC_FRACTURE "443165006" "Fracture due to osteoporosis";
     KIDNEY_TRANSPLANT_FAILURE "213150003" "Failed or rejected kidney transplant";
 }
 

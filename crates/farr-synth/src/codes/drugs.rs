@@ -82,8 +82,6 @@ codes! { DRUGS, drug;
     ANASTROZOLE "199224" "Anastrozole 1 mg tablet";
     LETROZOLE "200064" "Letrozole 2.5 mg tablet";
     EXEMESTANE "310261" "Exemestane 25 mg tablet";
-    FULVESTRANT "727762" "Fulvestrant 50 mg/mL syringe";
-    PALBOCICLIB "1601380" "Palbociclib 100 mg capsule";
     LEUPROLIDE "752899" "Leuprolide 30 mg/mL syringe";
     ONDANSETRON "1740467" "Ondansetron 2 mg/mL injection";
     SERTRALINE "312938" "Sertraline 100 mg tablet";

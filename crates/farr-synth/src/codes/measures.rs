@@ -104,7 +104,6 @@ measures! {
     FERRITIN "Lab Test" "2276-4" "Ferritin" "ng/mL" 110.0 50.0 1;
     IRON "Lab Test" "2498-4" "Iron in serum" "ug/dL" 95.0 25.0 1;
     IRON_BINDING "Lab Test" "2500-7" "Iron binding capacity" "ug/dL" 320.0 35.0 1;
-    MAGNESIUM "Lab Test" "19123-9" "Magnesium in serum" "mg/dL" 2.0 0.2 1;
     THYROTROPIN "Lab Test" "3016-3" "Thyrotropin" "m[IU]/L" 2.1 0.9 2;
     THYROXINE "Lab Test" "3024-7" "Free thyroxine" "ng/dL" 1.2 0.2 2;
     PROSTATE_ANTIGEN "Lab Test" "2857-1" "Prostate specific antigen" "ng/mL" 1.3 0.7 1;

@@ -13,7 +13,6 @@ codes! { DEVICES, device;
     WHEELCHAIR "228869008" "Manual wheelchair";
     POWER_WHEELCHAIR "705427004" "Powered wheelchair";
     WALKER "705406009" "Walker";
-    CRUTCHES "363753007" "Crutches";
     HOSPITAL_BED "91537007" "Hospital bed";
     COMMODE "360008003" "Commode";
     CORONARY_STENT "705643001" "Coronary stent";
