@@ -125,7 +125,7 @@ impl Analysis for Attrition {
             merged.funnels.iter().flat_map(|(id, funnel)| funnel.steps(*id)).collect();
         let count = |of: fn(&Step) -> i64| steps.iter().map(of).collect::<Vec<i64>>();
         let cohort_persons =
-            steps.iter().map(|s| s.of_cohort.then(|| persons_of(s.cohort)).flatten()).collect();
+            steps.iter().map(|s| s.of_cohort.then(|| persons_of(s.cohort))).collect();
         AggregateTable::build(&self.name, "How many persons each inclusion rule leaves.")
             .key("cohort_definition_id", "The cohort.", count(|s| s.cohort))
             .key(

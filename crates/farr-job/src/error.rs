@@ -155,13 +155,13 @@ impl Error {
             | Self::Secret { .. }
             | Self::Definition { .. }
             | Self::Cohort { .. }
-            | Self::Synth { .. } => Failure::Job,
+            | Self::Synth { .. }
+            | Self::Analysis(farr_analysis::Error::Settings { .. }) => Failure::Job,
             Self::Source { source, .. } => of_source(source),
             Self::Records(error) => of_records(error),
-            Self::Analysis(farr_analysis::Error::Settings { .. }) => Failure::Job,
             Self::Analysis(farr_analysis::Error::Missing { .. }) => Failure::Data,
+            Self::Store(error) | Self::Report(farr_report::Error::Store(error)) => of_store(error),
             Self::Analysis(_) | Self::Disclosure(_) | Self::Report(_) => Failure::Internal,
-            Self::Store(error) => of_store(error),
             Self::OpenZone { .. } => Failure::Policy,
             Self::Stopped => Failure::Stopped,
         }

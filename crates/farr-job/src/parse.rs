@@ -1,6 +1,7 @@
 //! From a job file's text to a [`JobFile`]: parameters, the environment, and
 //! errors that point at line and key.
 
+use std::fmt::Write;
 use std::ops::Range;
 
 use serde_path_to_error::Segment;
@@ -117,7 +118,9 @@ fn join(keys: &[Key]) -> String {
                 text.push('.');
                 text.push_str(name);
             }
-            Key::Place(place) => text.push_str(&format!("[{place}]")),
+            Key::Place(place) => {
+                let _ = write!(text, "[{place}]");
+            }
         }
     }
     text
