@@ -1,7 +1,7 @@
 //! How many persons each inclusion rule leaves, alone and in sequence.
 //!
 //! Counted by a person's best event, as OHDSI's tools do: the qualifying event
-//! whose rule mask is greatest.
+//! that meets most rules, then earlier rules, then the earlier event.
 
 use std::collections::BTreeMap;
 
@@ -147,10 +147,12 @@ impl Analysis for Attrition {
                 count(|s| s.remaining),
             )
             .count("n_lost", "Persons of the row before who do not.", "persons", count(|s| s.lost))
-            .events(
+            // Where one event a person enters, these are the persons again.
+            .derived_from(
+                &["n_remaining"],
                 "n_events",
                 "Events that meet all rules up to this; last, cohort rows.",
-                "n_remaining",
+                "events",
                 count(|s| s.events),
             )
             .loss("rule_sequence", "n_remaining", Some("n_lost"))

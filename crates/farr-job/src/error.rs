@@ -6,6 +6,14 @@ fn hinted(hint: Option<&String>) -> String {
     hint.map_or(String::new(), |hint| format!("; {hint}"))
 }
 
+/// Names the system, unless the error does so itself.
+fn system_of(system: &str, source: &farr_source::Error) -> String {
+    match source {
+        farr_source::Error::Setting { .. } => String::new(),
+        _ => format!("source '{system}': "),
+    }
+}
+
 /// What can go wrong with a job.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -99,7 +107,7 @@ pub enum Error {
         source: farr_cohort::Error,
     },
     /// An export that cannot be read.
-    #[error("source '{system}': {source}")]
+    #[error("{}{source}", system_of(system, source))]
     Source {
         /// The source system.
         system: String,
@@ -170,7 +178,7 @@ impl Error {
 
 fn of_store(error: &farr_store::Error) -> Failure {
     match error {
-        farr_store::Error::Url { .. } => Failure::Job,
+        farr_store::Error::Url { .. } | farr_store::Error::Option { .. } => Failure::Job,
         farr_store::Error::Zone { .. } => Failure::Policy,
         _ => Failure::Storage,
     }

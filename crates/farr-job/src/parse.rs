@@ -64,10 +64,10 @@ pub fn parse_job(
         line: place(e.span()),
         reason: e.message().to_owned(),
     })?;
-    refuse_written_secrets(file, &table)?;
     for parameter in parameters {
         set(&mut table, parameter)?;
     }
+    refuse_written_secrets(file, &table)?;
     let mut root = Value::Table(table);
     substitute(file, &mut root, &mut Vec::new(), environment)?;
     serde_path_to_error::deserialize(root).map_err(|e| {

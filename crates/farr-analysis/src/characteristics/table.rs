@@ -207,6 +207,11 @@ fn ages(
     table
         .row_part("n_with_age", "n_persons")
         .quantities("n_persons", cohorts.iter().map(|(id, _)| Some(persons_of(*id))).collect())
+        // Everybody's age is known as a rule, which a reader will guess.
+        .quantities("n_with_age", {
+            let known = cohorts.iter().zip(&spreads);
+            known.map(|((id, c), s)| (s.n == c.persons).then(|| persons_of(*id))).collect()
+        })
         .finish()
 }
 
