@@ -19,6 +19,8 @@ mod error;
 mod evaluate;
 pub mod model;
 mod plan;
+mod results;
+pub mod short;
 mod statistics;
 
 pub use circe::parse_circe;
@@ -27,4 +29,6 @@ pub use error::Error;
 pub use evaluate::{CohortEntries, ShardCohorts, Site};
 pub use model::Definition;
 pub use plan::{Plan, Warning};
+pub use results::{CohortResults, NamedTable};
+pub use short::parse_short;
 pub use statistics::{CensorCounts, InclusionCounts, Mode, RuleCounts};

@@ -225,12 +225,12 @@ impl Plan {
         self.definitions.is_empty()
     }
 
-    /// For each definition that asks for a table which is not there, the
-    /// first such table: leave these definitions out, then plan anew.
-    pub fn lacking(&self, has: impl Fn(Table) -> bool) -> Vec<Error> {
+    /// For each definition that asks for a table which is not there, its id
+    /// and the error that names the table: leave these out, then plan anew.
+    pub fn lacking(&self, has: impl Fn(Table) -> bool) -> Vec<(i64, Error)> {
         let lack = |definition: &PlannedDefinition| {
             let table = definition.tables.iter().copied().find(|table| !has(*table))?;
-            Some(Error::NoTable { definition: definition.id, table })
+            Some((definition.id, Error::NoTable { definition: definition.id, table }))
         };
         self.definitions.iter().filter_map(lack).collect()
     }

@@ -54,6 +54,13 @@ pub struct Count {
     pub(crate) quantity: Option<String>,
 }
 
+impl Count {
+    /// The number; `None` if it is withheld.
+    pub fn number(&self) -> Option<u64> {
+        self.number
+    }
+}
+
 impl Node {
     /// A count.
     pub fn count(number: u64) -> Self {

@@ -8,6 +8,17 @@
 //! not taken: a flag on tables, checked at the last step, which every new
 //! writer would have to remember.
 //!
+//! The way of a number: an analysis makes an [`AggregateTable`] and declares
+//! what its counts have to do with each other; for an open zone, all tables
+//! and documents of a run go through [`release_run`] together, whose module
+//! says what it promises and what it does not.
+//!
+//! The properties, and the files that hold them: nothing but `release` and a
+//! [`Document`] without counts makes a [`Releasable`] value (`label.rs`,
+//! `release/mod.rs`, `document.rs`); no small count and nothing that gives one
+//! away is in it (`release/suppress.rs`, proven for each by
+//! `release/witness.rs`); what a zone takes (`zone.rs`).
+//!
 //! Pure: no I/O, and no knowledge of records, cohorts or reports.
 
 mod document;

@@ -6,6 +6,14 @@ fn hinted(hint: Option<&String>) -> String {
     hint.map_or(String::new(), |hint| format!("; {hint}"))
 }
 
+/// Names the system, unless the error does so itself.
+fn system_of(system: &str, source: &farr_source::Error) -> String {
+    match source {
+        farr_source::Error::Setting { .. } => String::new(),
+        _ => format!("source '{system}': "),
+    }
+}
+
 /// What can go wrong with a job.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -80,10 +88,130 @@ pub enum Error {
         /// The key's path.
         key: String,
     },
+    /// A cohort definition that cannot be read.
+    #[error("{file}: {source}")]
+    Definition {
+        /// The definition's file.
+        file: String,
+        /// What is wrong.
+        source: farr_cohort::Error,
+    },
+    /// Cohorts that the records at hand cannot answer.
+    #[error("cohort {id} '{name}': {source}")]
+    Cohort {
+        /// The cohort's id in the job.
+        id: i64,
+        /// Its name.
+        name: String,
+        /// What is wrong.
+        source: farr_cohort::Error,
+    },
+    /// An export that cannot be read.
+    #[error("{}{source}", system_of(system, source))]
+    Source {
+        /// The source system.
+        system: String,
+        /// What is wrong.
+        source: farr_source::Error,
+    },
+    /// Records that cannot be built or read.
+    #[error(transparent)]
+    Records(#[from] farr_records::Error),
+    /// An analysis that cannot be run.
+    #[error(transparent)]
+    Analysis(#[from] farr_analysis::Error),
+    /// A place that cannot be used.
+    #[error(transparent)]
+    Store(#[from] farr_store::Error),
+    /// Reports that cannot be released.
+    #[error("disclosure control: {0}")]
+    Disclosure(#[from] farr_disclosure::Error),
+    /// Reports that cannot be written or read.
+    #[error(transparent)]
+    Report(#[from] farr_report::Error),
+    /// Persons' data bound for an open zone.
+    #[error(
+        "{what} '{location}' lies in an open zone; persons' data goes to restricted zones only"
+    )]
+    OpenZone {
+        /// What would be written.
+        what: &'static str,
+        /// The location's name.
+        location: String,
+    },
+    /// A synthetic population that cannot be made.
+    #[error("synthetic population: {reason}")]
+    Synth {
+        /// What is wrong.
+        reason: String,
+    },
+    /// The run was asked to stop.
+    #[error("stopped; nothing was published")]
+    Stopped,
 }
 
+impl Error {
+    /// What kind of failure it is.
+    pub fn failure(&self) -> Failure {
+        match self {
+            Self::Syntax { .. }
+            | Self::Key { .. }
+            | Self::Job { .. }
+            | Self::File { .. }
+            | Self::Parameter { .. }
+            | Self::Variable { .. }
+            | Self::Secret { .. }
+            | Self::Definition { .. }
+            | Self::Cohort { .. }
+            | Self::Synth { .. }
+            | Self::Analysis(farr_analysis::Error::Settings { .. }) => Failure::Job,
+            Self::Source { source, .. } => of_source(source),
+            Self::Records(error) => of_records(error),
+            Self::Analysis(farr_analysis::Error::Missing { .. }) => Failure::Data,
+            Self::Store(error) | Self::Report(farr_report::Error::Store(error)) => of_store(error),
+            Self::Analysis(_) | Self::Disclosure(_) | Self::Report(_) => Failure::Internal,
+            Self::OpenZone { .. } => Failure::Policy,
+            Self::Stopped => Failure::Stopped,
+        }
+    }
+}
+
+fn of_store(error: &farr_store::Error) -> Failure {
+    match error {
+        farr_store::Error::Url { .. } | farr_store::Error::Option { .. } => Failure::Job,
+        farr_store::Error::Zone { .. } => Failure::Policy,
+        _ => Failure::Storage,
+    }
+}
+
+fn of_source(error: &farr_source::Error) -> Failure {
+    match error {
+        farr_source::Error::Store(error) => of_store(error),
+        farr_source::Error::Setting { .. } => Failure::Job,
+        farr_source::Error::Intake(error) => {
+            error.downcast_ref::<farr_records::Error>().map_or(Failure::Internal, of_records)
+        }
+        _ => Failure::Data,
+    }
+}
+
+fn of_records(error: &farr_records::Error) -> Failure {
+    use farr_records::Error as Records;
+    match error {
+        Records::Store(error) => of_store(error),
+        Records::ShardCount { .. } => Failure::Job,
+        Records::Spill { .. } | Records::Folder { .. } => Failure::Storage,
+        Records::Balance { .. } | Records::Bug { .. } | Records::Arrow { .. } => Failure::Internal,
+        _ => Failure::Data,
+    }
+}
+
+/// The exit code of work that was done in part.
+pub const DONE_IN_PART: u8 = 6;
+
 /// What kind of failure it is: the exit code, and what a scheduler does next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Failure {
     /// A bad job or wrong usage: mend the job.
     Job,
@@ -95,6 +223,8 @@ pub enum Failure {
     Policy,
     /// A mistake in farr.
     Internal,
+    /// Stopped by whoever started it.
+    Stopped,
 }
 
 impl Failure {
@@ -106,6 +236,7 @@ impl Failure {
             Self::Storage => 4,
             Self::Policy => 5,
             Self::Internal => 70,
+            Self::Stopped => 130,
         }
     }
 }
@@ -118,6 +249,7 @@ impl fmt::Display for Failure {
             Self::Storage => "storage",
             Self::Policy => "policy",
             Self::Internal => "internal",
+            Self::Stopped => "stopped",
         })
     }
 }

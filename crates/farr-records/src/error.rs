@@ -126,6 +126,15 @@ pub enum Error {
         /// What is not so.
         broken: &'static str,
     },
+    /// A row or a reject of a source table or object that no source named.
+    #[error("rows or rejects of a source table or object not registered; this is a bug in farr")]
+    Unregistered,
+    /// An object of which rows may be missing, since nobody gave its hash.
+    #[error("{object}: was not read to its end; this is a bug in farr")]
+    Unfinished {
+        /// The object's path.
+        object: String,
+    },
     /// A number of shards that is no power of two, or too large.
     #[error("{found} shards; expected a power of two, at most {}", crate::SHARDS_MAX)]
     ShardCount {
@@ -184,7 +193,7 @@ pub enum Error {
         /// Where.
         folder: String,
         /// What the system says.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// A file is not the Parquet that it should be.
     #[error("{file}: {source}; is it a Parquet file?")]
@@ -192,6 +201,6 @@ pub enum Error {
         /// Which file.
         file: String,
         /// What the reader says.
-        source: parquet::errors::ParquetError,
+        source: ParquetError,
     },
 }

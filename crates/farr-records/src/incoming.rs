@@ -142,7 +142,7 @@ struct Codes {
 }
 
 /// Provisional ids lie from here up, where no vocabulary has any.
-const PROVISIONAL: i64 = 1 << 62;
+pub(crate) const PROVISIONAL: i64 = 1 << 62;
 
 impl LocalCodes {
     /// The provisional id of a code.

@@ -37,6 +37,7 @@ pub use manifest::{
     RecordsMade, RepeatedIds, TableEntry,
 };
 pub use omop_parquet::OmopParquet;
+pub use parquet_file::parquet_bytes;
 pub use schema::{Column, Kind, Scope, Table};
 pub use shard::{Shard, TableRows, sorted_by_person};
 pub use store::{ColumnSummary, RecordsStore, TableSummary, cohort_schema};

@@ -12,7 +12,7 @@ use arrow::array::{
 use arrow::compute::{
     CastOptions, cast_with_options, concat_batches, filter_record_batch, take_record_batch,
 };
-use arrow::datatypes::{Field, Int64Type, Schema};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema};
 use arrow::error::ArrowError;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -221,8 +221,6 @@ fn conform(
     schema: &Arc<Schema>,
 ) -> Result<RecordBatch, Error> {
     let failed = |source: ArrowError| Error::Arrow { table, source };
-    // A value that does not fit is an error, not a null.
-    let options = CastOptions { safe: false, ..CastOptions::default() };
     let found = batch.schema();
     let arrays = columns.iter().map(|column| {
         let place = found.fields().iter().position(|f| f.name().eq_ignore_ascii_case(column.name));
@@ -232,13 +230,25 @@ fn conform(
             Some(place) if *batch.column(place).data_type() == wanted => {
                 Ok(batch.column(place).clone())
             }
-            Some(place) => {
-                cast_with_options(batch.column(place), &wanted, &options).map_err(failed)
-            }
+            Some(place) => converted(batch.column(place), &wanted).map_err(failed),
         }
     });
     let arrays = arrays.collect::<Result<Vec<ArrayRef>, Error>>()?;
     RecordBatch::try_new(schema.clone(), arrays).map_err(failed)
+}
+
+/// The column with another type; a value that does not fit is an error, not a
+/// null. Ids written as text may have a fraction of nought ("192671.0").
+fn converted(column: &ArrayRef, wanted: &DataType) -> Result<ArrayRef, ArrowError> {
+    let options = CastOptions { safe: false, ..CastOptions::default() };
+    let is_text = matches!(column.data_type(), DataType::Utf8 | DataType::LargeUtf8);
+    match cast_with_options(column, wanted, &options) {
+        Err(_) if is_text && *wanted == DataType::Int64 => {
+            let numbers = cast_with_options(column, &DataType::Float64, &options)?;
+            cast_with_options(&numbers, wanted, &options)
+        }
+        outcome => outcome,
+    }
 }
 
 fn person_values(table: Table, batch: &RecordBatch) -> &[i64] {
@@ -269,7 +279,7 @@ fn of_persons(table: Table, batch: &RecordBatch) -> Result<RecordBatch, Error> {
 }
 
 fn person_field() -> Field {
-    Field::new("person_id", arrow::datatypes::DataType::Int64, true)
+    Field::new("person_id", DataType::Int64, true)
 }
 
 /// The person table, one row a person, with null rows for those it lacks.

@@ -183,3 +183,13 @@ impl ChunkReader for Fetched {
         self.bytes(start, length)
     }
 }
+
+/// The bytes of a Parquet file with these rows: zstd, statistics, row groups
+/// of fixed size; the same rows give the same bytes.
+///
+/// # Errors
+/// [`Error::Parquet`] for a type that Parquet does not hold; `name` is for the
+/// message.
+pub fn parquet_bytes(name: &str, batch: &RecordBatch) -> Result<Bytes, Error> {
+    encode(batch, &[]).map_err(|source| Error::Parquet { object: name.to_owned(), source })
+}

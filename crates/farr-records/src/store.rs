@@ -12,7 +12,7 @@ use farr_store::Location;
 use parquet::file::statistics::Statistics;
 
 use crate::manifest::{FORMAT_VERSION, FileEntry, MANIFEST_PATH, Manifest};
-use crate::{Day, Error, Scope, Shard, ShardId, Table, parquet_file};
+use crate::{Day, Error, Scope, Shard, ShardId, Table, Vocabulary, parquet_file};
 
 /// A records store at a place.
 #[derive(Clone)]
@@ -116,6 +116,15 @@ impl RecordsStore {
             batches.insert(table, self.read(file, Some(&columns))?);
         }
         Shard::new(shard, batches)
+    }
+
+    /// The vocabulary that concept sets are resolved with.
+    pub fn read_vocabulary(&self) -> Result<Vocabulary, Error> {
+        let mut batches = Vec::new();
+        for table in [Table::Concept, Table::ConceptAncestor, Table::ConceptRelationship] {
+            batches.extend(self.read_vocabulary_table(table)?.map(|rows| (table, rows)));
+        }
+        Vocabulary::new(&batches)
     }
 
     /// All rows of a vocabulary table, sorted by its ids; `None` if the store

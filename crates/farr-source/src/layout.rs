@@ -83,6 +83,13 @@ pub(crate) struct Header {
     pub(crate) not_kept: Vec<String>,
 }
 
+impl Header {
+    /// Reads no other columns than these, by logical name.
+    pub(crate) fn keep(&mut self, layout: &TableLayout, columns: &[&str]) {
+        self.read.retain(|(index, _, _)| columns.contains(&layout.columns[*index].name));
+    }
+}
+
 impl TableLayout {
     /// Tells which of the `found` columns of an object are which.
     pub(crate) fn resolve(

@@ -31,7 +31,9 @@ pub(crate) struct Context<'a, I> {
 pub(crate) struct TableReader {
     pub(crate) layout: TableLayout,
     pub(crate) objects: Vec<ObjectInfo>,
+    /// Its place in the intake, and those of its objects, once registered.
     id: Option<SourceTableId>,
+    object_ids: Vec<ObjectId>,
     found: Mutex<Found>,
 }
 
@@ -52,7 +54,7 @@ pub(crate) type MapRows<'m> = dyn Fn(&Rows) -> Result<Mapped, Error> + Sync + 'm
 
 impl TableReader {
     pub(crate) fn new(layout: TableLayout, objects: Vec<ObjectInfo>) -> Self {
-        Self { layout, objects, id: None, found: Mutex::default() }
+        Self { layout, objects, id: None, object_ids: Vec::new(), found: Mutex::default() }
     }
 
     fn found(&self) -> std::sync::MutexGuard<'_, Found> {
@@ -117,30 +119,27 @@ where
     I: Intake,
     I::Error: StdError + Send + Sync + 'static,
 {
-    /// Registers the tables that some object holds, in their order, so that
-    /// their places in the intake do not depend on threads.
+    /// Registers the tables that some object holds, and the objects, in their
+    /// order, so that their places in the intake do not depend on threads.
     pub(crate) fn register(&self, tables: &mut [TableReader]) {
+        let system = &self.settings.system;
         for table in tables.iter_mut().filter(|table| !table.objects.is_empty()) {
-            let name = table.layout.name;
-            let id = self.intake.source_table(&self.settings.system, name, self.derive);
-            table.id = Some(id);
+            table.id = Some(self.intake.source_table(system, table.layout.name, self.derive));
+            let objects = table.objects.iter();
+            table.object_ids =
+                objects.map(|object| self.intake.object(read_of(system, object))).collect();
         }
     }
 
-    /// Starts an object.
-    pub(crate) fn start(&self, table: &TableReader, object: &ObjectInfo) -> Started {
-        let read = ObjectRead {
-            system: self.settings.system.clone(),
-            path: object.path.clone(),
-            size: object.size,
-            etag: object.etag.clone(),
-            sha256: None,
-        };
-        let id = self.intake.object(read.clone());
-        let source_table = table.id.unwrap_or_else(|| {
-            self.intake.source_table(&self.settings.system, table.layout.name, self.derive)
-        });
-        Started { id, source_table, read, url: self.location.url_of(&object.path) }
+    /// Starts the object at a place of a registered table.
+    pub(crate) fn start(&self, table: &TableReader, place: usize) -> Started {
+        let object = &table.objects[place];
+        Started {
+            id: table.object_ids[place],
+            source_table: table.id.expect("tables are registered before they are read"),
+            read: read_of(&self.settings.system, object),
+            url: self.location.url_of(&object.path),
+        }
     }
 
     /// Ends an object that was read to its end.
@@ -154,10 +153,11 @@ where
     pub(crate) fn read_text(
         &self,
         table: &TableReader,
-        object: &ObjectInfo,
+        place: usize,
         map: &MapRows,
     ) -> Result<(), Error> {
-        let started = self.start(table, object);
+        let object = &table.objects[place];
+        let started = self.start(table, place);
         let damaged = |source| Error::Damaged { object: started.url.clone(), source };
         let content = decode::open(self.location, &object.path)?;
         let Some(mut tokens) = Tokens::open(content.reader).map_err(damaged)? else {
@@ -191,12 +191,13 @@ where
         Ok(())
     }
 
-    /// Reads an object ahead, for what other tables need of it: nothing goes
-    /// to the intake.
+    /// Reads some columns of an object ahead, for what other tables need of
+    /// them: nothing goes to the intake.
     pub(crate) fn peek_text(
         &self,
         table: &TableReader,
         object: &ObjectInfo,
+        columns: &[&str],
         look: &mut dyn FnMut(&Rows),
     ) -> Result<(), Error> {
         let url = self.location.url_of(&object.path);
@@ -205,7 +206,8 @@ where
         let Some(mut tokens) = Tokens::open(content.reader).map_err(damaged)? else {
             return Ok(());
         };
-        let header = table.layout.resolve(self.settings, &url, tokens.header())?;
+        let mut header = table.layout.resolve(self.settings, &url, tokens.header())?;
+        header.keep(&table.layout, columns);
         let places: Vec<usize> = header.read.iter().map(|(_, place, _)| *place).collect();
         while let Some(text) = tokens.next_rows(&places).map_err(damaged)? {
             let raw = raw_of(&header, text.columns);
@@ -275,6 +277,16 @@ where
             reason: fault.reason,
         };
         self.intake.rejects(faults.into_iter().map(reject).collect()).map_err(refused)
+    }
+}
+
+fn read_of(system: &str, object: &ObjectInfo) -> ObjectRead {
+    ObjectRead {
+        system: system.to_owned(),
+        path: object.path.clone(),
+        size: object.size,
+        etag: object.etag.clone(),
+        sha256: None,
     }
 }
 

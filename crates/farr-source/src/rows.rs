@@ -43,6 +43,8 @@ struct Column {
     times: Option<ArrayRef>,
     /// The text that it was read from, where it was text.
     text: Option<ArrayRef>,
+    /// False for what is only a part of the row's id.
+    is_kept: bool,
 }
 
 impl Rows {
@@ -51,17 +53,21 @@ impl Rows {
         self.lines.len()
     }
 
-    /// Whether the export has the column.
+    /// Whether the export has the column, and it is kept.
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.columns.contains_key(name)
+        self.kept(name).is_some()
     }
 
     /// The column, or nulls.
     pub(crate) fn values(&self, name: &str, data_type: &DataType) -> ArrayRef {
-        match self.columns.get(name) {
+        match self.kept(name) {
             Some(column) => column.values.clone(),
             None => new_null_array(data_type, self.len()),
         }
+    }
+
+    fn kept(&self, name: &str) -> Option<&Column> {
+        self.columns.get(name).filter(|column| column.is_kept)
     }
 
     pub(crate) fn text(&self, name: &str) -> StringArray {
@@ -82,7 +88,7 @@ impl Rows {
 
     /// The local times of a column of days; null where it says a day only.
     pub(crate) fn times(&self, name: &str) -> TimestampMicrosecondArray {
-        let times = self.columns.get(name).and_then(|column| column.times.clone());
+        let times = self.kept(name).and_then(|column| column.times.clone());
         let times = times.unwrap_or_else(|| {
             new_null_array(&DataType::Timestamp(TimeUnit::Microsecond, None), self.len())
         });
@@ -218,7 +224,7 @@ fn read_column(
             return read_times(column, layout, clock, faults).map_err(failed);
         }
     };
-    Ok(Column { values, times: None, text: None })
+    Ok(Column { values, times: None, text: None, is_kept: reading != Reading::NotKept })
 }
 
 /// Whole numbers of a column of real or decimal ones.
@@ -260,7 +266,7 @@ fn read_text(
     use std::sync::Arc;
     if reading == Reading::Text {
         let values: ArrayRef = Arc::new(text);
-        return Ok(Column { text: Some(values.clone()), values, times: None });
+        return Ok(Column { text: Some(values.clone()), values, times: None, is_kept: true });
     }
     let text = trimmed(&text);
     let mut times = None;
@@ -281,7 +287,8 @@ fn read_text(
             faults.add(row, name, wanted);
         }
     }
-    Ok(Column { values, times, text: Some(Arc::new(text)) })
+    let is_kept = reading != Reading::NotKept;
+    Ok(Column { values, times, text: Some(Arc::new(text)), is_kept })
 }
 
 fn columns_of(
@@ -341,7 +348,7 @@ fn read_times(
         faults.add(row, column.name, "is no date that exists");
     }
     check_years(&days, column.name, layout, faults);
-    Ok(Column { values: Arc::new(days), times, text: None })
+    Ok(Column { values: Arc::new(days), times, text: None, is_kept: true })
 }
 
 /// Whether a Parquet column of this type can be read so.

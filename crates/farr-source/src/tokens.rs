@@ -53,14 +53,18 @@ impl Tokens {
             return Ok(None);
         }
         let line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
-        let count = |delimiter: u8| line.iter().filter(|b| **b == delimiter).count();
+        let count = |delimiter: u8| memchr::memchr_iter(delimiter, line).count();
         let delimiter = [b'|', b';', b'\t', b','].into_iter().max_by_key(|d| count(*d));
         let delimiter = delimiter.unwrap_or(b',');
-        let whole: Box<dyn Read + Send> = Box::new(Cursor::new(bytes.to_vec()).chain(content));
+        // One more line's end, so that the last row has one, too.
+        let whole = Cursor::new(bytes.to_vec()).chain(content).chain(&b"\n"[..]);
+        let whole: Box<dyn Read + Send> = Box::new(whole);
         let mut reader = ReaderBuilder::new()
             .has_headers(false)
             .flexible(true)
             .delimiter(delimiter)
+            // Not at carriage returns, after which lines would be miscounted.
+            .terminator(csv::Terminator::Any(b'\n'))
             .quoting(delimiter != b'\t')
             .buffer_capacity(1 << 18)
             .from_reader(whole);
@@ -90,13 +94,19 @@ impl Tokens {
             if !self.reader.read_byte_record(&mut record).map_err(io_error)? {
                 break;
             }
+            if record.len() == 1 && record.as_slice() == b"\r" {
+                self.record = record;
+                continue;
+            }
             rows_read += 1;
             bytes += record.as_slice().len();
-            let line = Line(record.position().map_or(0, csv::Position::line));
+            let line = self.line_of(&record);
             match self.checked(record, line) {
                 Ok(record) => {
                     for (builder, place) in builders.iter_mut().zip(places) {
                         let field = record.get(*place).unwrap_or_default();
+                        let is_last = place + 1 == record.len();
+                        let field = field.strip_suffix('\r').filter(|_| is_last).unwrap_or(field);
                         builder.append_option((!field.is_empty()).then_some(field));
                     }
                     lines.push(line);
@@ -110,6 +120,14 @@ impl Tokens {
         }
         let columns = builders.iter_mut().map(StringBuilder::finish).collect();
         Ok(Some(TextRows { lines, columns, rows_read, faults }))
+    }
+
+    /// The line on which a record starts that has just been read. The reader
+    /// itself says where the blank lines before it start.
+    fn line_of(&self, record: &ByteRecord) -> Line {
+        let breaks = memchr::memchr_iter(b'\n', record.as_slice()).count() as u64;
+        let counted = self.reader.position().line().saturating_sub(breaks + 1);
+        Line(counted.max(record.position().map_or(0, csv::Position::line)))
     }
 
     fn checked(&self, record: ByteRecord, line: Line) -> Result<StringRecord, Fault> {
@@ -164,6 +182,8 @@ fn io_error(error: csv::Error) -> io::Error {
 
 #[cfg(test)]
 mod tests {
+    use arrow::array::Array;
+
     use super::*;
 
     fn split(text: &'static [u8]) -> (Vec<String>, Vec<Vec<Option<String>>>, Vec<Fault>) {
@@ -195,6 +215,45 @@ mod tests {
         assert_eq!(texts(&rows[0]), ["1", "x,\r\n\"y\"", "-"]);
         assert_eq!(texts(&rows[1]), ["4", "5", "6"]);
         assert!(faults.is_empty());
+    }
+
+    #[test]
+    fn lines_are_counted_over_blank_ones_and_breaks() {
+        for end in ["\n", "\r\n"] {
+            let text = ["a,b", "", "1", "", "", "\"2", "3\",4", "5", "6,7", "8"].join(end);
+            let (_, rows, faults) = split(text.leak().as_bytes());
+            assert_eq!(rows.len(), 2, "{rows:?}");
+            let lines: Vec<_> = faults.iter().map(|fault| fault.line.0).collect();
+            assert_eq!(lines, [3, 8, 10]);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_a_writer_wrote_is_read_and_placed(
+            rows in proptest::collection::vec(proptest::array::uniform2("[a-z,\"\n é]{0,5}"), 0..20),
+            crlf in proptest::bool::ANY,
+        ) {
+            let terminator = if crlf { csv::Terminator::CRLF } else { csv::Terminator::Any(b'\n') };
+            let mut writer = csv::WriterBuilder::new().terminator(terminator).from_writer(Vec::new());
+            writer.write_record(["a", "b"]).unwrap();
+            for row in &rows {
+                writer.write_record(row).unwrap();
+            }
+            let text = writer.into_inner().unwrap();
+            let mut tokens = Tokens::open(Box::new(Cursor::new(text))).unwrap().unwrap();
+            let mut line = 2;
+            let batch = tokens.next_rows(&[0, 1]).unwrap();
+            for (i, row) in rows.iter().enumerate() {
+                let batch = batch.as_ref().unwrap();
+                proptest::prop_assert_eq!(batch.lines[i], Line(line));
+                for (column, expected) in batch.columns.iter().zip(row) {
+                    let text = column.is_valid(i).then(|| column.value(i));
+                    proptest::prop_assert_eq!(text.unwrap_or_default(), expected);
+                }
+                line += 1 + row.iter().map(|field| field.matches('\n').count() as u64).sum::<u64>();
+            }
+        }
     }
 
     #[test]

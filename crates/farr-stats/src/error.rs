@@ -40,6 +40,12 @@ pub enum Error {
         /// The row, from 0.
         row: usize,
     },
+    /// A covariate's values are so near or far apart that squares overflow.
+    #[error("covariate {covariate} spreads by less than 1e-100 or more than 1e100: rescale it")]
+    CovariateScale {
+        /// The covariate, from 0.
+        covariate: usize,
+    },
     /// A number is outside of what the column may hold.
     #[error("'{column}' in row {row} is outside of its range: {expected} expected")]
     OutOfRange {
@@ -87,6 +93,12 @@ pub enum Error {
         what: &'static str,
         /// Its code.
         label: u32,
+    },
+    /// A stratified model was asked for a prediction without a stratum.
+    #[error("the model has {strata} strata: say which one each profile belongs to")]
+    StratumNeeded {
+        /// Strata of the model.
+        strata: usize,
     },
     /// No two rows can be compared.
     #[error("no comparable pair of rows: {what} is not defined")]

@@ -12,6 +12,7 @@ pub mod elastic_net;
 pub mod error;
 pub mod estimate;
 pub mod hypothesis;
+pub mod mining;
 pub mod multiplicity;
 pub mod prediction;
 pub mod proportion;

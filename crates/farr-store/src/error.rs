@@ -1,6 +1,10 @@
 //! What can go wrong with places.
 
+use std::error::Error as StdError;
+use std::io;
+
 use farr_disclosure::{Label, Zone};
+use object_store::client::{HttpError, HttpErrorKind};
 
 /// What can go wrong with places.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +21,16 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// An option of a location that there is not, or that has a wrong value.
+    #[error("location '{url}', option '{option}': {reason}")]
+    Option {
+        /// The url, without credentials.
+        url: String,
+        /// The option; its value may be a secret.
+        option: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// An object that is not there.
     #[error("{object}: no such object")]
     NotFound {
@@ -29,7 +43,68 @@ pub enum Error {
         /// The object's url.
         object: String,
     },
-    /// A request that failed, after retries.
+    /// A place that does not answer.
+    #[error("{object}: could not {action}: the place does not answer: {source}")]
+    Unreachable {
+        /// The object's or folder's url.
+        object: String,
+        /// What was tried.
+        action: &'static str,
+        /// What the client says.
+        source: object_store::Error,
+    },
+    /// Credentials that are missing or wrong.
+    #[error(
+        "{object}: could not {action}: the credentials are missing or wrong; set them in the \
+         environment: {source}"
+    )]
+    Unauthenticated {
+        /// The object's or folder's url.
+        object: String,
+        /// What was tried.
+        action: &'static str,
+        /// What the store says.
+        source: object_store::Error,
+    },
+    /// A right that the credentials do not give.
+    #[error("{object}: no permission to {action}: {source}")]
+    PermissionDenied {
+        /// The object's or folder's url.
+        object: String,
+        /// What was tried.
+        action: &'static str,
+        /// What the store says.
+        source: object_store::Error,
+    },
+    /// A disk or quota that is full.
+    #[error("{object}: could not {action}: no space is left")]
+    Full {
+        /// The object's url.
+        object: String,
+        /// What was tried.
+        action: &'static str,
+    },
+    /// A request that the kind of store does not know.
+    #[error("{object}: this kind of store cannot {action}")]
+    Unsupported {
+        /// The object's or folder's url.
+        object: String,
+        /// What was tried.
+        action: &'static str,
+    },
+    /// A listing over plain HTTP.
+    #[error("{object}: nothing can be listed over http; name the objects: files = \"a.csv,b.csv\"")]
+    NoListing {
+        /// The location's url.
+        object: String,
+    },
+    /// An object that is not what was written, or changed while it was read.
+    #[error("{object}: changed while it was in use, by something other than this run")]
+    Changed {
+        /// The object's url.
+        object: String,
+    },
+    /// A request that failed otherwise, after retries.
     #[error("{object}: could not {action}: {source}")]
     Request {
         /// The object's or folder's url.
@@ -49,4 +124,89 @@ pub enum Error {
         /// The content's label.
         label: Label,
     },
+    /// A name that cannot be a run's folder.
+    #[error("run name '{run}': expected letters, digits, '.', '_' or '-', not starting with '.'")]
+    RunName {
+        /// The name.
+        run: String,
+    },
+    /// A run that a pointer names and that therefore never changes.
+    #[error("{folder}: is published and does not change any more")]
+    Published {
+        /// The run's folder.
+        folder: String,
+    },
+    /// A pointer that cannot be read.
+    #[error("{object}: is no pointer to a run; expected JSON with a key 'run'")]
+    Pointer {
+        /// The pointer's url.
+        object: String,
+    },
+    /// A local link that cannot be set.
+    #[error("{link}: could not be set: {source}")]
+    Link {
+        /// The link's path.
+        link: String,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    /// The error of a request, sorted by what mends it.
+    pub(crate) fn of_request(
+        object: String,
+        action: &'static str,
+        source: object_store::Error,
+    ) -> Self {
+        use object_store::Error as Store;
+        match source {
+            Store::NotFound { .. } => Self::NotFound { object },
+            Store::AlreadyExists { .. } => Self::Exists { object },
+            Store::Precondition { .. } => Self::Changed { object },
+            Store::NotImplemented { .. } | Store::NotSupported { .. } => {
+                Self::Unsupported { object, action }
+            }
+            Store::PermissionDenied { .. } => Self::PermissionDenied { object, action, source },
+            Store::Unauthenticated { .. } => Self::Unauthenticated { object, action, source },
+            source => match deepest(&source) {
+                Some(Cause::Unreachable) => Self::Unreachable { object, action, source },
+                Some(Cause::Denied) => Self::PermissionDenied { object, action, source },
+                Some(Cause::Full) => Self::Full { object, action },
+                None => Self::Request { object, action, source },
+            },
+        }
+    }
+}
+
+enum Cause {
+    Unreachable,
+    Denied,
+    Full,
+}
+
+/// What the chain of sources says that the outermost error does not.
+fn deepest(error: &object_store::Error) -> Option<Cause> {
+    let mut next: Option<&(dyn StdError + 'static)> = Some(error);
+    let mut cause = None;
+    while let Some(error) = next {
+        if let Some(http) = error.downcast_ref::<HttpError>() {
+            cause = match http.kind() {
+                HttpErrorKind::Connect
+                | HttpErrorKind::Request
+                | HttpErrorKind::Timeout
+                | HttpErrorKind::Interrupted => Some(Cause::Unreachable),
+                _ => cause,
+            };
+        }
+        if let Some(system) = error.downcast_ref::<io::Error>() {
+            cause = match system.kind() {
+                io::ErrorKind::PermissionDenied => Some(Cause::Denied),
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some(Cause::Full),
+                _ => cause,
+            };
+        }
+        next = error.source();
+    }
+    cause
 }

@@ -11,9 +11,17 @@
 
 mod error;
 mod location;
+mod open;
+mod publication;
 mod read;
 mod runtime;
+mod write;
+
+#[cfg(test)]
+mod suite;
 
 pub use error::Error;
 pub use location::{Location, ObjectInfo};
+pub use publication::{Publication, Published};
 pub use read::{ObjectReader, Sha256Hash};
+pub use write::{ObjectWriter, Written};

@@ -7,9 +7,12 @@ use std::sync::{Arc, Mutex};
 use bytes::{Buf, Bytes};
 use futures::StreamExt;
 use futures::stream::BoxStream;
+use object_store::path::Path;
+use object_store::{GetOptions, ObjectStore, ObjectStoreExt};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::Error;
 use crate::runtime::wait;
 
 /// A SHA-256, printed in lower-case hexadecimal.
@@ -23,7 +26,7 @@ impl Sha256Hash {
         Self::from_digest(&Sha256::digest(bytes))
     }
 
-    fn from_digest(digest: &[u8]) -> Self {
+    pub(crate) fn from_digest(digest: &[u8]) -> Self {
         use fmt::Write;
         let mut text = String::with_capacity(64);
         for byte in digest {
@@ -49,11 +52,43 @@ pub struct ObjectReader {
     stream: BoxStream<'static, object_store::Result<Bytes>>,
     current: Bytes,
     hasher: Arc<Mutex<Sha256>>,
+    object: String,
+}
+
+/// Bytes of a piece that one request fetches.
+const PIECE_BYTES: u64 = 8 << 20;
+
+/// Pieces fetched ahead of the one that is read.
+const PIECES_AHEAD: usize = 3;
+
+/// An object as a stream of ranges, fetched ahead in the background. All are
+/// of one version: a change in the midst is an error, where the store has
+/// entity tags.
+pub(crate) async fn pieces(
+    store: Arc<dyn ObjectStore>,
+    path: Path,
+) -> object_store::Result<BoxStream<'static, object_store::Result<Bytes>>> {
+    let head = store.head(&path).await?;
+    let starts = (0..head.size).step_by(PIECE_BYTES as usize);
+    let fetch = move |start: u64| {
+        let (store, path) = (Arc::clone(&store), path.clone());
+        let range = start..head.size.min(start + PIECE_BYTES);
+        let if_match = head.e_tag.clone();
+        tokio::spawn(async move {
+            let options = GetOptions { range: Some(range.into()), if_match, ..Default::default() };
+            store.get_opts(&path, options).await?.bytes().await
+        })
+    };
+    let fetched = futures::stream::iter(starts).map(fetch).buffered(PIECES_AHEAD);
+    Ok(fetched.map(|joined| joined?).boxed())
 }
 
 impl ObjectReader {
-    pub(crate) fn new(stream: BoxStream<'static, object_store::Result<Bytes>>) -> Self {
-        Self { stream, current: Bytes::new(), hasher: Arc::default() }
+    pub(crate) fn new(
+        stream: BoxStream<'static, object_store::Result<Bytes>>,
+        object: String,
+    ) -> Self {
+        Self { stream, current: Bytes::new(), hasher: Arc::default(), object }
     }
 
     /// A handle that gives the hash of what was read, also after the reader
@@ -72,7 +107,10 @@ impl Read for ObjectReader {
         while self.current.is_empty() {
             match wait(self.stream.next()) {
                 None => return Ok(0),
-                Some(chunk) => self.current = chunk.map_err(io::Error::other)?,
+                Some(chunk) => {
+                    let failed = |e| Error::of_request(self.object.clone(), "read", e);
+                    self.current = chunk.map_err(|e| io::Error::other(failed(e)))?;
+                }
             }
         }
         let n = buffer.len().min(self.current.len());

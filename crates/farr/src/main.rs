@@ -1,1 +1,95 @@
-fn main() {}
+//! `farr`: flags become one typed request, the job does it, and what happened
+//! becomes text and an exit code. No logic of its own.
+
+mod arguments;
+mod console;
+
+use std::panic::{self, AssertUnwindSafe};
+use std::process::ExitCode;
+
+use arguments::{Arguments, Cohort, Command};
+use clap::{CommandFactory, Parser};
+use console::Console;
+use farr_job::{Cancel, Failure};
+
+static CANCEL: Cancel = Cancel::new();
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are no failures.
+            let _ = error.print();
+            let code = if error.use_stderr() { Failure::Job.exit_code() } else { 0 };
+            return ExitCode::from(code);
+        }
+    };
+    // A second Ctrl-C finds the handler gone and ends the process at once;
+    // nothing half-written is visible even then.
+    let _ = ctrlc::set_handler(|| {
+        if CANCEL.is_asked() {
+            std::process::exit(i32::from(Failure::Stopped.exit_code()));
+        }
+        CANCEL.ask();
+    });
+    let console = Console::new(arguments.log, arguments.quiet);
+    let command = arguments.command;
+    // A panic is a mistake in farr, whatever thread it happened on; its message
+    // has been printed by then.
+    let performed = panic::catch_unwind(AssertUnwindSafe(|| perform(command, &console)));
+    match performed {
+        Ok(Ok(code)) => ExitCode::from(code),
+        Ok(Err(error)) => {
+            console.failed(&error);
+            ExitCode::from(error.failure().exit_code())
+        }
+        Err(_) => {
+            console.crashed();
+            ExitCode::from(Failure::Internal.exit_code())
+        }
+    }
+}
+
+/// The exit code of work that ended well: 0, or 6 when done in part.
+fn perform(command: Command, console: &Console) -> Result<u8, farr_job::Error> {
+    match command {
+        Command::Run(run) => {
+            let outcome = farr_job::run(&run.request()?, console, &CANCEL)?;
+            console.ran(&outcome);
+        }
+        Command::Ingest(run) => {
+            let outcome = farr_job::ingest(&run.request()?, console, &CANCEL)?;
+            console.ingested(&outcome);
+        }
+        Command::Check(job) => console.text(&farr_job::check(&job.request()?)?),
+        Command::Cohort(Cohort::Run(run)) => {
+            let outcome = farr_job::run_cohorts(&run.request(), console, &CANCEL)?;
+            console.text(&outcome.summary);
+            if outcome.refused > 0 {
+                return Ok(farr_job::DONE_IN_PART);
+            }
+        }
+        Command::Describe { folder } => console.text(&farr_job::describe(&folder)?),
+        Command::Concepts { records, search } => {
+            console.text(&farr_job::concepts(&records, &search)?);
+        }
+        Command::Schema { of: arguments::Schema::Job } => console.text(&farr_job::job_schema()),
+        Command::Synth(synth) => {
+            let outcome = farr_job::synth(&synth.request(), console, &CANCEL)?;
+            console.text(&outcome);
+        }
+        Command::Completions { shell } => {
+            clap_complete::generate(
+                shell,
+                &mut Arguments::command(),
+                "farr",
+                &mut std::io::stdout(),
+            );
+        }
+        Command::Man => {
+            // A closed pipe is the reader's choice.
+            let _ = clap_mangen::Man::new(Arguments::command()).render(&mut std::io::stdout());
+        }
+    }
+    Ok(0)
+}

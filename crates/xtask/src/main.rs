@@ -30,6 +30,14 @@ enum Reference {
         #[arg(long)]
         out: Option<PathBuf>,
     },
+    /// Every definition below DIR: each row of cohorts and statistics.
+    Circe {
+        /// A folder laid out like `../shared/reference/circe`.
+        dir: PathBuf,
+        /// Write what farr gave, as the tables of `expected`.
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
     /// Every case `<method>/<case>.json` below DIR.
     Stats {
         /// A folder laid out like `../shared/reference/stats`.
@@ -44,6 +52,9 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Reference(Reference::Incidence { dir, out }) => {
             reference::incidence::run(&dir, out.as_deref())
+        }
+        Command::Reference(Reference::Circe { dir, out }) => {
+            reference::circe::run(&dir, out.as_deref())
         }
         Command::Reference(Reference::Stats { dir, out }) => {
             reference::stats::run(&dir, out.as_deref())

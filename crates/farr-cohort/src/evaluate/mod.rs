@@ -116,7 +116,7 @@ impl Plan {
         persons: Range<usize>,
     ) -> Result<ShardCohorts, Error> {
         let has = |table: Table| shard.table(table).is_some() || site.has(table);
-        if let Some(error) = self.lacking(has).into_iter().next() {
+        if let Some((_, error)) = self.lacking(has).into_iter().next() {
             return Err(error);
         }
         if self.definitions.is_empty() || shard.persons().is_empty() {

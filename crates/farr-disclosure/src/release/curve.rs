@@ -17,7 +17,8 @@ use crate::{AggregateTable, Error, Policy};
 /// differences between curves would tell of what lies between two grids.
 ///
 /// What is left over at the end joins the steps before it; where that does not
-/// help, it stays a step, which suppression then withholds.
+/// help, it stays a step, which suppression then withholds. A group with few
+/// events in all does not coarsen the others' grid: its steps are withheld.
 pub(crate) fn merge(table: &AggregateTable, policy: Policy) -> Result<AggregateTable, Error> {
     let Some(curve) = &table.curve else { return Ok(table.clone()) };
     let grid = Grid::new(table, curve)?;
@@ -85,6 +86,8 @@ impl Grid {
 
     fn steps_of(&self, cluster: &[Group], policy: Policy) -> Vec<Step> {
         let ranks: BTreeSet<usize> = cluster.iter().flatten().map(|&row| self.ranks[row]).collect();
+        let watched = self.watched(cluster, policy);
+        let is_safe = |from, to| self.is_safe(cluster, &watched, from, to, policy);
         let row_of: BTreeMap<usize, usize> =
             cluster.iter().flatten().map(|&row| (self.ranks[row], row)).collect();
         // The grid: pairs of the ranks at which a step starts and ends.
@@ -94,15 +97,13 @@ impl Grid {
         for &rank in &ranks {
             let from = *start.get_or_insert(rank);
             last = rank;
-            if self.is_safe(cluster, from, rank, policy) {
+            if is_safe(from, rank) {
                 closed.push((from, rank));
                 start = None;
             }
         }
         if let Some(rest) = start {
-            let joined = (0..closed.len())
-                .rev()
-                .find(|&place| self.is_safe(cluster, closed[place].0, last, policy));
+            let joined = (0..closed.len()).rev().find(|&place| is_safe(closed[place].0, last));
             match joined {
                 Some(place) => {
                     let from = closed[place].0;
@@ -130,14 +131,32 @@ impl Grid {
         &group[start..end]
     }
 
+    /// For each group, the columns whose sums no grid can make large enough
+    /// are not watched; unless that leaves nothing to watch.
+    fn watched(&self, cluster: &[Group], policy: Policy) -> Vec<Vec<bool>> {
+        let totals = |group: &Group| self.leaving.iter().map(|counts| sum(counts, group)).collect();
+        let totals: Vec<Vec<i64>> = cluster.iter().map(totals).collect();
+        let none = totals.iter().flatten().all(|&total| total == 0 || policy.withholds(total));
+        let watch = |total: &i64| none || !policy.withholds(*total);
+        totals.iter().map(|totals| totals.iter().map(watch).collect()).collect()
+    }
+
     /// Whether a step tells of no few persons in any group.
-    fn is_safe(&self, cluster: &[Group], from: usize, to: usize, policy: Policy) -> bool {
-        cluster.iter().all(|group| {
+    fn is_safe(
+        &self,
+        cluster: &[Group],
+        watched: &[Vec<bool>],
+        from: usize,
+        to: usize,
+        policy: Policy,
+    ) -> bool {
+        cluster.iter().zip(watched).all(|(group, watched)| {
             let rows = self.rows_within(group, from, to);
             let Some(&first) = rows.first() else { return true };
             let sums: Vec<i64> = self.leaving.iter().map(|counts| sum(counts, rows)).collect();
             let left = self.at_risk.value(first) - sums.iter().sum::<i64>();
-            !policy.withholds(left) && !sums.iter().any(|&sum| policy.withholds(sum))
+            let small = |(&sum, &watch): (&i64, &bool)| watch && policy.withholds(sum);
+            !policy.withholds(left) && !sums.iter().zip(watched).any(small)
         })
     }
 }

@@ -29,8 +29,10 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
-use arrow::compute::nullif;
+use arrow::array::{
+    Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, new_null_array,
+};
+use arrow::compute::interleave;
 use arrow::datatypes::{DataType, Field, Schema};
 
 use crate::table::Role;
@@ -127,7 +129,11 @@ fn withheld(system: &System, place: usize, table: AggregateTable) -> Result<Aggr
         for (row, gone) in gone.iter().enumerate() {
             suppressed[row] |= gone & values.is_valid(row);
         }
-        columns.push(nullif(values, &BooleanArray::from(gone)).map_err(failed)?);
+        // Woven with a null, so that no withheld value stays in a buffer.
+        let null = new_null_array(values.data_type(), 1);
+        let kept: Vec<(usize, usize)> =
+            (0..rows).map(|row| if gone[row] { (1, 0) } else { (0, row) }).collect();
+        columns.push(interleave(&[values.as_ref(), null.as_ref()], &kept).map_err(failed)?);
     }
     columns.push(Arc::new(BooleanArray::from(suppressed)));
     let mut fields: Vec<Arc<Field>> = table.batch.schema().fields().iter().cloned().collect();

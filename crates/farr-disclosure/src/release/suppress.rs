@@ -22,7 +22,9 @@ pub(crate) fn suppress(system: &mut System, policy: Policy) {
     // proves a number or withholds one more.
     while let Some(&cell) = open.first() {
         if let Some(found) = witness::find(system, policy, cell) {
-            open.retain(|cell| !found.contains_key(cell));
+            for proven in found.keys() {
+                open.remove(proven);
+            }
             proofs.insert(cell, found);
         } else if let Some(other) = next_to_withhold(system, cell) {
             withhold(system, other, &mut open);

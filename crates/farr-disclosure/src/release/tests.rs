@@ -43,6 +43,9 @@ fn a_small_count_takes_another_along_and_what_is_computed() {
     assert!(rates.is_valid(0) && rates.is_null(1) && rates.is_null(2));
     assert_eq!(flags(table), [false, true, true]);
     assert_eq!(table.columns.last().unwrap().name, SUPPRESSED);
+    // The value is not only marked as null: it is gone.
+    let n = table.batch.column_by_name("n").unwrap().as_primitive::<Int64Type>();
+    assert_eq!(n.values()[1..], [0, 0]);
     // Zeros are shown, and with them what follows.
     assert_eq!(counts(&released(vec![by_sex([7, 7, 0])])[0], "n"), [Some(7), Some(7), Some(0)]);
 }
@@ -206,6 +209,36 @@ fn a_tail_with_few_censored_is_withheld_and_the_curve_before_it_stays() {
     assert_eq!(flags(table), [false, false, false, true]);
     let survival = table.batch.column_by_name("survival").unwrap();
     assert!(survival.is_valid(2) && survival.is_null(3));
+}
+
+#[test]
+fn curves_between_which_totals_are_declared_share_a_grid() {
+    // Women have events at 1, 2 (5 each); men at 1 (3) and 2 (3).
+    let (times, sexes) = ([1_i64, 2, 1, 2, 1, 2], ["female", "female", "male", "male"]);
+    let mut sex: Vec<Option<&str>> = sexes.into_iter().map(Some).collect();
+    sex.extend([None, None]);
+    let table = |male: [i64; 2]| {
+        let events = vec![5, 5, male[0], male[1], 5 + male[0], 5 + male[1]];
+        let men = 20;
+        let at_risk = vec![30, 25, men, men - male[0], 30 + men, 25 + men - male[0]];
+        AggregateTable::build("survival", "")
+            .key("sex", "", sex.clone())
+            .key("time_days", "", times.to_vec())
+            .count("n_at_risk", "", "persons", at_risk)
+            .count("n_events", "", "persons", events)
+            .curve("time_days", "n_at_risk", &["n_events"])
+            .total_over("sex", &["n_events", "n_at_risk"])
+            .finish()
+            .unwrap()
+    };
+    let merged = &released(vec![table([3, 3])])[0];
+    assert_eq!(counts(merged, "time_days"), [Some(2); 3]);
+    assert_eq!(counts(merged, "n_events"), [Some(10), Some(6), Some(16)]);
+    // With 3 men in all no grid helps them: the grid stays, and they and the
+    // women, from whom the total would give them away, are withheld from there.
+    let withheld = &released(vec![table([0, 3])])[0];
+    let events = [Some(5), None, Some(0), None, Some(5), Some(8)];
+    assert_eq!(counts(withheld, "n_events"), events);
 }
 
 #[test]
@@ -457,4 +490,112 @@ proptest! {
             }
         }
     }
+}
+
+/// All (remaining, lost) that fit an attrition as shown, by trying every whole
+/// number up to `most`: remaining falls by what is lost; zeros are shown.
+fn attritions(
+    remaining: &[Option<i64>],
+    lost: &[Option<i64>],
+    most: i64,
+) -> Vec<(Vec<i64>, Vec<i64>)> {
+    let candidates = |shown: Option<i64>| shown.map_or(1..=most, |value| value..=value);
+    let mut partial: Vec<(Vec<i64>, Vec<i64>)> =
+        candidates(remaining[0]).map(|first| (vec![first], vec![0])).collect();
+    for step in 1..remaining.len() {
+        let mut longer = Vec::new();
+        for (left, gone) in &partial {
+            for loss in candidates(lost[step]) {
+                let next = left[step - 1] - loss;
+                let fits = remaining[step].map_or(next >= 1, |shown| shown == next);
+                if fits {
+                    let extended = |numbers: &[i64], number| [numbers, &[number]].concat();
+                    longer.push((extended(left, next), extended(gone, loss)));
+                }
+            }
+        }
+        partial = longer;
+    }
+    partial
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn no_attacker_pins_a_cell_of_an_attrition(
+        losses in prop::collection::vec(0_i64..9, 1..6),
+        left in 0_i64..12,
+    ) {
+        let mut remaining = vec![left + losses.iter().sum::<i64>()];
+        for loss in &losses {
+            remaining.push(remaining[remaining.len() - 1] - loss);
+        }
+        let lost = [&[0], losses.as_slice()].concat();
+        let table = AggregateTable::build("attrition", "")
+            .key("rule", "", (0..remaining.len() as i64).collect::<Vec<_>>())
+            .count("n_remaining", "", "persons", remaining.clone())
+            .count("n_lost", "", "persons", lost)
+            .loss("rule", "n_remaining", Some("n_lost"))
+            .finish()
+            .unwrap();
+        let table = &released(vec![table])[0];
+        let (remaining, lost) = (counts(table, "n_remaining"), counts(table, "n_lost"));
+        let possible = attritions(&remaining, &lost, 60);
+        prop_assert!(!possible.is_empty());
+        for step in 0..remaining.len() {
+            if remaining[step].is_none() {
+                prop_assert!(possible.iter().any(|p| p.0[step] != possible[0].0[step]));
+            }
+            if lost[step].is_none() {
+                prop_assert!(possible.iter().any(|p| p.1[step] != possible[0].1[step]));
+            }
+        }
+    }
+
+    #[test]
+    fn a_part_and_its_rest_stay_in_doubt(parts in prop::collection::vec(0_i64..12, 1..8)) {
+        let n = vec![12_i64; parts.len()];
+        let table = AggregateTable::build("conditions", "")
+            .key("condition", "", (0..parts.len() as i64).collect::<Vec<_>>())
+            .count("n_with", "", "persons", parts.clone())
+            .count("n", "", "persons", n)
+            .row_part("n_with", "n")
+            .quantities("n", vec![Some("n".to_owned()); parts.len()])
+            .finish()
+            .unwrap();
+        let table = &released(vec![table])[0];
+        let shown = counts(table, "n_with");
+        for (row, part) in shown.iter().enumerate() {
+            let rest_is_small = part.is_some_and(|part| POLICY().withholds(12 - part));
+            let is_exposed = rest_is_small && counts(table, "n")[row].is_some();
+            prop_assert!(!is_exposed, "{part:?} of 12 tells of few persons");
+        }
+    }
+}
+
+#[test]
+fn a_run_of_many_cells_is_released_in_time() {
+    // 40,000 conditions in two cohorts, most of them rare, and a cross table.
+    let rows = 40_000;
+    let number = |row: usize, cohort: usize| ((row * 7919 + cohort * 31) % 1009) as i64 % 40;
+    let part = |cohort: usize| (0..rows).map(|row| number(row, cohort)).collect::<Vec<_>>();
+    let table = AggregateTable::build("characteristics", "")
+        .key("condition", "", (0..rows as i64).collect::<Vec<_>>())
+        .count("n_target", "", "persons", part(0))
+        .count("n_comparator", "", "persons", part(1))
+        .count("n", "", "persons", vec![1_000_i64; rows])
+        .row_part("n_target", "n")
+        .row_part("n_comparator", "n")
+        .quantities("n", vec![Some("n".to_owned()); rows])
+        .finish()
+        .unwrap();
+    let cells: Vec<Vec<i64>> = (0..60)
+        .map(|row| (0..60).map(|column| number(row * 60 + column, 2) % 9).collect())
+        .collect();
+    let start = std::time::Instant::now();
+    let tables = released(vec![table, cross_table("cross", &cells)]);
+    assert_eq!(counts(&tables[0], "n")[0], Some(1_000));
+    assert!(start.elapsed().as_secs() < 60, "{:?}", start.elapsed());
+    println!("released in {:?}", start.elapsed());
 }

@@ -14,7 +14,8 @@ use arrow::datatypes::{
 use arrow::error::ArrowError;
 
 use super::spill::{self, Segment, Spill};
-use crate::{Error, Incoming, Kind, PersonId, Scope, ShardId, Table};
+use crate::incoming::PROVISIONAL;
+use crate::{ConceptId, Error, Incoming, Kind, PersonId, Scope, ShardId, Table};
 
 /// How finely a flush of persons' rows is divided before the number of shards
 /// is known.
@@ -45,7 +46,7 @@ struct Pending {
     bytes: u64,
     seen: BTreeMap<Table, TableSeen>,
     decoded_bytes: u64,
-    concept_id_max: Option<i64>,
+    local_id_max: Option<i64>,
 }
 
 /// Buffers of bounded size in front of the spill file.
@@ -61,8 +62,8 @@ pub(super) struct Spilled {
     spill: Spill,
     flushes: Vec<Flush>,
     pub(super) seen: BTreeMap<Table, TableSeen>,
-    /// The largest concept id of the concept table.
-    pub(super) concept_id_max: Option<i64>,
+    /// The largest id that a source uses for a local concept of its own.
+    pub(super) local_id_max: Option<i64>,
 }
 
 /// Where the rows of a piece come from, column by column.
@@ -90,6 +91,7 @@ impl Buffers {
     pub(super) fn push(&self, incoming: Incoming) -> Result<(), Error> {
         let table = incoming.table;
         let (columns, batch, bytes) = with_provenance(incoming)?;
+        let local = local_id_max(table, &batch);
         let rows = batch.num_rows() as u64;
         let mut guard = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
         let pending = &mut *guard;
@@ -99,12 +101,7 @@ impl Buffers {
         if rows == 0 {
             return Ok(());
         }
-        if table == Table::Concept {
-            let ids = batch
-                .column_by_name("concept_id")
-                .and_then(|ids| arrow::compute::max(ids.as_primitive_opt::<Int64Type>()?));
-            pending.concept_id_max = pending.concept_id_max.max(ids);
-        }
+        pending.local_id_max = pending.local_id_max.max(local);
         pending.bytes += bytes;
         if table.scope() == Scope::Person {
             pending.decoded_bytes += bytes;
@@ -142,7 +139,7 @@ impl Buffers {
             spill: self.spill,
             flushes: self.flushes.into_inner().unwrap_or_else(PoisonError::into_inner),
             seen: pending.seen,
-            concept_id_max: pending.concept_id_max,
+            local_id_max: pending.local_id_max,
         })
     }
 
@@ -376,6 +373,22 @@ fn with_provenance(incoming: Incoming) -> Result<(ColumnSet, RecordBatch, u64), 
     arrays.push(Arc::new(BooleanArray::from(vec![stands_for_source; count])));
     let batch = RecordBatch::try_new(spill_schema(table, columns), arrays);
     Ok((columns, batch.map_err(|source| Error::Arrow { table, source })?, bytes))
+}
+
+/// The largest id of a local concept in any concept column, provisional ones
+/// apart.
+fn local_id_max(table: Table, batch: &RecordBatch) -> Option<i64> {
+    let local = ConceptId::FIRST_LOCAL.0..PROVISIONAL;
+    let columns = concept_columns(table).filter_map(|name| batch.column_by_name(name));
+    let largest = columns.filter_map(|column| {
+        let ids = column.as_primitive_opt::<Int64Type>()?;
+        // Values under nulls are anything.
+        match ids.null_count() {
+            0 => ids.values().iter().copied().filter(|id| local.contains(id)).max(),
+            _ => ids.iter().flatten().filter(|id| local.contains(id)).max(),
+        }
+    });
+    largest.max()
 }
 
 fn decoded_bytes(array: &dyn Array) -> u64 {

@@ -29,13 +29,13 @@ pub(super) fn finish(builder: Builder, location: &Location) -> Result<Built, Err
     let Builder { settings, buffers, registry, local_codes } = builder;
     let mut registry = registry.into_inner().unwrap_or_else(PoisonError::into_inner);
     check_rejects(&registry, settings.rejects_max)?;
+    let snapshot = registry.snapshot()?;
     let shard_count = settings.shards.unwrap_or_else(|| {
         let shards = buffers.decoded_bytes().div_ceil(settings.bytes_per_shard.max(1));
         shards.next_power_of_two().min(u64::from(SHARDS_MAX)) as u32
     });
     let spilled = buffers.close(shard_count)?;
-    let (codes, final_ids) =
-        local_codes.assign(local_concepts::first_local(spilled.concept_id_max));
+    let (codes, final_ids) = local_codes.assign(local_concepts::first_local(spilled.local_id_max));
     let tables = tables_of(&spilled, &registry, !codes.is_empty())?;
     let derive = registry.tables.iter().map(|table| registry.systems[&table.system]).collect();
     let mut plan = Plan {
@@ -73,7 +73,7 @@ pub(super) fn finish(builder: Builder, location: &Location) -> Result<Built, Err
         omop_version: "5.4".to_owned(),
         shard_count,
         persons: outcome.files[&Table::Person].iter().map(|file| file.rows).sum(),
-        snapshot: registry.snapshot(),
+        snapshot,
         timezones: settings.timezones,
         tables: outcome.tables(),
         balance,

@@ -10,11 +10,10 @@ use arrow::datatypes::Int64Type;
 use super::derive::Ingredients;
 use crate::{ConceptId, Day, Error, LocalCode, Table};
 
-/// The first id for local codes: past any local one that the sources' own
-/// concept table has.
-pub(super) fn first_local(concept_id_max: Option<i64>) -> ConceptId {
-    let next = concept_id_max.map_or(ConceptId::FIRST_LOCAL.0, |id| id.saturating_add(1));
-    ConceptId(next.max(ConceptId::FIRST_LOCAL.0))
+/// The first id for local codes: past any local one that the sources use, in
+/// their concept table or elsewhere.
+pub(super) fn first_local(local_id_max: Option<i64>) -> ConceptId {
+    local_id_max.map_or(ConceptId::FIRST_LOCAL, |id| ConceptId(id + 1))
 }
 
 /// The rows of `concept` for local codes. They stand in the standard concept

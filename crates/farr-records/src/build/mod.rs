@@ -116,8 +116,9 @@ impl Builder {
     ///
     /// # Errors
     /// [`Error::NoPersons`] without a person table; [`Error::TooManyRejects`];
-    /// [`Error::Collision`]; [`Error::Balance`] if rows got lost; and what
-    /// fails in reading and writing.
+    /// [`Error::Collision`]; [`Error::Balance`] if rows got lost;
+    /// [`Error::Unfinished`] for an object without hash; and what fails in
+    /// reading and writing.
     pub fn finish(self, location: &Location) -> Result<Built, Error> {
         finish::finish(self, location)
     }
@@ -151,15 +152,8 @@ impl Intake for Builder {
     }
 
     fn rows(&self, incoming: Incoming) -> Result<(), Error> {
-        let table = incoming.table;
-        let known = {
-            let registry = self.registry();
-            (incoming.source_table.0 as usize) < registry.tables.len()
-                && (incoming.object.0 as usize) < registry.objects.len()
-        };
-        if !known {
-            let broken = "rows of a source table or object that was not registered";
-            return Err(Error::Bug { table, broken });
+        if !self.registry().knows(incoming.source_table, incoming.object) {
+            return Err(Error::Unregistered);
         }
         self.buffers.push(incoming)
     }
@@ -167,6 +161,9 @@ impl Intake for Builder {
     fn rejects(&self, rejects: Vec<Reject>) -> Result<(), Error> {
         let mut registry = self.registry();
         for reject in rejects {
+            if !registry.knows(reject.source_table, reject.object) {
+                return Err(Error::Unregistered);
+            }
             registry.reject(reject);
         }
         Ok(())

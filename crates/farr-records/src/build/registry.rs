@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use farr_store::Sha256Hash;
 
-use crate::{Derivations, ObjectId, ObjectRead, Reject, SourceTableId};
+use crate::{Derivations, Error, ObjectId, ObjectRead, Reject, SourceTableId};
 
 /// One table of one source system.
 #[derive(Debug, Clone)]
@@ -70,6 +70,11 @@ impl Registry {
         ObjectId((self.objects.len() - 1) as u32)
     }
 
+    /// Whether both were registered.
+    pub(super) fn knows(&self, table: SourceTableId, object: ObjectId) -> bool {
+        (table.0 as usize) < self.tables.len() && (object.0 as usize) < self.objects.len()
+    }
+
     pub(super) fn reject(&mut self, reject: Reject) {
         let column = reject.column.map(|column| self.text(column));
         let reason = self.text(reject.reason);
@@ -106,15 +111,18 @@ impl Registry {
     }
 
     /// The hash of what the objects hold, in the order of their names.
-    pub(super) fn snapshot(&self) -> Sha256Hash {
-        let mut lines: Vec<String> = self
-            .objects
-            .iter()
-            .map(|o| format!("{}\0{}\0{}\n", o.system, o.path, o.sha256.as_deref().unwrap_or("")))
-            .collect();
+    ///
+    /// # Errors
+    /// [`Error::Unfinished`] if the hash of an object is not known.
+    pub(super) fn snapshot(&self) -> Result<Sha256Hash, Error> {
+        let line = |object: &ObjectRead| match &object.sha256 {
+            Some(sha256) => Ok(format!("{}\0{}\0{sha256}\n", object.system, object.path)),
+            None => Err(Error::Unfinished { object: object.path.clone() }),
+        };
+        let mut lines: Vec<String> = self.objects.iter().map(line).collect::<Result<_, _>>()?;
         lines.sort_unstable();
         lines.dedup();
-        Sha256Hash::of(lines.concat().as_bytes())
+        Ok(Sha256Hash::of(lines.concat().as_bytes()))
     }
 }
 

@@ -442,6 +442,8 @@ fn local_codes_follow_the_sources_own_local_concepts() {
     assert_eq!(concepts.column_by_name("concept_code").unwrap().as_string::<i32>().value(2), "08");
     assert_eq!(store.balance(Table::Concept), (3, 2, 1, 0));
     assert_eq!(store.built.manifest.local_concepts, 2);
+    let vocabulary = store.records.read_vocabulary().unwrap();
+    assert_eq!(vocabulary.by_code("CVX", "08"), Some(ConceptId(2_000_000_006)));
     assert!(store.built.manifest.has_vocabulary && !store.built.manifest.has_ancestors);
 }
 
@@ -486,6 +488,38 @@ fn wrong_batches_are_refused() {
     let texts = Arc::new(StringArray::from(vec!["1"])) as ArrayRef;
     let texts = RecordBatch::try_from_iter([("person_id", texts)]).unwrap();
     assert!(matches!(send(Table::Person, texts), Err(Error::WrongType { .. })));
+}
+
+#[test]
+fn local_codes_keep_clear_of_ids_that_only_events_use() {
+    let case = Case::new(BuildSettings::default(), Derivations::default());
+    let code = case.builder.local_codes().provisional("CVX", "08", "Hep B", "Drug");
+    case.persons(&[1]);
+    let events = rows![[1, 1, code.0, 5, 5], [2, 1, 2_000_000_900, 6, 6]];
+    case.rows(Table::ConditionOccurrence, 2, &CONDITION, &events);
+    let store = case.finish().unwrap();
+    assert_eq!(
+        store.numbers(Table::ConditionOccurrence, &["condition_concept_id"]),
+        some(&[&[2_000_000_901], &[2_000_000_900]])
+    );
+}
+
+#[test]
+fn what_nobody_registered_or_finished_is_an_error() {
+    let case = Case::new(BuildSettings::default(), Derivations::default());
+    case.persons(&[1]);
+    let source_table = SourceTableId(7);
+    let (object, line) = (case.object, Line(1));
+    let reject = Reject { source_table, object, line, column: None, reason: String::new() };
+    assert!(matches!(case.builder.rejects(vec![reject]), Err(Error::Unregistered)));
+    case.builder.object(ObjectRead {
+        system: "hospital".to_owned(),
+        path: "half.csv".to_owned(),
+        size: 1,
+        etag: None,
+        sha256: None,
+    });
+    assert!(matches!(case.finish(), Err(Error::Unfinished { .. })));
 }
 
 #[test]

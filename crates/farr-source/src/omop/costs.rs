@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, Int64Array};
 use farr_records::{Intake, Table};
 
-use super::{Chosen, is_parquet, parquet};
+use super::{is_parquet, parquet};
 use crate::Error;
 use crate::pipeline::{Context, TableReader};
 use crate::rows::Rows;
@@ -26,7 +26,7 @@ impl CostPersons {
         I::Error: std::error::Error + Send + Sync + 'static,
     {
         let mut needed = BTreeSet::new();
-        peek(context, readers, Table::Cost, &mut |rows| {
+        peek(context, readers, Table::Cost, &["person_id", "cost_domain_id"], &mut |rows| {
             let (persons, domains) = (rows.integers("person_id"), rows.text("cost_domain_id"));
             let lacking = (0..rows.len()).filter(|row| persons.is_null(*row));
             needed.extend(lacking.filter_map(|row| table_of(&domains, row)));
@@ -35,7 +35,7 @@ impl CostPersons {
         for table in needed {
             let Some(id) = table.id_column() else { continue };
             let mut pairs = Vec::new();
-            peek(context, readers, table, &mut |rows| {
+            peek(context, readers, table, &[id, "person_id"], &mut |rows| {
                 let (ids, persons) = (rows.integers(id), rows.integers("person_id"));
                 pairs.extend(ids.iter().zip(persons.iter()).filter_map(|(i, p)| Some((i?, p?))));
             })?;
@@ -47,7 +47,11 @@ impl CostPersons {
     }
 
     /// Gives costs their persons; those whose event tells none are faults.
-    pub(super) fn choose(&self, rows: &Rows, columns: &mut Vec<(&str, ArrayRef)>) -> Chosen {
+    pub(super) fn choose(
+        &self,
+        rows: &Rows,
+        columns: &mut Vec<(&str, ArrayRef)>,
+    ) -> (Vec<u32>, Vec<Fault>) {
         let (given, domains) = (rows.integers("person_id"), rows.text("cost_domain_id"));
         let events = rows.integers("cost_event_id");
         let (mut chosen, mut persons, mut faults) = (Vec::new(), Vec::new(), Vec::new());
@@ -71,7 +75,7 @@ impl CostPersons {
         }
         columns.retain(|(name, _)| *name != "person_id");
         columns.push(("person_id", Arc::new(Int64Array::from(persons))));
-        Some((chosen, faults))
+        (chosen, faults)
     }
 
     fn person_of(&self, table: Option<Table>, event: i64) -> Result<i64, &'static str> {
@@ -108,6 +112,7 @@ fn peek<I>(
     context: &Context<'_, I>,
     readers: &[TableReader],
     table: Table,
+    columns: &[&str],
     look: &mut dyn FnMut(&Rows),
 ) -> Result<(), Error>
 where
@@ -117,9 +122,9 @@ where
     for reader in readers.iter().filter(|reader| reader.layout.name == table.name()) {
         for object in &reader.objects {
             if is_parquet(object) {
-                parquet::peek(context, reader, object, look)?;
+                parquet::peek(context, reader, object, columns, look)?;
             } else {
-                context.peek_text(reader, object, look)?;
+                context.peek_text(reader, object, columns, look)?;
             }
         }
     }

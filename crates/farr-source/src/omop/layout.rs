@@ -83,13 +83,11 @@ pub(super) fn layout(table: Table, absence: Absence) -> TableLayout {
 
 fn names_of(table: Table, column: Column) -> &'static [&'static str] {
     let known = NAMES.iter().find(|(t, name, _)| *t == table && *name == column.name);
-    match known {
-        Some((_, _, names)) => names,
-        None => {
-            let place = table.columns().iter().position(|other| other.name == column.name);
-            place.map_or(&[], |place| std::slice::from_ref(&table.columns()[place].name))
-        }
+    if let Some((_, _, names)) = known {
+        return names;
     }
+    let place = table.columns().iter().position(|other| other.name == column.name);
+    place.map_or(&[], |place| std::slice::from_ref(&table.columns()[place].name))
 }
 
 fn reading(kind: Kind) -> Reading {

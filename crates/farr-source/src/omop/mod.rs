@@ -120,10 +120,10 @@ where
     context.register(&mut readers);
     let persons = CostPersons::read(&context, &readers)?;
     let pieces: Vec<_> =
-        readers.iter().flat_map(|r| r.objects.iter().map(move |object| (r, object))).collect();
-    pieces.into_par_iter().with_max_len(1).try_for_each(|(reader, object)| {
+        readers.iter().flat_map(|r| (0..r.objects.len()).map(move |place| (r, place))).collect();
+    pieces.into_par_iter().with_max_len(1).try_for_each(|(reader, place)| {
         let Some(table) = Table::from_name(reader.layout.name) else { return Ok(()) };
-        read_object(&context, reader, object, &|rows| {
+        read_object(&context, reader, place, &|rows| {
             let mapped = pass(table, rows, &persons)?;
             for outgoing in &mapped.outgoing {
                 keep(table, &outgoing.rows);
@@ -148,17 +148,17 @@ where
 fn read_object<I>(
     context: &Context<'_, I>,
     reader: &TableReader,
-    object: &ObjectInfo,
+    place: usize,
     map: &MapRows,
 ) -> Result<(), Error>
 where
     I: Intake,
     I::Error: std::error::Error + Send + Sync + 'static,
 {
-    if is_parquet(object) {
-        parquet::read(context, reader, object, map)
+    if is_parquet(&reader.objects[place]) {
+        parquet::read(context, reader, place, map)
     } else {
-        context.read_text(reader, object, map)
+        context.read_text(reader, place, map)
     }
 }
 
@@ -189,7 +189,7 @@ fn pass(table: Table, rows: &Rows, persons: &CostPersons) -> Result<Mapped, Erro
         columns.push((column.name, values));
     }
     let chosen = match table {
-        Table::Cost => persons.choose(rows, &mut columns),
+        Table::Cost => Some(persons.choose(rows, &mut columns)),
         Table::LocationHistory => of_persons(rows),
         _ => None,
     };
@@ -215,11 +215,9 @@ fn times(rows: &Rows, name: &str) -> TimestampMicrosecondArray {
     (0..rows.len()).map(time).collect()
 }
 
-/// Rows that can be kept, and the faults of the others.
-type Chosen = Option<(Vec<u32>, Vec<Fault>)>;
-
-/// Locations of persons; of care sites and others there is no history.
-fn of_persons(rows: &Rows) -> Chosen {
+/// Locations of persons, and faults for those of care sites and others; `None`
+/// if all are of persons.
+fn of_persons(rows: &Rows) -> Option<(Vec<u32>, Vec<Fault>)> {
     let domains = rows.text("domain_id");
     let mut faults = Vec::new();
     let mut chosen = Vec::new();

@@ -5,7 +5,10 @@ use bytes::Bytes;
 use farr_records::{Intake, Line};
 use farr_store::{ObjectInfo, Sha256Hash};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+};
+use parquet::file::metadata::RowGroupMetaData;
 use rayon::prelude::*;
 
 use crate::Error;
@@ -32,7 +35,8 @@ fn open<I>(
     let url = context.location.url_of(&object.path);
     let bytes = context.location.read(&object.path)?;
     let failed = |source| Error::Parquet { object: url.clone(), source };
-    let metadata = ArrowReaderMetadata::load(&bytes, Default::default()).map_err(failed)?;
+    let metadata =
+        ArrowReaderMetadata::load(&bytes, ArrowReaderOptions::default()).map_err(failed)?;
     let fields = metadata.schema().fields();
     let found: Vec<String> = fields.iter().map(|field| field.name().clone()).collect();
     let mut header = table.layout.resolve(context.settings, &url, &found)?;
@@ -77,7 +81,7 @@ impl Opened {
             .with_batch_size(ROWS_A_BATCH)
             .build()
             .map_err(failed)?;
-        let before = metadata.row_groups()[..group].iter().map(|group| group.num_rows());
+        let before = metadata.row_groups()[..group].iter().map(RowGroupMetaData::num_rows);
         let mut line = before.sum::<i64>() as u64;
         for batch in reader {
             let failed = |source| Error::Arrow { object: self.url.clone(), source };
@@ -108,15 +112,15 @@ impl Opened {
 pub(super) fn read<I>(
     context: &Context<'_, I>,
     table: &TableReader,
-    object: &ObjectInfo,
+    place: usize,
     map: &MapRows,
 ) -> Result<(), Error>
 where
     I: Intake,
     I::Error: std::error::Error + Send + Sync + 'static,
 {
-    let started = context.start(table, object);
-    let opened = open(context, table, object)?;
+    let started = context.start(table, place);
+    let opened = open(context, table, &table.objects[place])?;
     table.saw(&opened.header);
     (0..opened.metadata.metadata().num_row_groups()).into_par_iter().try_for_each(|group| {
         opened.row_group(context, table, group, &mut |read, rows, faults| {
@@ -127,14 +131,16 @@ where
     Ok(())
 }
 
-/// Reads an object ahead: nothing goes to the intake.
+/// Reads some columns of an object ahead: nothing goes to the intake.
 pub(super) fn peek<I>(
     context: &Context<'_, I>,
     table: &TableReader,
     object: &ObjectInfo,
+    columns: &[&str],
     look: &mut dyn FnMut(&Rows),
 ) -> Result<(), Error> {
-    let opened = open(context, table, object)?;
+    let mut opened = open(context, table, object)?;
+    opened.header.keep(&table.layout, columns);
     for group in 0..opened.metadata.metadata().num_row_groups() {
         opened.row_group(context, table, group, &mut |_, rows, _| {
             look(rows);

@@ -396,3 +396,39 @@ pub(crate) fn tables() -> Vec<TableLayout> {
     };
     TABLES.iter().map(layout).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The page has every column of every table, with its names and whether it
+    /// is kept, and nothing else in its tables.
+    #[test]
+    fn the_reference_page_is_not_stale() {
+        let page = include_str!("../../../../docs/reference/source-synthea.md");
+        let rows = |text: &str| {
+            let columns = text.lines().filter(|line| line.starts_with("| `"));
+            columns.map(str::to_owned).collect::<Vec<_>>()
+        };
+        for table in tables() {
+            let start = page.find(&format!("\n## {}\n", table.name)).expect(table.name) + 4;
+            let end = page[start..].find("\n## ").map_or(page.len(), |length| start + length);
+            let rows = rows(&page[start..end]);
+            assert_eq!(rows.len(), table.columns.len(), "{}", table.name);
+            for (row, column) in rows.iter().zip(table.columns.iter()) {
+                let names: Vec<_> = column.names.iter().map(|name| format!("`{name}`")).collect();
+                let start = format!("| `{}` | {} | ", column.name, names.join(", "));
+                assert!(row.starts_with(&start), "{}: {row}", table.name);
+                let rest = &row[start.len()..];
+                let is_kept = !rest.starts_with("not kept |");
+                assert_eq!(is_kept, column.reading != Reading::NotKept, "{row}");
+                let meaning = match column.absence {
+                    Absence::Error | Absence::ErrorUnlessEmpty => "error",
+                    Absence::Means(meaning) => meaning,
+                    Absence::Silent => "",
+                };
+                assert!(rest.ends_with(&format!("| {meaning} |")), "{row}");
+            }
+        }
+    }
+}

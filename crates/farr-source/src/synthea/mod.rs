@@ -133,9 +133,9 @@ where
     let mut synthea = Synthea::new(&settings.system, vocabulary, intake.local_codes());
     synthea.payers = payer_names(&context, &tables)?;
     let pieces: Vec<_> =
-        tables.iter().flat_map(|t| t.objects.iter().map(move |object| (t, object))).collect();
-    pieces.into_par_iter().with_max_len(1).try_for_each(|(table, object)| {
-        context.read_text(table, object, &|rows| synthea.map(table.layout.name, rows))
+        tables.iter().flat_map(|t| (0..t.objects.len()).map(move |place| (t, place))).collect();
+    pieces.into_par_iter().with_max_len(1).try_for_each(|(table, place)| {
+        context.read_text(table, place, &|rows| synthea.map(table.layout.name, rows))
     })?;
     let mut summary =
         SourceSummary { unknown_objects: assigned.unknown, ..SourceSummary::default() };
@@ -172,7 +172,7 @@ where
     let mut names = HashMap::new();
     for table in tables.iter().filter(|table| table.layout.name == "payers") {
         for object in &table.objects {
-            context.peek_text(table, object, &mut |rows| {
+            context.peek_text(table, object, &["id", "name"], &mut |rows| {
                 let (ids, payers) = (rows.text("id"), rows.text("name"));
                 for (id, name) in ids.iter().zip(payers.iter()) {
                     if let (Some(id), Some(name)) = (id, name) {

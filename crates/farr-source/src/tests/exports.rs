@@ -91,6 +91,16 @@ fn synthea_2024() {
     assert!(kept.codes().iter().any(|(v, code, _, d)| v == "CVX" && code == "08" && d == "Drug"));
 }
 
+/// Texts that whoever made the Parquet export took for numbers (`65363002.0`).
+const AS_NUMBERS: [(Table, &str); 6] = [
+    (Table::ConditionOccurrence, "condition_source_value"),
+    (Table::Death, "cause_source_value"),
+    (Table::DeviceExposure, "device_source_value"),
+    (Table::DrugExposure, "lot_number"),
+    (Table::DrugExposure, "drug_source_value"),
+    (Table::ProcedureOccurrence, "procedure_source_value"),
+];
+
 #[test]
 fn omop_as_csv_and_as_parquet() {
     let Some((csv, summary)) = whole("data/omop-synthea27nj-csv", &omop()) else { return };
@@ -102,8 +112,11 @@ fn omop_as_csv_and_as_parquet() {
         let (a, b) = (csv.rows(table), parquet.rows(table));
         assert_eq!(a.num_rows(), b.num_rows(), "{table}");
         for column in table.columns() {
-            let (a, b) = (csv.column(table, column.name), parquet.column(table, column.name));
-            assert!(a == b, "{table}.{}", column.name);
+            let mut a = csv.column(table, column.name);
+            if AS_NUMBERS.contains(&(table, column.name)) {
+                a.iter_mut().filter(|text| !text.is_empty()).for_each(|text| text.push_str(".0"));
+            }
+            assert!(a == parquet.column(table, column.name), "{table}.{}", column.name);
         }
     }
     assert_eq!(csv.rows(Table::Person).num_rows(), 28);
@@ -128,7 +141,11 @@ fn gibleed() {
 fn circe() {
     for folder in ["reference/circe/cdm", "reference/circe-random/cdm"] {
         let Some((kept, summary)) = whole(folder, &omop()) else { return };
-        assert_eq!(kept.rejects(), []);
+        // Locations of care sites have no history; all else is kept.
+        let of_sites = |(table, _, column, _): &(String, u64, String, String)| {
+            table == "location_history" && column == "domain_id"
+        };
+        assert!(kept.rejects().iter().all(of_sites));
         assert_eq!(kept.rows(Table::Person).num_rows(), 1_000);
         let backward = summary.tables.iter().filter(|table| !table.notes.is_empty()).count();
         assert_eq!(backward, if folder.contains("random") { 2 } else { 0 });

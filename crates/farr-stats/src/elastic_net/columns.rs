@@ -119,6 +119,11 @@ impl SparseColumns {
 /// Independent sums, so that an addition need not wait for the one before.
 const LANES: usize = 4;
 
+fn add(sum: &mut [f64; 2], pair: [f64; 2]) {
+    sum[0] += pair[0];
+    sum[1] += pair[1];
+}
+
 impl Column<'_> {
     /// Sum of x times `at`, over the entries.
     #[inline]
@@ -164,26 +169,32 @@ impl Column<'_> {
 
     /// Sums of x r, x v and x^2 v over pairs (r, v).
     pub(crate) fn moments(self, pairs: &[[f64; 2]]) -> [f64; 3] {
-        let mut sums = [0.0; 3];
         match self.values {
             None => {
-                for &row in self.rows {
-                    let [r, v] = pairs[row as usize];
-                    sums[0] += r;
-                    sums[1] += v;
+                let mut lanes = [[0.0; 2]; LANES];
+                let chunks = self.rows.chunks_exact(LANES);
+                for &row in chunks.remainder() {
+                    add(&mut lanes[0], pairs[row as usize]);
                 }
-                sums[2] = sums[1];
+                for chunk in chunks {
+                    for (lane, &row) in lanes.iter_mut().zip(chunk) {
+                        add(lane, pairs[row as usize]);
+                    }
+                }
+                let total = |k: usize| (lanes[0][k] + lanes[1][k]) + (lanes[2][k] + lanes[3][k]);
+                [total(0), total(1), total(1)]
             }
             Some(values) => {
+                let mut sums = [0.0; 3];
                 for (&row, x) in self.rows.iter().zip(values) {
                     let [r, v] = pairs[row as usize];
                     sums[0] += x * r;
                     sums[1] += x * v;
                     sums[2] += x * x * v;
                 }
+                sums
             }
         }
-        sums
     }
 
     /// Takes `step` x v from each r.

@@ -38,7 +38,8 @@ pub(crate) struct Descent<'a, L> {
     pub(crate) residual: Vec<f64>,
     /// The likelihood at the last solution.
     pub(crate) value: f64,
-    /// Squared move of a prediction below which a pass counts as still.
+    /// A pass whose squared moves, in curvature, sum to less counts as still;
+    /// the sum is about twice what the pass gains.
     pub(crate) tolerance: f64,
     pub(crate) passes_max: usize,
     eta: Vec<f64>,
@@ -64,7 +65,7 @@ struct Before {
 
 /// Passes over the active columns go on until they move this part of what the
 /// first pass over all moved; then the quadratic is renewed.
-const INNER_PART: f64 = 1e-2;
+const INNER_PART: f64 = 0.1;
 const HALVINGS_MAX: usize = 30;
 
 impl<'a, L: RowLikelihood> Descent<'a, L> {
@@ -133,7 +134,7 @@ impl<'a, L: RowLikelihood> Descent<'a, L> {
                 eta: self.eta.clone(),
                 halvings: 0,
             });
-            let first = self.start_quadratic().max(self.first_pass(lambda, set));
+            let first = self.start_quadratic() + self.first_pass(lambda, set);
             passes += 1;
             let still = first <= self.tolerance;
             if !still {
@@ -146,6 +147,7 @@ impl<'a, L: RowLikelihood> Descent<'a, L> {
             }
             self.finish_quadratic();
             if still {
+                self.evaluate();
                 return Ok(passes);
             }
             if passes >= self.passes_max {
@@ -206,41 +208,38 @@ impl<'a, L: RowLikelihood> Descent<'a, L> {
         curvature * self.shift * self.shift
     }
 
-    /// Takes what the quadratic gave into intercept, linear predictors and
-    /// derivatives.
+    /// Takes what the quadratic gave into intercept and linear predictors.
     fn finish_quadratic(&mut self) {
         self.intercept -= self.shift;
-        let rows = self.pairs.iter().zip(&mut self.residual).zip(&mut self.eta);
-        for ((&[r, v], residual), eta) in rows {
+        for ((&[r, v], residual), eta) in self.pairs.iter().zip(&self.residual).zip(&mut self.eta) {
             if v > 0.0 {
-                *eta += (*residual - r) / v - self.shift;
+                *eta += (residual - r) / v - self.shift;
             }
-            *residual = r + self.shift * v;
         }
     }
 
     /// A step of each column of `set`, measuring its curvature on the way.
-    /// Returns the largest squared move.
+    /// Returns the sum of squared moves.
     fn first_pass(&mut self, lambda: f64, set: &[usize]) -> f64 {
-        let mut largest = 0.0f64;
+        let mut moved = 0.0;
         for &j in set {
             let [derivative, sum, square] = self.columns.column(j).moments(&self.pairs);
             self.weighted_sum[j] = sum;
             // Rounding must not make a curvature vanish.
             let centred = square - sum * sum / self.curvature_sum;
             self.weighted_square[j] = centred.max(1e-13 * square);
-            largest = largest.max(self.step(lambda, j, derivative));
+            moved += self.step(lambda, j, derivative);
         }
-        largest
+        moved
     }
 
     fn active_pass(&mut self, lambda: f64, active: &[usize]) -> f64 {
-        let mut largest = 0.0f64;
+        let mut moved = 0.0;
         for &j in active {
             let derivative = self.columns.column(j).dot_first(&self.pairs);
-            largest = largest.max(self.step(lambda, j, derivative));
+            moved += self.step(lambda, j, derivative);
         }
-        largest
+        moved
     }
 
     /// Moves column `j` to its optimum, given the sum of x times the sparse

@@ -60,9 +60,9 @@ pub struct Options<'a> {
     /// Factors on lambda by column, 0 or more: 0 is not penalised, infinity
     /// leaves the column out. Scaled to sum to the number of columns.
     pub penalty_factors: Option<&'a [f64]>,
-    /// A pass that moves no column's predictions by more than this, squared,
-    /// as a part of the null deviance, ends the descent. The default of 1e-20
-    /// gives coefficients to 1e-9 standard deviations; glmnet's is 1e-7.
+    /// A pass over columns that gains less than half of this, as a part of
+    /// the null deviance, ends the descent. The default of 1e-20 gives
+    /// coefficients to 1e-9 standard deviations.
     pub threshold: f64,
     /// Passes over columns at one lambda before giving up.
     pub passes_max: usize,
@@ -77,7 +77,7 @@ impl Default for Options<'_> {
             weights: None,
             penalty_factors: None,
             threshold: 1e-20,
-            passes_max: 1_000_000,
+            passes_max: 100_000,
         }
     }
 }

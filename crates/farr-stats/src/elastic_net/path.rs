@@ -140,11 +140,23 @@ struct Trace<'a, L> {
     null_deviance: f64,
     /// Whether a column has coefficient 0 at every large enough lambda.
     penalised: Vec<bool>,
+    /// The solution before the last, to go on in its direction.
+    before: Option<Solved>,
+}
+
+/// A solution on the path.
+struct Solved {
+    lambda: f64,
+    intercept: f64,
+    coefficients: Vec<f64>,
 }
 
 /// Below this alpha the first lambda of a path is that of this alpha, since
 /// a ridge never sets a coefficient to zero.
 const ALPHA_FOR_FIRST_LAMBDA: f64 = 1e-3;
+
+/// A penalty beyond any, whose products with column scales stay finite.
+const INFINITE: f64 = 9.9e35;
 
 impl<'a, L: RowLikelihood> Trace<'a, L> {
     fn new(
@@ -157,10 +169,10 @@ impl<'a, L: RowLikelihood> Trace<'a, L> {
         // The intercept alone; it starts at its optimum unless there are
         // offsets, so the deviance there has the right size.
         descent.tolerance = tolerance(1e-20, descent.deviance());
-        descent.solve(f64::MAX, &[])?;
+        descent.solve(INFINITE, &[])?;
         let null_deviance = descent.deviance();
         descent.tolerance = tolerance(options.threshold, null_deviance);
-        Ok(Self { descent, null_deviance, penalised })
+        Ok(Self { descent, null_deviance, penalised, before: None })
     }
 
     fn run(
@@ -171,7 +183,7 @@ impl<'a, L: RowLikelihood> Trace<'a, L> {
         let free: Vec<usize> = (0..self.penalised.len())
             .filter(|&j| self.descent.penalty.eligible[j] && !self.penalised[j])
             .collect();
-        let passes = self.descent.solve(f64::MAX, &free)?;
+        let passes = self.descent.solve(INFINITE, &free)?;
         let mut gradient = self.gradients();
         let first = self.first_lambda(&gradient, options.alpha.max(ALPHA_FOR_FIRST_LAMBDA));
         let mut points = Vec::new();
@@ -188,6 +200,15 @@ impl<'a, L: RowLikelihood> Trace<'a, L> {
                 points.extend(found.into_iter().flatten());
             }
             Lambdas::Path { count, min_ratio, stop_early } => {
+                // A path begins at an infinite penalty, reported under the
+                // first lambda, where a ridge's coefficients are as good as
+                // zero: glmnet's convention.
+                if options.alpha == 0.0 {
+                    let all: Vec<usize> = (0..self.penalised.len())
+                        .filter(|&j| self.descent.penalty.eligible[j])
+                        .collect();
+                    self.descent.solve(INFINITE, &all)?;
+                }
                 let small = self.descent.columns.rows() < self.penalised.len();
                 let ratio = min_ratio.unwrap_or(if small { 0.01 } else { 1e-4 });
                 let mut ratios = Vec::new();
@@ -195,8 +216,6 @@ impl<'a, L: RowLikelihood> Trace<'a, L> {
                 for k in 0..count {
                     let part = if count > 1 { k as f64 / (count - 1) as f64 } else { 0.0 };
                     let lambda = first * ratio.powf(part);
-                    // At the first lambda all penalised columns are out by
-                    // definition, whatever rounding says.
                     let point = if k == 0 {
                         self.read(lambda, passes)
                     } else {
@@ -227,6 +246,7 @@ impl<'a, L: RowLikelihood> Trace<'a, L> {
                         || gradient[j].abs() >= screen * descent.penalty.absolute[j])
             })
             .collect();
+        self.start_towards(lambda, last);
         let mut passes = 0;
         loop {
             passes += self.descent.solve(lambda, &set)?;
@@ -248,6 +268,31 @@ impl<'a, L: RowLikelihood> Trace<'a, L> {
             }
             set.extend(missed);
             set.sort_unstable();
+        }
+    }
+
+    /// Starts where the line through the last two solutions leads, since
+    /// coefficients bend little from one lambda to the next. Columns that
+    /// have just entered, or would change sign, stay.
+    fn start_towards(&mut self, lambda: f64, last: f64) {
+        let descent = &mut self.descent;
+        let here = Solved {
+            lambda: last,
+            intercept: descent.intercept,
+            coefficients: descent.coefficients.clone(),
+        };
+        if let Some(before) = self.before.replace(here) {
+            let part = (lambda - last) / (last - before.lambda);
+            // A far extrapolation would be no better than none.
+            if part > 0.0 && part < 2.0 {
+                descent.intercept += part * (descent.intercept - before.intercept);
+                for (b, old) in descent.coefficients.iter_mut().zip(&before.coefficients) {
+                    let next = *b + part * (*b - old);
+                    if *b * old > 0.0 && *b * next > 0.0 {
+                        *b = next;
+                    }
+                }
+            }
         }
     }
 

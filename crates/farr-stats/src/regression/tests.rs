@@ -49,6 +49,22 @@ fn logistic_is_the_odds_ratio_of_a_two_by_two_table() {
 }
 
 #[test]
+fn an_offset_takes_its_part() {
+    // The table above with the exposed's ln 4.5 known: nothing is left to
+    // estimate for them, and the null model is already the full one.
+    let exposed = repeated(&[(1.0, 10), (0.0, 8)]);
+    let outcome = repeated(&[(1.0, 6), (0.0, 4), (1.0, 2), (0.0, 6)]);
+    let offset: Vec<f64> = exposed.iter().map(|x| x * 4.5f64.ln()).collect();
+    let covariates = [Covariate { name: "exposed", values: &exposed }];
+    let fit = logistic_with_offset(&outcome, &covariates, None, Some(&offset)).unwrap();
+    assert!(fit.estimates.coefficients[1].abs() < 1e-10);
+    assert_close(fit.estimates.coefficients[0], (2.0f64 / 6.0).ln());
+    assert_close(fit.null_deviance, fit.deviance);
+    let eta = predict(&fit.estimates, &covariates).unwrap();
+    assert_close(eta[0], (2.0f64 / 6.0).ln());
+}
+
+#[test]
 fn poisson_is_the_rate_ratio() {
     // 12 events in 4 years against 5 in 10: ln((12/4)/(5/10)) = ln 6,
     // variance 1/12 + 1/5.

@@ -59,7 +59,7 @@ impl AalenJohansen {
     }
 }
 
-/// F_k(t) = sum over s <= t of S(s-) d_k(s) / n(s), S the curve of no event.
+/// `F_k(t) = sum over s <= t of S(s-) d_k(s) / n(s)`, S the curve of no event.
 ///
 /// The standard error is the root of the sum over rows of squared influences
 /// w dF/dw; rows are persons (with entry times: each person one row). Source:
@@ -84,64 +84,108 @@ pub fn aalen_johansen(rows: &CompetingRisks) -> Result<AalenJohansen> {
     if let Some(entry) = rows.entry {
         entering.sort_by(|&a, &b| entry[a as usize].total_cmp(&entry[b as usize]));
     }
-    let mut spread: Vec<Spread> = vec![Spread::default(); labels.len()];
-    let (mut survival, mut log_influence) = (1.0, 0.0);
+    let mut walk = Walk::new(rows, &labels);
     let (mut entered, mut exited) = (0, 0);
-    let mut at_entry = vec![(0.0, vec![0.0; labels.len()]); rows.entry.map_or(0, <[f64]>::len)];
     for (i, &time) in counts.time.iter().enumerate() {
-        while let Some(&row) = entering.get(entered) {
-            let row = row as usize;
-            if let Some(entry) = rows.entry {
-                if entry[row] >= time {
-                    break;
-                }
-                let offsets = spread.iter().map(|s| s.common - log_influence * s.incidence);
-                at_entry[row] = (log_influence, offsets.collect());
-            }
-            for (k, s) in spread.iter_mut().enumerate() {
-                let (log, offset) = at_entry.get(row).map_or((0.0, 0.0), |e| (e.0, e.1[k]));
-                s.enter(rows.weight_of(row), log, offset);
-            }
+        let enters = |row: u32| rows.entry.is_none_or(|entry| entry[row as usize] < time);
+        while let Some(&row) = entering.get(entered).filter(|&&row| enters(row)) {
+            walk.enter(row as usize);
             entered += 1;
         }
         let n = counts.n_risk[i];
         let events = &counts.n_event[i * labels.len()..(i + 1) * labels.len()];
-        let d: f64 = events.iter().sum();
-        if d > 0.0 {
-            for (s, d_k) in spread.iter_mut().zip(events) {
-                s.common += survival * d_k / n * (log_influence - 1.0 / n);
-                s.incidence += survival * d_k / n;
-            }
-        }
-        let before = survival;
-        if d > 0.0 {
-            survival *= (n - d) / n;
-            // Once nobody is left event-free no curve moves any more.
-            if n > d {
-                log_influence += d / (n * (n - d));
-            }
-        }
+        let step = walk.step(n, events);
         while let Some(&row) = order.get(exited).filter(|&&r| rows.time[r as usize] == time) {
-            let row = row as usize;
-            let (w, cause) = (rows.weight_of(row), rows.cause[row]);
-            let jump = if cause != 0 && n > d { 1.0 / (n - d) } else { 0.0 };
-            for (k, s) in spread.iter_mut().enumerate() {
-                let (log, offset) = at_entry.get(row).map_or((0.0, 0.0), |e| (e.0, e.1[k]));
-                let own = if cause == labels[k] { before / n } else { 0.0 };
-                s.leave(w, log, offset, own, log_influence - log - jump);
-            }
+            walk.leave(row as usize, &step);
             exited += 1;
         }
         out.time.push(time);
         out.n_risk.push(n);
-        out.event_free.push(survival);
-        for ((curve, s), d_k) in out.causes.iter_mut().zip(&spread).zip(events) {
+        out.event_free.push(walk.survival);
+        for ((curve, s), d_k) in out.causes.iter_mut().zip(&walk.spread).zip(events) {
             curve.n_event.push(*d_k);
             curve.incidence.push(s.incidence);
             curve.std_err.push(s.variance().sqrt());
         }
     }
     Ok(out)
+}
+
+/// The curves and their spread on the way through time.
+struct Walk<'a> {
+    rows: &'a CompetingRisks<'a>,
+    labels: &'a [u32],
+    survival: f64,
+    /// C(t): the influence on log S of a weight that was at risk from the
+    /// start.
+    log_influence: f64,
+    spread: Vec<Spread>,
+    /// C(e) and, cause by cause, a of each row; empty without entry times.
+    at_entry: Vec<(f64, Vec<f64>)>,
+}
+
+/// What a row's own event at the current time adds to its influences.
+struct Step {
+    on_incidence: f64,
+    on_log_survival: f64,
+}
+
+impl<'a> Walk<'a> {
+    fn new(rows: &'a CompetingRisks<'a>, labels: &'a [u32]) -> Self {
+        let none = (0.0, vec![0.0; labels.len()]);
+        Self {
+            rows,
+            labels,
+            survival: 1.0,
+            log_influence: 0.0,
+            spread: vec![Spread::default(); labels.len()],
+            at_entry: vec![none; rows.entry.map_or(0, <[f64]>::len)],
+        }
+    }
+
+    fn enter(&mut self, row: usize) {
+        if let Some((log, offsets)) = self.at_entry.get_mut(row) {
+            *log = self.log_influence;
+            for (offset, s) in offsets.iter_mut().zip(&self.spread) {
+                *offset = s.common - self.log_influence * s.incidence;
+            }
+        }
+        let weight = self.rows.weight_of(row);
+        for (k, s) in self.spread.iter_mut().enumerate() {
+            let (log, offset) = self.at_entry.get(row).map_or((0.0, 0.0), |e| (e.0, e.1[k]));
+            s.enter(weight, log, offset);
+        }
+    }
+
+    /// `n`: at risk; `events`: by cause.
+    fn step(&mut self, n: f64, events: &[f64]) -> Step {
+        let d: f64 = events.iter().sum();
+        if d <= 0.0 {
+            return Step { on_incidence: 0.0, on_log_survival: 0.0 };
+        }
+        for (s, d_k) in self.spread.iter_mut().zip(events) {
+            s.common += self.survival * d_k / n * (self.log_influence - 1.0 / n);
+            s.incidence += self.survival * d_k / n;
+        }
+        let on_incidence = self.survival / n;
+        self.survival *= (n - d) / n;
+        // Once nobody is left event-free no curve moves any more.
+        if n <= d {
+            return Step { on_incidence, on_log_survival: 0.0 };
+        }
+        self.log_influence += d / (n * (n - d));
+        Step { on_incidence, on_log_survival: -1.0 / (n - d) }
+    }
+
+    fn leave(&mut self, row: usize, step: &Step) {
+        let (weight, cause) = (self.rows.weight_of(row), self.rows.cause[row]);
+        let jump = if cause == 0 { 0.0 } else { step.on_log_survival };
+        for (k, s) in self.spread.iter_mut().enumerate() {
+            let (log, offset) = self.at_entry.get(row).map_or((0.0, 0.0), |e| (e.0, e.1[k]));
+            let own = if cause == self.labels[k] { step.on_incidence } else { 0.0 };
+            s.leave(weight, log, offset, own, self.log_influence - log + jump);
+        }
+    }
 }
 
 impl CauseCurve {
@@ -189,7 +233,7 @@ impl Counts {
 /// The sum of squared influences on one cause's incidence F, row by row in
 /// closed form.
 ///
-/// With C(t) = sum d / (n (n - d)) and A(t) = sum S(s-) d_k / n (C(s-) - 1 / n)
+/// With C(t) = sum d / (n (n - d)) and `A(t) = sum S(s-) d_k / n (C(s-) - 1 / n)`
 /// a row with weight w that entered at e and is at risk at t has influence
 /// w (A(t) - a - C(e) F(t)), a = A(e) - C(e) F(e). When it leaves, its own
 /// event adds w S(s-) / n; from then on F moves it by w c, where
@@ -235,5 +279,27 @@ impl Spread {
             + log_sq * f * f;
         let [alpha_sq, alpha_slope, slope_sq] = self.gone;
         (at_risk + alpha_sq + 2.0 * alpha_slope * f + slope_sq * f * f).max(0.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn curves_by_hand() {
+        // Times 1 (cause 1), 2 (cause 2), 3 (censored), 4 (cause 1): F_1 is 1/4
+        // from 1, S(1) 3/4; F_2 is 3/4 * 1/3; S(2) 1/2, all of it cause 1 at 4.
+        let rows = CompetingRisks::new(&[1.0, 2.0, 3.0, 4.0], &[1, 2, 0, 1]);
+        let curves = aalen_johansen(&rows).unwrap();
+        assert_eq!(curves.causes[0].incidence, [0.25, 0.25, 0.25, 0.75]);
+        assert_eq!(curves.causes[1].incidence, [0.0, 0.25, 0.25, 0.25]);
+        assert_eq!(curves.event_free, [0.75, 0.5, 0.5, 0.0]);
+        // Before any censoring F is a mean of n indicators: F (1 - F) / n.
+        let std_err = (0.25_f64 * 0.75 / 4.0).sqrt();
+        assert!((curves.causes[0].std_err[0] - std_err).abs() < 1e-15);
+        assert!((curves.causes[1].std_err[1] - std_err).abs() < 1e-15);
+        assert_eq!(curves.at(0, &[0.5, 3.5])[1].incidence, 0.25);
+        assert_eq!(curves.n_risk_at(&[2.5, 5.0]), [2.0, 0.0]);
     }
 }

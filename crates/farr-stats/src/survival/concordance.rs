@@ -108,11 +108,8 @@ fn time_weights(
         TimeWeight::SurvivalOverCensoring | TimeWeight::InverseCensoringSquared
     );
     if uses_censoring && design.entry.is_some() {
-        return Err(Error::Setting {
-            setting: "time weight",
-            found: f64::NAN,
-            expected: "one without the censoring curve, which entry times do not identify",
-        });
+        let expected = "none: entry times do not identify the censoring curve of this weight";
+        return Err(Error::OutOfRange { column: "entry", row: 0, expected });
     }
     let rows = FollowUp {
         entry: design.entry.as_deref(),
@@ -294,7 +291,7 @@ impl Pairs {
             }
         };
         Ok(Concordance {
-            concordance: (somers + 1.0) / 2.0,
+            concordance: f64::midpoint(somers, 1.0),
             std_err: sum_of_squares.sqrt() / 2.0,
             concordant: self.concordant,
             discordant: self.discordant,
@@ -302,5 +299,32 @@ impl Pairs {
             tied_time: self.tied_time,
             tied_both: self.tied_both,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_by_hand() {
+        // Time, event, risk: (1, yes, 3), (2, yes, 1), (2, yes, 1), (3, no, 2),
+        // (4, yes, 3). Event at 1 (risk 3) against 1, 1, 2, 3: three in order,
+        // one tie. Each event at 2 (risk 1) against 2 and 3: none of two in
+        // order. The two at 2 are tied in time and in risk. The event at 4 has
+        // nobody left. So (3 + 1/2) / 8.
+        let rows = FollowUp::new(&[1.0, 2.0, 2.0, 3.0, 4.0], &[true, true, true, false, true]);
+        let risk = [3.0, 1.0, 1.0, 2.0, 3.0];
+        let found = concordance(&rows, &risk, &ConcordanceOptions::default()).unwrap();
+        assert_eq!((found.concordant, found.discordant, found.tied_risk), (3.0, 4.0, 1.0));
+        assert_eq!((found.tied_time, found.tied_both), (0.0, 1.0));
+        assert_eq!(found.concordance, 3.5 / 8.0);
+    }
+
+    #[test]
+    fn no_pair_is_named() {
+        let rows = FollowUp::new(&[1.0, 1.0], &[true, true]);
+        let found = concordance(&rows, &[0.0, 1.0], &ConcordanceOptions::default());
+        assert_eq!(found, Err(Error::NoPairs { what: "concordance" }));
     }
 }

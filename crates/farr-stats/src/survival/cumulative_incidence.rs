@@ -20,7 +20,7 @@ pub struct CumulativeIncidence {
 /// Curves of every cause in every group (causes first, then groups, both
 /// ascending) at `times`.
 ///
-/// F(t) = sum S(s-) d_k / n, with the delta-method variance of Aalen (1978) as
+/// `F(t) = sum S(s-) d_k / n`, with the delta-method variance of Aalen (1978) as
 /// cmprsk 2.2-11 `cuminc` has it: tied events get the factor
 /// 1 - (d - 1) / (n - 1), and the variance moves only when the curve does.
 /// Errors: bad rows, entry times or weights (cmprsk has neither), no event.
@@ -117,4 +117,21 @@ fn steps_of(rows: &CompetingRisks, order: &[u32], cause: u32) -> Vec<(f64, f64, 
         survival = after;
     }
     steps
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variance_by_hand() {
+        // Four rows, the first event at 1: F = 1/4, and the only thing random
+        // so far is that hazard, with variance 1 / 4^2.
+        let rows = CompetingRisks::new(&[1.0, 2.0, 3.0, 4.0], &[1, 2, 0, 1]);
+        let found = cumulative_incidence(&rows, &[5; 4], &[0.5, 1.0, 4.5]).unwrap();
+        assert_eq!((found[0].group, found[0].cause), (5, 1));
+        assert_eq!(found[0].estimate[..2], [0.0, 0.25]);
+        assert!((found[0].variance[1] - 1.0 / 16.0).abs() < 1e-15);
+        assert!(found[0].estimate[2].is_nan());
+    }
 }

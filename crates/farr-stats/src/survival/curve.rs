@@ -222,3 +222,50 @@ impl SurvivalCurve {
         Ok(RestrictedMean { mean, std_err: variance.sqrt() })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::survival::{FollowUp, KaplanMeierOptions, SurvivalCurve, kaplan_meier};
+
+    fn curve_of(time: &[f64], event: &[bool]) -> SurvivalCurve {
+        kaplan_meier(&FollowUp::new(time, event), &KaplanMeierOptions::default()).unwrap()
+    }
+
+    #[test]
+    fn quantiles_by_hand() {
+        // S is 3/4, 1/2, 1/4, 0 at 1, 2, 3, 4: it is 1/2 from 2 to 3.
+        let curve = curve_of(&[1.0, 2.0, 3.0, 4.0], &[true; 4]);
+        assert_eq!(curve.quantile(0.5).unwrap().time, 2.5);
+        assert_eq!(curve.quantile(0.6).unwrap().time, 3.0);
+        assert_eq!(curve.quantile(0.0).unwrap().time, 0.0);
+        assert_eq!(curve.median().time, 2.5);
+        // It ends flat at 1/2, from 2 to 4: the quantile is the middle, the
+        // median the start.
+        let flat = curve_of(&[1.0, 2.0, 3.0, 4.0], &[true, true, false, false]);
+        assert_eq!(flat.quantile(0.5).unwrap().time, 3.0);
+        assert_eq!(flat.median().time, 2.0);
+        assert!(flat.quantile(0.6).unwrap().time.is_nan());
+        assert!(flat.quantile(1.5).is_err());
+    }
+
+    #[test]
+    fn restricted_mean_by_hand() {
+        // Up to 3: 1 + 3/4 + 1/2. Areas right of the events 1, 2: 5/4, 1/2,
+        // with 1 / (4 * 3) and 1 / (3 * 2).
+        let curve = curve_of(&[1.0, 2.0, 3.0, 4.0], &[true; 4]);
+        let mean = curve.restricted_mean(3.0).unwrap();
+        assert_eq!(mean.mean, 2.25);
+        let variance: f64 = 1.5625 / 12.0 + 0.25 / 6.0;
+        assert!((mean.std_err - variance.sqrt()).abs() < 1e-15);
+        assert!(curve.restricted_mean(f64::NAN).is_err());
+    }
+
+    #[test]
+    fn values_between_the_times() {
+        let curve = curve_of(&[1.0, 2.0, 4.0], &[true, false, true]);
+        let at = curve.at(&[0.5, 3.0, 9.0]);
+        assert_eq!((at[0].survival, at[0].lower, at[0].n_risk), (1.0, 1.0, 3.0));
+        assert_eq!((at[1].survival, at[1].n_risk), (2.0 / 3.0, 1.0));
+        assert_eq!((at[2].survival, at[2].n_risk), (0.0, 0.0));
+    }
+}

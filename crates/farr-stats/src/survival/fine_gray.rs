@@ -204,9 +204,9 @@ impl Sample {
             }
             log_likelihood -= at.events * at.s0.ln();
             let mut cell = 0;
-            for i in 0..p {
+            for (i, score) in score.iter_mut().enumerate() {
                 let mean = at.s1[i] / at.s0;
-                score[i] -= at.events * mean;
+                *score -= at.events * mean;
                 for j in 0..=i {
                     let covariance = (at.s2[cell] - mean * at.s1[j]) / at.s0;
                     triangle[cell] += at.events * covariance;
@@ -384,4 +384,35 @@ fn sandwich(factor: &Cholesky, influences: &[f64], p: usize) -> Vec<f64> {
         out.extend((0..p).map(|j| dot(&left, &inverse[j * p..(j + 1) * p])));
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn coefficient_by_hand() {
+        // No censoring, so G = 1. Time, cause, x: (1, 1, 1), (2, 2, 0),
+        // (3, 1, 0), (4, 1, 1). The second stays at risk for good. With
+        // r = exp(b): l = 2 b - log(2 + 2 r) - log(2 + r) - log(1 + r), whose
+        // score 2 / (1 + r) - r / (2 + r) is 0 at r^2 - r - 4 = 0.
+        let rows = CompetingRisks::new(&[1.0, 2.0, 3.0, 4.0], &[1, 2, 1, 1]);
+        let fit = fine_gray(&rows, 1, &[&[1.0, 0.0, 0.0, 1.0]]).unwrap();
+        let r = f64::midpoint(1.0, 17.0_f64.sqrt());
+        assert!((fit.coefficients[0] - r.ln()).abs() < 1e-12);
+        let l = 2.0 * r.ln() - (2.0 + 2.0 * r).ln() - (2.0 + r).ln() - (1.0 + r).ln();
+        assert!((fit.log_likelihood - l).abs() < 1e-12);
+        let hazard = 1.0 / (2.0 + 2.0 * r);
+        let found = fit.cumulative_incidence(&[vec![0.0]], &[0.5, 1.5]).unwrap();
+        assert_eq!(found[0][0], 0.0);
+        assert!((found[0][1] - (1.0 - (-hazard).exp())).abs() < 1e-14);
+    }
+
+    #[test]
+    fn separation_is_named() {
+        let rows = CompetingRisks::new(&[1.0, 2.0, 3.0, 4.0], &[1, 1, 2, 0]);
+        let found = fine_gray(&rows, 1, &[&[1.0, 1.0, 0.0, 0.0]]);
+        assert_eq!(found, Err(Error::MonotoneLikelihood { covariate: 0 }));
+        assert_eq!(fine_gray(&rows, 3, &[&[0.0; 4]]), Err(Error::NoEvents { what: WHAT }));
+    }
 }

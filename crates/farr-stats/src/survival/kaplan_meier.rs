@@ -149,7 +149,7 @@ fn jackknife(rows: &FollowUp, order: &[u32], table: &RiskTable) -> (Vec<f64>, Ve
         while let Some(&row) = order.get(exited).filter(|&&r| rows.time[r as usize] == time) {
             let row = row as usize;
             let (log_entry, hazard_entry) = at_entry.get(row).copied().unwrap_or_default();
-            let (w, event) = (rows.weight_of(row), rows.event[row]);
+            let (w, event) = (rows.weight_of(row), rows.event[row] && d > 0.0);
             log.leave(w, log_entry, if event { -1.0 / (n - d) } else { 0.0 });
             hazard.leave(w, hazard_entry, if event { 1.0 / n } else { 0.0 });
             exited += 1;
@@ -190,5 +190,40 @@ impl Influence {
         let [m0, m1, m2] = self.moments;
         let at_risk = self.common * (self.common * m0 - 2.0 * m1) + m2;
         self.gone + at_risk.max(0.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn close(found: f64, expected: f64) {
+        assert!((found - expected).abs() < 1e-14, "{found} {expected}");
+    }
+
+    #[test]
+    fn product_limit_by_hand() {
+        // Times 1 2+ 3 4 (+: censored). S: 3/4, 3/4, 3/4 * 1/2, 0. Greenwood's
+        // sum: 1 / (4 * 3) at 1, and 1 / (2 * 1) more at 3.
+        let rows = FollowUp::new(&[1.0, 2.0, 3.0, 4.0], &[true, false, true, true]);
+        let curve = kaplan_meier(&rows, &KaplanMeierOptions::default()).unwrap();
+        assert_eq!(curve.n_risk, [4.0, 3.0, 2.0, 1.0]);
+        assert_eq!(curve.survival, [0.75, 0.75, 0.375, 0.0]);
+        close(curve.std_err_survival[1], 0.75 * (1.0_f64 / 12.0).sqrt());
+        close(curve.std_err_survival[2], 0.375 * (1.0_f64 / 12.0 + 0.5).sqrt());
+        assert!(curve.std_err_survival[3].is_nan() && curve.lower[3].is_nan());
+        close(curve.std_err_cumulative_hazard[2], (1.0_f64 / 16.0 + 0.25).sqrt());
+    }
+
+    #[test]
+    fn jackknife_by_hand() {
+        // Without censoring S(t) is a mean of n indicators, so its jackknife
+        // variance is S (1 - S) / n: at 2 of the times 1 2 3 4, 0.25 / 4.
+        let rows = FollowUp::new(&[1.0, 2.0, 3.0, 4.0], &[true; 4]);
+        let variance = CurveVariance::InfinitesimalJackknife;
+        let options = KaplanMeierOptions { variance, ..Default::default() };
+        let curve = kaplan_meier(&rows, &options).unwrap();
+        close(curve.std_err_survival[1], 0.25);
+        close(curve.std_err_survival[3], 0.0);
     }
 }

@@ -28,9 +28,9 @@ pub struct LogRank {
 /// Tests that the hazards of all groups are equal (within every stratum).
 ///
 /// `group` and `strata` have one label a row. Each event time adds
-/// weight (d_g - d n_g / n) with weight S(t-)^rho, S the Kaplan-Meier curve
+/// weight `(d_g - d n_g / n)` with weight S(t-)^rho, S the Kaplan-Meier curve
 /// of all groups of the stratum, and the hypergeometric covariance
-/// d (n - d) / (n - 1) n_g / n ([g = h] - n_h / n) times the squared weight.
+/// `d (n - d) / (n - 1) n_g / n ([g = h] - n_h / n)` times the squared weight.
 /// rho 0 is the log-rank test, 1 Peto and Peto's. Entry times are honoured as
 /// usual (entry < t <= time). Source: survival 3.5-3 `survdiff`. Errors: bad
 /// rows, case weights (R has none either), fewer than two groups, no events.
@@ -47,12 +47,9 @@ pub fn log_rank(
     if !rho.is_finite() {
         return Err(Error::Setting { setting: "rho", found: rho, expected: "a finite number" });
     }
-    if rows.weight.is_some_and(|w| w.iter().any(|&w| w != 1.0)) {
-        return Err(Error::OutOfRange {
-            column: "weight",
-            row: 0,
-            expected: "1 everywhere (the test has no weighted form)",
-        });
+    if let Some(row) = rows.weight.and_then(|w| w.iter().position(|&w| w != 1.0)) {
+        let expected = "1 (the test has no weighted form)";
+        return Err(Error::OutOfRange { column: "weight", row, expected });
     }
     let (group_code, groups) = codes(group);
     if groups.len() < 2 {
@@ -191,5 +188,42 @@ impl Sums {
             degrees_of_freedom,
             p: chi_square_upper_tail(chi_square, degrees_of_freedom),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn test_by_hand() {
+        // Group 0 has events at 1 and 3, group 1 at 2 and 4. At risk of group 0
+        // 2 of 4, 1 of 3, 1 of 2, 0 of 1: expected 1/2 + 1/3 + 1/2 = 4/3,
+        // variance 1/4 + 2/9 + 1/4 = 13/18, statistic (2/3)^2 * 18/13 = 8/13.
+        let rows = FollowUp::new(&[1.0, 2.0, 3.0, 4.0], &[true; 4]);
+        let test = log_rank(&rows, &[0, 1, 0, 1], None, 0.0).unwrap();
+        assert_eq!(test.observed, [2.0, 2.0]);
+        assert!((test.expected[0] - 4.0 / 3.0).abs() < 1e-15);
+        assert!((test.covariance[0][0] - 13.0 / 18.0).abs() < 1e-15);
+        assert!((test.chi_square - 8.0 / 13.0).abs() < 1e-14);
+        assert_eq!(test.degrees_of_freedom, 1);
+    }
+
+    #[test]
+    fn nothing_to_compare_is_named() {
+        let rows = FollowUp::new(&[1.0, 2.0], &[true, false]);
+        let what = "log-rank test";
+        assert_eq!(
+            log_rank(&rows, &[3, 3], None, 0.0),
+            Err(Error::TooFewGroups { what, found: 1 })
+        );
+        let censored = FollowUp::new(&[1.0, 2.0], &[false, false]);
+        assert_eq!(log_rank(&censored, &[0, 1], None, 0.0), Err(Error::NoEvents { what }));
+        // The other group has left before the only event.
+        let rows = FollowUp::new(&[1.0, 2.0], &[false, true]);
+        assert_eq!(
+            log_rank(&rows, &[0, 1], None, 0.0),
+            Err(Error::TooFewGroups { what, found: 1 })
+        );
     }
 }

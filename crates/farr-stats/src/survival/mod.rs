@@ -29,6 +29,8 @@ mod log_rank;
 mod nelson_aalen;
 mod newton;
 mod prediction;
+#[cfg(test)]
+mod properties;
 mod restricted_mean;
 mod risk_table;
 

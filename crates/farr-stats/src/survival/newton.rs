@@ -34,7 +34,7 @@ pub(crate) struct Maximum {
 /// Newton's method with step halving, from 0.
 ///
 /// It stops when the score, in units of the standard errors, is so small that
-/// a further step would move no coefficient by more than 1e-9 of its error.
+/// a further step would move no coefficient by more than 1e-12 of its error.
 pub(crate) fn maximise(problem: &Problem, start: &Derivatives) -> Result<Maximum> {
     let (what, penalty) = (problem.what, problem.penalty);
     let p = penalty.len();
@@ -57,7 +57,7 @@ pub(crate) fn maximise(problem: &Problem, start: &Derivatives) -> Result<Maximum
         // Below 1e-10 Newton squares the decrement; if it does not even fall
         // to a quarter, what is left is rounding.
         let is_rounding = decrement < 1e-10 && decrement > last_decrement / 4.0;
-        if decrement <= 1e-18 || is_rounding {
+        if decrement <= 1e-24 || is_rounding {
             return Ok(Maximum { beta, at, factor, iterations });
         }
         if iterations == problem.max_iterations || decrement.is_nan() {

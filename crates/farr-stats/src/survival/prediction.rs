@@ -296,3 +296,31 @@ fn ordered_pairs(rows: &FollowUp, risk: &[f64], weights: &[f64]) -> Result<Optio
     }
     Ok((all > 0.0).then(|| in_order / all))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scores_by_hand() {
+        // Times 1, 2+, 3, 4 (+: censored). G is 1 before 2, 2/3 from then on.
+        // At t = 2.5 with S = 0.5 for all: the event counts 0.25 / 1, the
+        // censored nothing, the two left 0.25 / (2/3) each: mean (0.25 + 0.75) / 4.
+        let rows = FollowUp::new(&[1.0, 2.0, 3.0, 4.0], &[true, false, true, true]);
+        let censoring = CensoringCurve::of(&rows).unwrap();
+        assert!((censoring.at(2.0).unwrap() - 2.0 / 3.0).abs() < 1e-15);
+        let score = brier_score(&censoring, &rows, &[&[0.5; 4]], &[2.5]).unwrap();
+        assert!((score[0] - 0.25).abs() < 1e-15);
+        // AUC at 2.5: case 1 against controls 3 and 4, one above, one tied.
+        let risk = [2.0, 9.0, 1.0, 2.0];
+        let auc = time_dependent_auc(&censoring, &rows, &risk, &[2.5]).unwrap();
+        assert_eq!((auc.auc[0], auc.mean), (0.75, 0.75));
+        // Uno: event 1 against 9, 1, 2 at weight 1: 1.5 of 3; event 3 against 4
+        // at weight 9/4: 0 of 1.
+        let uno = uno_concordance(&censoring, &rows, &risk, None).unwrap();
+        assert!((uno - 1.5 / 5.25).abs() < 1e-15);
+        assert_eq!(harrell_concordance(&rows, &risk), Ok(1.5 / 4.0));
+        assert_eq!(integrated_brier_score(&[1.0, 3.0], &[0.1, 0.3]), Ok(0.2));
+        assert!(brier_score(&censoring, &rows, &[&[0.5; 4]], &[4.0]).is_err());
+    }
+}

@@ -82,3 +82,23 @@ pub fn restricted_mean_difference(
         p: normal_two_sided(difference / std_err),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn difference_by_hand() {
+        // Up to 4. Group 1: times 2 4, area 2 + 1 = 3; variance 1^2 / (2 * 1).
+        // Group 0: times 1 3, area 1 + 1 = 2; variance 1^2 / (2 * 1).
+        let rows = FollowUp::new(&[2.0, 4.0, 1.0, 3.0], &[true; 4]);
+        let options = RestrictedMeanOptions { reference: 0, tau: 4.0, conf_level: 0.95 };
+        let found = restricted_mean_difference(&rows, &[1, 1, 0, 0], &options).unwrap();
+        assert_eq!((found.difference, found.ratio), (1.0, 1.5));
+        assert!((found.difference_std_err - 1.0).abs() < 1e-15);
+        assert!((found.p - 0.317_310_507_862_914_1).abs() < 1e-13);
+        let missing = RestrictedMeanOptions { reference: 7, ..options };
+        let found = restricted_mean_difference(&rows, &[1, 1, 0, 0], &missing);
+        assert_eq!(found, Err(Error::NoSuchLabel { what: "group", label: 7 }));
+    }
+}

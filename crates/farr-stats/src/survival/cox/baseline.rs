@@ -241,11 +241,7 @@ impl CoxModel {
                 .binary_search(&label)
                 .map_err(|_| Error::NoSuchLabel { what: "stratum", label }),
             None if labels.len() == 1 => Ok(0),
-            None => Err(Error::Setting {
-                setting: "strata of a profile",
-                found: 0.0,
-                expected: "the label of one stratum, since the model has several",
-            }),
+            None => Err(Error::StratumNeeded { strata: labels.len() }),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The rows of a Cox model, sorted once: by stratum, then by time.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::survival::follow_up::{
     FollowUp, ascending, ascending_by_code, check_covariates, check_length, codes, order_key,
 };
@@ -80,12 +80,12 @@ impl Design {
             strata_labels,
         };
         for (j, column) in data.covariates.iter().enumerate() {
-            design.fill(j, column);
+            design.fill(j, column)?;
         }
         Ok(design)
     }
 
-    fn fill(&mut self, j: usize, column: &[f64]) {
+    fn fill(&mut self, j: usize, column: &[f64]) -> Result<()> {
         let value = |position: usize| column[self.order[position] as usize];
         let total: f64 = self.weight.iter().sum();
         let total = if total > 0.0 { total } else { 1.0 };
@@ -94,11 +94,15 @@ impl Design {
         };
         let mean = weighted(&|x| x);
         let deviation = weighted(&|x| (x - mean).abs());
-        let scale = if deviation > 0.0 { deviation } else { 1.0 };
         let (low, high) = column
             .iter()
             .fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), &x| (l.min(x), h.max(x)));
         let constant = low >= high;
+        // A column may vary among rows of weight 0 only: it cannot matter.
+        let scale = if constant || deviation == 0.0 { 1.0 } else { deviation };
+        if !(1e-100..1e100).contains(&scale) || (high - low).is_infinite() {
+            return Err(Error::CovariateScale { covariate: j });
+        }
         for position in 0..self.size {
             // Rounding of the mean must not make a constant column vary.
             let x = if constant { 0.0 } else { (value(position) - mean) / scale };
@@ -108,6 +112,7 @@ impl Design {
         self.scale.push(scale);
         self.range.push(if constant { 0.0 } else { (high - low) / scale });
         self.is_indicator.push(column.iter().all(|x| [-1.0, 0.0, 1.0].contains(x)));
+        Ok(())
     }
 
     pub(crate) fn x(&self, position: usize) -> &[f64] {

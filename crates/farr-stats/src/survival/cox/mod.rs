@@ -11,6 +11,8 @@ mod proportionality;
 mod residuals;
 mod risk_sets;
 mod summary;
+#[cfg(test)]
+mod tests;
 
 pub use baseline::{BaselineAt, BaselineHazard, CoxSurvival, Profile};
 pub use design::CoxData;

@@ -112,7 +112,9 @@ impl CoxModel {
         let events = design.event.iter().filter(|&&event| event).count() as f64;
         let at_events = g.iter().zip(&design.event).filter(|(_, event)| **event);
         let mean = at_events.map(|(g, _)| g).sum::<f64>() / events;
-        g.iter_mut().for_each(|g| *g -= mean);
+        for g in &mut g {
+            *g -= mean;
+        }
         Ok(g)
     }
 }

@@ -112,18 +112,22 @@ pub(crate) fn walk(
     let cells = if second { p * (p + 1) / 2 } else { 0 };
     let mut at_risk = Moments::new(p, cells);
     let mut with_event = Moments::new(p, cells);
+    let mut lost = vec![0.0; if design.entry.is_some() { 1 + p + cells } else { 0 }];
     for (stratum, bounds) in design.starts.windows(2).enumerate() {
         let (start, mut end) = (bounds[0], bounds[1]);
         at_risk.clear();
+        lost.fill(0.0);
         let mut entering = design.by_entry.get(start..end).unwrap_or_default().iter().peekable();
-        let mut count = 0_usize;
         while end > start {
             let (last, time) = (end, design.time[end - 1]);
             let (mut events, mut event_weight) = (0, 0.0);
             while end > start && design.time[end - 1] == time {
                 end -= 1;
-                at_risk.add(risk[end], design.x(end));
-                count += 1;
+                if lost.is_empty() {
+                    at_risk.add(risk[end], design.x(end));
+                } else {
+                    at_risk.add_exactly(risk[end], design.x(end), &mut lost);
+                }
                 if design.event[end] && design.weight[end] > 0.0 {
                     events += 1;
                     event_weight += design.weight[end];
@@ -134,15 +138,9 @@ pub(crate) fn walk(
             }
             if let Some(entry) = &design.entry {
                 while let Some(&i) = entering.next_if(|&&i| entry[i as usize] >= time) {
-                    at_risk.add(-risk[i as usize], design.x(i as usize));
-                    count -= 1;
+                    at_risk.add_exactly(-risk[i as usize], design.x(i as usize), &mut lost);
                 }
-                // Nobody but those leaving now: start the sums afresh, so that
-                // rounding of long gone risks does not stay in them.
-                if count == last - end {
-                    at_risk.clear();
-                    (end..last).for_each(|i| at_risk.add(risk[i], design.x(i)));
-                }
+                at_risk.settle(&mut lost);
             }
             with_event.clear();
             if events > 1 && ties == Ties::Efron {
@@ -168,6 +166,7 @@ pub(crate) fn walk(
     }
 }
 
+/// Sums of w r, w r x and w r x x'.
 struct Moments {
     zero: f64,
     first: Vec<f64>,
@@ -201,6 +200,44 @@ impl Moments {
                 *sum += scaled * x_j;
             }
             rest = after;
+        }
+    }
+
+    /// Adds and keeps in `lost` what rounding took (Neumaier): where rows also
+    /// leave, a large risk that has come and gone must leave no trace among
+    /// small ones. `lost` has one number a sum, in the order of the fields.
+    fn add_exactly(&mut self, risk: f64, x: &[f64], lost: &mut [f64]) {
+        let keep = |(sum, lost): (&mut f64, &mut f64), value: f64| {
+            let total = *sum + value;
+            let is_larger = sum.abs() >= value.abs();
+            *lost += if is_larger { (*sum - total) + value } else { (value - total) + *sum };
+            *sum = total;
+        };
+        let (lost_zero, lost_rest) = lost.split_at_mut(1);
+        let (lost_first, lost_second) = lost_rest.split_at_mut(x.len());
+        keep((&mut self.zero, &mut lost_zero[0]), risk);
+        for (pair, x) in self.first.iter_mut().zip(lost_first).zip(x) {
+            keep(pair, risk * x);
+        }
+        if self.second.is_empty() {
+            return;
+        }
+        let mut pairs = self.second.iter_mut().zip(lost_second);
+        for (i, x_i) in x.iter().enumerate() {
+            let scaled = risk * x_i;
+            for (pair, x_j) in pairs.by_ref().take(i + 1).zip(x) {
+                keep(pair, scaled * x_j);
+            }
+        }
+    }
+
+    /// What rounding took goes back in: the sums as near as doubles can be.
+    fn settle(&mut self, lost: &mut [f64]) {
+        let sums = std::iter::once(&mut self.zero).chain(&mut self.first).chain(&mut self.second);
+        for (sum, lost) in sums.zip(lost) {
+            let total = *sum + *lost;
+            *lost += *sum - total;
+            *sum = total;
         }
     }
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::{Answer, Case, numbers};
 
 /// Answers the methods of this family.
-pub fn family(case: &Case) -> Option<Answer> {
+pub(super) fn family(case: &Case) -> Option<Answer> {
     let answer = match case.method.as_str() {
         "logistic" => logistic(case),
         "logistic_summary" => logistic_summary(case),
@@ -78,6 +78,7 @@ fn covariates<'a>(named: &'a [(&'a str, Vec<f64>)]) -> Vec<Covariate<'a>> {
     named.iter().map(|(name, values)| Covariate { name, values }).collect()
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "handed to map_err")]
 fn said(error: impl ToString) -> String {
     error.to_string()
 }

@@ -211,12 +211,12 @@ fn mann_whitney_exact(case: &Case) -> Answer {
     Ok(json!({"w": number(exact.w), "p": number(exact.p)}))
 }
 
-/// The values of group 1 and of group 0.
+/// The values of group 1 and of group 0; R's tests drop missing ones.
 fn two_samples(case: &Case) -> Result<(Vec<f64>, Vec<f64>), String> {
     let (values, group) = (case.column("value")?, case.column("group")?);
     let of = |wanted: f64| {
         let rows = values.iter().zip(&group).filter(|(_, group)| **group == wanted);
-        rows.map(|(value, _)| *value).collect()
+        rows.map(|(value, _)| *value).filter(|value| !value.is_nan()).collect()
     };
     Ok((of(1.0), of(0.0)))
 }

@@ -1,11 +1,13 @@
 //! Adapters of balance.
 
 use farr_stats::balance::{
-    self, Caliper, CaliperScale, MatchingOptions, Order, PropensityScore, QuantilesOf, Scale,
-    Weighting, effective_sample_size, match_nearest, propensity_score, propensity_weights,
+    Caliper, CaliperScale, MatchingOptions, Order, PropensityScore, QuantilesOf, Scale, Weighting,
+    effective_sample_size, match_nearest, propensity_score, propensity_weights,
     standardised_mean_difference, stratify, table_one, truncated_weights, weighted_mean_difference,
 };
 use farr_stats::regression::group_indices;
+use farr_stats::survival::FollowUp;
+use farr_stats::survival::cox::{CoxData, CoxOptions, Ties, cox};
 use serde_json::{Value, json};
 
 use super::super::{Answer, Case, number, numbers};
@@ -18,6 +20,7 @@ pub(super) fn family(case: &Case) -> Option<Answer> {
         "propensity_weights" => weights(case),
         "propensity_stratification" => stratification(case),
         "propensity_matching" => matching(case),
+        "propensity_weighted_cox" => weighted_cox(case),
         "table_one" => table(case),
         "table_one_categorical" => table_categorical(case),
         _ => return None,
@@ -106,6 +109,32 @@ fn weights(case: &Case) -> Answer {
             "ess_reference": effective_sample_size(&reference),
             "weighted_mean_difference": difference.difference,
             "robust_std_err": difference.robust_std_err,
+        });
+    }
+    Ok(answer)
+}
+
+fn weighted_cox(case: &Case) -> Answer {
+    let rows = Rows::complete(case, &COLUMNS)?;
+    let score = score(&rows)?;
+    let (time, treatment) = (rows.column("time")?, rows.column("treatment")?);
+    let event: Vec<bool> = rows.column("event")?.into_iter().map(|e| e == 1.0).collect();
+    let ties = match case.text_arg("ties") {
+        None | Some("efron") => Ties::Efron,
+        Some("breslow") => Ties::Breslow,
+        Some(other) => return Err(format!("unknown ties '{other}'")),
+    };
+    let mut answer = json!({});
+    for (key, weighting) in WEIGHTINGS {
+        let weights = propensity_weights(&score.score, &score.treated, weighting).map_err(said)?;
+        let follow_up = FollowUp::new(&time, &event).with_weight(&weights);
+        let data = CoxData { rows: follow_up, covariates: &[&treatment], strata: None };
+        let model = cox(&data, &CoxOptions { ties, ..CoxOptions::default() }).map_err(said)?;
+        let robust = model.robust_covariance(None).map_err(said)?;
+        answer[key] = json!({
+            "coef": number(model.fit.coefficients[0]),
+            "robust_se": number(robust.std_err[0]),
+            "naive_se": number(model.fit.std_err()[0]),
         });
     }
     Ok(answer)
@@ -222,7 +251,7 @@ fn table_categorical(case: &Case) -> Answer {
     let rows = Rows::complete(case, &["group"])?;
     let values = rows.column("categorical")?;
     let result: table_one::Categorical =
-        balance::table_one::categorical(&values, &groups(&rows)?).map_err(said)?;
+        table_one::categorical(&values, &groups(&rows)?).map_err(said)?;
     Ok(json!({
         "levels": numbers(&result.levels),
         "exposed_n": result.exposed,

@@ -1,7 +1,7 @@
 //! Adapters of the elastic net.
 
 use farr_stats::elastic_net::{
-    self, Lambdas, Measure, Options, Path, Response, SparseColumns, cross_validate, fit,
+    CrossValidation, Lambdas, Measure, Options, Path, Response, SparseColumns, cross_validate, fit,
 };
 use serde_json::{Value, json};
 
@@ -120,7 +120,7 @@ fn cross_validation(case: &Case) -> Answer {
     let outcome = problem.rows.column("outcome")?;
     let response = Response::Binary { outcome: &outcome };
     let folds = problem.rows.groups("fold")?;
-    let result: elastic_net::CrossValidation =
+    let result: CrossValidation =
         cross_validate(&problem.columns, &response, &folds, measure, &problem.options())
             .map_err(said)?;
     Ok(json!({

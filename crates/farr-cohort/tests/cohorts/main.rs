@@ -1,0 +1,5 @@
+//! Cohorts over small worlds: spec cases, and random definitions.
+
+mod cases;
+mod common;
+mod generative;

@@ -1,0 +1,93 @@
+//! A stage is a map over shards plus a merge in shard order; where the map
+//! runs is the executor's affair.
+
+use farr_records::ShardId;
+use rayon::prelude::*;
+
+/// Runs a map over shards and hands the results on in shard order.
+pub trait Executor: Sync {
+    /// Maps every shard; `merge` gets the results in the shards' order,
+    /// whatever order they were made in. The first error, in that order, ends
+    /// it.
+    fn map_shards<P, E, M, G>(&self, shards: &[ShardId], map: M, merge: G) -> Result<(), E>
+    where
+        P: Send,
+        E: Send,
+        M: Fn(ShardId) -> Result<P, E> + Sync,
+        G: FnMut(P);
+}
+
+/// The threads of this process, as many shards in memory as there are threads.
+#[derive(Debug)]
+pub struct Threads {
+    pool: rayon::ThreadPool,
+}
+
+impl Threads {
+    /// A pool of so many threads; `None`: one a core.
+    ///
+    /// # Errors
+    /// What the system says if it gives no threads.
+    pub fn new(threads: Option<usize>) -> std::io::Result<Self> {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads.unwrap_or(0))
+            .thread_name(|i| format!("farr-{i}"))
+            .build()
+            .map_err(std::io::Error::other)?;
+        Ok(Self { pool })
+    }
+
+    /// Runs something on the pool.
+    pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        self.pool.install(work)
+    }
+
+    /// How many threads there are.
+    pub fn count(&self) -> usize {
+        self.pool.current_num_threads()
+    }
+}
+
+impl Executor for Threads {
+    fn map_shards<P, E, M, G>(&self, shards: &[ShardId], map: M, mut merge: G) -> Result<(), E>
+    where
+        P: Send,
+        E: Send,
+        M: Fn(ShardId) -> Result<P, E> + Sync,
+        G: FnMut(P),
+    {
+        for group in shards.chunks(self.count().max(1)) {
+            let results: Vec<Result<P, E>> =
+                self.run(|| group.par_iter().map(|shard| map(*shard)).collect());
+            for result in results {
+                merge(result?);
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_come_in_shard_order() {
+        let shards: Vec<ShardId> = ShardId::all(64).collect();
+        for threads in [1, 2, 16] {
+            let mut seen = Vec::new();
+            let threads = Threads::new(Some(threads)).unwrap();
+            let map = |shard: ShardId| Ok::<_, ()>(shard.index());
+            threads.map_shards(&shards, map, |index| seen.push(index)).unwrap();
+            assert!(seen.iter().copied().eq(0..64));
+        }
+    }
+
+    #[test]
+    fn the_first_error_in_order_is_given() {
+        let shards: Vec<ShardId> = ShardId::all(8).collect();
+        let map = |shard: ShardId| if shard.index() < 3 { Ok(()) } else { Err(shard.index()) };
+        let threads = Threads::new(Some(4)).unwrap();
+        assert_eq!(threads.map_shards(&shards, map, |()| {}), Err(3));
+    }
+}

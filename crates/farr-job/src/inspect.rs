@@ -1,0 +1,222 @@
+//! Looks at jobs, records and reports, for a person at a shell.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::Path;
+
+use arrow::array::{Array, AsArray};
+use arrow::datatypes::Int64Type;
+use farr_disclosure::Zone;
+use farr_records::{RecordsStore, Scope, Table};
+use farr_store::{Location, Publication};
+
+use crate::plan::{JobRequest, Plan};
+use crate::{Error, JobFile, number};
+
+/// Checks a job and its cohorts; the text says what would be run.
+///
+/// # Errors
+/// As [`Plan::load`].
+pub fn check(request: &JobRequest) -> Result<String, Error> {
+    let plan = Plan::load(request)?;
+    let mut text = format!("job '{}' is well-formed\n", plan.job.job.name);
+    for source in &plan.job.source {
+        let place = &plan.job.locations[&source.location];
+        let _ = writeln!(text, "source '{}': {} ({:?})", source.system, place.url, source.format);
+    }
+    for definition in &plan.definitions {
+        let rules = definition.expression.inclusion_rules.len();
+        let _ = writeln!(text, "cohort {} '{}': {rules} rules", definition.id, definition.name);
+    }
+    for settings in &plan.job.analysis {
+        let _ = writeln!(text, "analysis '{}'", settings.name());
+    }
+    let report = &plan.job.locations[&plan.job.report.location];
+    let _ = writeln!(text, "reports: {} (zone {})", report.url, report.zone);
+    let _ = writeln!(text, "job hash: {}", plan.job_hash);
+    Ok(text)
+}
+
+/// The JSON Schema of the job file.
+pub fn job_schema() -> String {
+    let schema = schemars::schema_for!(JobFile);
+    // A schema is plain JSON: printing it cannot fail.
+    serde_json::to_string_pretty(&schema).unwrap_or_default()
+}
+
+/// The folder itself, or the current run where it holds runs.
+pub(crate) fn current(folder: &Path) -> Result<Location, Error> {
+    if !folder.is_dir() {
+        let file = folder.display().to_string();
+        let source = std::io::Error::new(std::io::ErrorKind::NotFound, "no such folder");
+        return Err(Error::File { file, source });
+    }
+    let location = Location::folder(folder, Zone::Restricted)?;
+    Ok(Publication::current(&location)?.map_or(location, |published| published.folder))
+}
+
+/// Describes a records store or a report.
+///
+/// # Errors
+/// [`Error::File`] without such a folder; what fails in reading.
+pub fn describe(folder: &Path) -> Result<String, Error> {
+    let location = current(folder)?;
+    let objects = location.list("")?;
+    if objects.iter().any(|object| object.path.starts_with("tables/")) {
+        describe_records(&RecordsStore::open(&location)?)
+    } else {
+        describe_report(&location, objects.iter().map(|object| object.path.as_str()))
+    }
+}
+
+fn describe_records(store: &RecordsStore) -> Result<String, Error> {
+    let manifest = store.manifest();
+    let mut text = format!(
+        "records of {} persons in {} shards, OMOP CDM {}\n\n{:<24}{:>12}{:>10}  starts\n",
+        number(manifest.persons),
+        manifest.shard_count,
+        manifest.omop_version,
+        "table",
+        "rows",
+        "persons"
+    );
+    for table in Table::ALL {
+        let Some(summary) = store.summarise(table)? else { continue };
+        let starts =
+            summary.starts.map_or_else(String::new, |(first, last)| format!("{first} to {last}"));
+        let persons = match table.scope() {
+            Scope::Person => number(summary.persons),
+            Scope::Site | Scope::Vocabulary => String::new(),
+        };
+        let _ = writeln!(
+            text,
+            "{:<24}{:>12}{persons:>10}  {starts}",
+            table.name(),
+            number(summary.rows)
+        );
+    }
+    Ok(text)
+}
+
+fn describe_report<'a>(
+    location: &Location,
+    paths: impl Iterator<Item = &'a str>,
+) -> Result<String, Error> {
+    let mut text = String::new();
+    for path in paths.filter(|path| path.ends_with(".parquet")) {
+        let description = farr_report::describe(location.read(path)?)?;
+        let _ = writeln!(text, "{path}: {} rows", number(description.rows));
+        for column in &description.columns {
+            let unit = column.unit.as_ref().map_or_else(String::new, |u| format!(" [{u}]"));
+            let _ = writeln!(
+                text,
+                "  {:<34}{:<10}{:<9}{}{unit}",
+                column.name, column.data_type, column.role, column.description
+            );
+        }
+        text.push('\n');
+    }
+    if text.is_empty() {
+        text = format!("{}: neither a records store nor a report\n", location.url());
+    }
+    Ok(text)
+}
+
+/// Tables of events, with their concept columns.
+const CONCEPT_COLUMNS: [(Table, &str); 8] = [
+    (Table::ConditionOccurrence, "condition_concept_id"),
+    (Table::DrugExposure, "drug_concept_id"),
+    (Table::ProcedureOccurrence, "procedure_concept_id"),
+    (Table::Measurement, "measurement_concept_id"),
+    (Table::Observation, "observation_concept_id"),
+    (Table::DeviceExposure, "device_concept_id"),
+    (Table::VisitOccurrence, "visit_concept_id"),
+    (Table::Specimen, "specimen_concept_id"),
+];
+
+/// Records and persons of a concept.
+#[derive(Debug, Clone, Copy, Default)]
+struct Found {
+    records: u64,
+    persons: u64,
+}
+
+/// Finds codes in a records store by part of their name or code, with records
+/// and persons.
+///
+/// # Errors
+/// As [`describe`].
+pub fn concepts(folder: &Path, search: &str) -> Result<String, Error> {
+    let store = RecordsStore::open(&current(folder)?)?;
+    let Some(batch) = store.read_vocabulary_table(Table::Concept)? else {
+        return Ok("the store has no concepts\n".to_owned());
+    };
+    let text_column =
+        |name: &str| batch.column_by_name(name).and_then(|c| c.as_string_opt::<i32>());
+    let ids = batch.column_by_name("concept_id").and_then(|c| c.as_primitive_opt::<Int64Type>());
+    let (Some(ids), Some(names), Some(codes), Some(vocabularies)) = (
+        ids,
+        text_column("concept_name"),
+        text_column("concept_code"),
+        text_column("vocabulary_id"),
+    ) else {
+        return Ok("the store's concept table lacks columns\n".to_owned());
+    };
+    let wanted = search.to_lowercase();
+    let mut found: BTreeMap<i64, (usize, Found)> = (0..batch.num_rows())
+        .filter(|row| {
+            names.value(*row).to_lowercase().contains(&wanted)
+                || codes.value(*row).to_lowercase().contains(&wanted)
+        })
+        .map(|row| (ids.value(row), (row, Found::default())))
+        .collect();
+    count_records(&store, &mut found)?;
+    let mut rows: Vec<(usize, Found)> = found.into_values().collect();
+    rows.sort_by_key(|(row, found)| (std::cmp::Reverse(found.persons), *row));
+    let mut text = format!(
+        "{:<14}{:<12}{:<16}{:>10}{:>10}  name\n",
+        "concept_id", "vocabulary", "code", "records", "persons"
+    );
+    for (row, found) in rows {
+        let _ = writeln!(
+            text,
+            "{:<14}{:<12}{:<16}{:>10}{:>10}  {}",
+            ids.value(row),
+            vocabularies.value(row),
+            codes.value(row),
+            number(found.records),
+            number(found.persons),
+            names.value(row)
+        );
+    }
+    Ok(text)
+}
+
+fn count_records(
+    store: &RecordsStore,
+    found: &mut BTreeMap<i64, (usize, Found)>,
+) -> Result<(), Error> {
+    let needs = CONCEPT_COLUMNS.iter().map(|(table, column)| (*table, vec![*column])).collect();
+    for shard in store.shards() {
+        let shard = store.read_shard(shard, &needs)?;
+        for (table, column) in CONCEPT_COLUMNS {
+            let Some(rows) = shard.table(table) else { continue };
+            let Some(concepts) = rows.integers(column) else { continue };
+            for person in 0..shard.persons().len() {
+                let mut mine: Vec<i64> = rows
+                    .rows_of(person)
+                    .filter(|row| concepts.is_valid(*row))
+                    .map(|row| concepts.value(row))
+                    .collect();
+                mine.sort_unstable();
+                for same in mine.chunk_by(|a, b| a == b) {
+                    if let Some((_, found)) = found.get_mut(&same[0]) {
+                        found.records += same.len() as u64;
+                        found.persons += 1;
+                    }
+                }
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,262 @@
+//! A job file becomes a plan: everything that can be known without reading
+//! data is known, or the job is refused.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use farr_analysis::{AnyAnalysis, analysis_of};
+use farr_cohort::Definition;
+use farr_disclosure::Zone;
+use farr_source::{Format, SourceSettings};
+use farr_store::{Location, Sha256Hash};
+use serde_json::json;
+
+use crate::job_file::{FormatName, JobFile, LocationSettings, RejectsMax};
+use crate::parse::{Parameter, parse_job};
+use crate::{Error, near};
+
+/// Which job: a file, and what the command line says of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobRequest {
+    /// The job file.
+    pub file: PathBuf,
+    /// `--set` parameters, in order.
+    pub parameters: Vec<Parameter>,
+}
+
+/// A checked job.
+#[derive(Debug)]
+pub struct Plan {
+    /// The job as read.
+    pub job: JobFile,
+    /// The folder that relative paths start at.
+    pub folder: PathBuf,
+    /// The cohorts' definitions, in the job's order.
+    pub definitions: Vec<Definition>,
+    /// The analyses, in the job's order.
+    pub analyses: Vec<AnyAnalysis>,
+    /// Hash of all that can change an answer: definitions, settings, farr's
+    /// version; not threads, shards, places or secrets.
+    pub job_hash: Sha256Hash,
+}
+
+impl Plan {
+    /// Reads and checks a job and its cohorts; reads no data.
+    ///
+    /// # Errors
+    /// What is wrong with the job file, with its place; a cohort's definition
+    /// with its own; ids and names that stand twice or stand for nothing.
+    pub fn load(request: &JobRequest) -> Result<Self, Error> {
+        let file = request.file.display().to_string();
+        let text = std::fs::read_to_string(&request.file)
+            .map_err(|source| Error::File { file: file.clone(), source })?;
+        let environment = |name: &str| std::env::var(name).ok();
+        let job = parse_job(&file, &text, &request.parameters, &environment)?;
+        let folder = request.file.parent().map_or_else(PathBuf::new, Path::to_path_buf);
+        check(&file, &job)?;
+        let definitions = definitions(&job, &folder)?;
+        let ids: Vec<i64> = job.cohort.iter().map(|cohort| cohort.id).collect();
+        let analyses = job
+            .analysis
+            .iter()
+            .map(|settings| analysis_of(settings, &ids))
+            .collect::<Result<_, _>>()?;
+        let job_hash = job_hash(&job, &definitions);
+        Ok(Self { job, folder, definitions, analyses, job_hash })
+    }
+
+    /// Opens a location of the job.
+    pub fn location(&self, name: &str) -> Result<Location, Error> {
+        let settings = self.location_settings(name)?;
+        Ok(Location::open(&settings.url, settings.zone, settings.options.clone(), &self.folder)?)
+    }
+
+    /// The zone of a location of the job.
+    pub fn zone(&self, name: &str) -> Result<Zone, Error> {
+        self.location_settings(name).map(|settings| settings.zone)
+    }
+
+    fn location_settings(&self, name: &str) -> Result<&LocationSettings, Error> {
+        self.job.locations.get(name).ok_or_else(|| Error::Job {
+            file: "job".to_owned(),
+            key: format!("locations.{name}"),
+            reason: "no such location".to_owned(),
+            hint: None,
+        })
+    }
+
+    /// How a source of the job is read.
+    pub fn source_settings(source: &crate::job_file::SourceSettings) -> SourceSettings {
+        SourceSettings {
+            format: match source.format {
+                FormatName::SyntheaCsv => Format::SyntheaCsv,
+                FormatName::Omop => Format::Omop,
+            },
+            system: source.system.clone(),
+            timezone: source.timezone.clone(),
+            columns: source.columns.clone(),
+            files: source.files.clone(),
+        }
+    }
+
+    /// The most rejects that the job allows.
+    pub fn rejects_max(&self) -> Option<farr_records::RejectsMax> {
+        let max = self.job.records.max_rejects.as_ref()?;
+        rejects_max(max)
+    }
+}
+
+/// A bound on rejects, `None` if the share is not like `"1%"`.
+pub(crate) fn rejects_max(max: &RejectsMax) -> Option<farr_records::RejectsMax> {
+    match max {
+        RejectsMax::Count(rows) => Some(farr_records::RejectsMax::Count(*rows)),
+        RejectsMax::Share(text) => {
+            let percent: f64 = text.trim().strip_suffix('%')?.trim().parse().ok()?;
+            (0.0..=100.0)
+                .contains(&percent)
+                .then_some(farr_records::RejectsMax::Share(percent / 100.0))
+        }
+    }
+}
+
+/// What serde cannot see: names that stand for nothing, ids that stand twice.
+fn check(file: &str, job: &JobFile) -> Result<(), Error> {
+    let failed = |key: String, reason: &str, hint: Option<String>| Error::Job {
+        file: file.to_owned(),
+        key,
+        reason: reason.to_owned(),
+        hint,
+    };
+    let is_name = |text: &str| {
+        !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+    };
+    if !is_name(&job.job.name) {
+        let reason = "expected letters, digits, '-' and '_'";
+        return Err(failed("job.name".to_owned(), reason, None));
+    }
+    if job.source.is_empty() {
+        return Err(failed("source".to_owned(), "expected one or more [[source]]", None));
+    }
+    let named = job
+        .source
+        .iter()
+        .enumerate()
+        .map(|(i, source)| (format!("source[{i}].location"), source.location.as_str()));
+    let others = [
+        ("records.location".to_owned(), job.records.location.as_str()),
+        ("report.location".to_owned(), job.report.location.as_str()),
+    ];
+    let vocabulary = job.records.vocabulary.as_deref();
+    let vocabulary = vocabulary.map(|name| ("records.vocabulary".to_owned(), name));
+    for (key, name) in named.chain(others).chain(vocabulary) {
+        if !job.locations.contains_key(name) {
+            let known = job.locations.keys().map(String::as_str);
+            let hint = near::nearest(name, known).map(|name| format!("did you mean '{name}'?"));
+            return Err(failed(key, &format!("no [locations.{name}]"), hint));
+        }
+    }
+    if job.records.max_rejects.as_ref().is_some_and(|max| rejects_max(max).is_none()) {
+        let reason = "expected a count, or a share like \"1%\"";
+        return Err(failed("records.max_rejects".to_owned(), reason, None));
+    }
+    if job.report.threshold < 3 {
+        let reason = "expected 3 or more: below that a withheld count can only be 1";
+        return Err(failed("report.threshold".to_owned(), reason, None));
+    }
+    let records = &job.records.location;
+    if job.locations.get(records).is_some_and(|location| location.zone == Zone::Open) {
+        return Err(Error::OpenZone { what: "records", location: records.clone() });
+    }
+    let mut systems = BTreeSet::new();
+    for (i, source) in job.source.iter().enumerate() {
+        if jiff::tz::TimeZone::get(&source.timezone).is_err() {
+            let reason = format!("'{}' is no time zone", source.timezone);
+            let hint = Some("expected an IANA name, like Europe/London".to_owned());
+            return Err(failed(format!("source[{i}].timezone"), &reason, hint));
+        }
+        if !systems.insert(&source.system) {
+            let reason = format!("the system '{}' stands twice", source.system);
+            return Err(failed(format!("source[{i}].system"), &reason, None));
+        }
+    }
+    check_cohorts(job, failed)
+}
+
+fn check_cohorts(
+    job: &JobFile,
+    failed: impl Fn(String, &str, Option<String>) -> Error,
+) -> Result<(), Error> {
+    let mut ids = BTreeSet::new();
+    for (i, cohort) in job.cohort.iter().enumerate() {
+        if !ids.insert(cohort.id) {
+            let reason = format!("the id {} stands twice", cohort.id);
+            return Err(failed(format!("cohort[{i}].id"), &reason, None));
+        }
+    }
+    let mut names = BTreeSet::new();
+    for (i, analysis) in job.analysis.iter().enumerate() {
+        let name = analysis.name();
+        let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        if name.is_empty() || !name.chars().all(fits) {
+            let reason = "expected lower-case letters, digits and '_'";
+            return Err(failed(format!("analysis[{i}].name"), reason, None));
+        }
+        for table in analysis.tables() {
+            if let Some(twice) = names.replace(table) {
+                let reason = format!("two tables would be called '{twice}'; name one otherwise");
+                return Err(failed(format!("analysis[{i}].name"), &reason, None));
+            }
+        }
+        if let Some(unknown) = analysis.cohorts().into_iter().find(|id| !ids.contains(id)) {
+            let known: Vec<String> = ids.iter().map(ToString::to_string).collect();
+            let reason = format!("no [[cohort]] has the id {unknown}");
+            let hint = format!("the job has {}", known.join(", "));
+            return Err(failed(format!("analysis[{i}] '{name}'"), &reason, Some(hint)));
+        }
+    }
+    Ok(())
+}
+
+fn definitions(job: &JobFile, folder: &Path) -> Result<Vec<Definition>, Error> {
+    job.cohort
+        .iter()
+        .map(|cohort| {
+            let path = folder.join(&cohort.file);
+            let file = path.display().to_string();
+            let text = std::fs::read_to_string(&path)
+                .map_err(|source| Error::File { file: file.clone(), source })?;
+            let is_short = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("toml"));
+            let parsed = if is_short {
+                farr_cohort::parse_short(cohort.id, &text)
+            } else {
+                farr_cohort::parse_circe(cohort.id, &text)
+            };
+            let mut definition = parsed.map_err(|source| Error::Definition { file, source })?;
+            definition.name.clone_from(&cohort.name);
+            Ok(definition)
+        })
+        .collect()
+}
+
+/// Hashes what can change an answer.
+fn job_hash(job: &JobFile, definitions: &[Definition]) -> Sha256Hash {
+    let cohorts: BTreeMap<i64, (&str, String)> =
+        definitions.iter().map(|d| (d.id, (d.name.as_str(), d.hash()))).collect();
+    let sources: Vec<_> = job
+        .source
+        .iter()
+        .map(|s| json!([s.format, s.system, s.timezone, s.columns, s.files]))
+        .collect();
+    let zone = job.locations.get(&job.report.location).map(|location| location.zone);
+    let content = json!({
+        "farr": crate::VERSION,
+        "job": job.job.name,
+        "sources": sources,
+        "vocabulary": job.records.vocabulary.is_some(),
+        "cohorts": cohorts,
+        "analyses": job.analysis,
+        "zone": zone,
+        "threshold": job.report.threshold,
+    });
+    Sha256Hash::of(content.to_string().as_bytes())
+}

@@ -1,0 +1,116 @@
+//! What a run found, in a few lines.
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::{Float64Type, Int64Type};
+use farr_analysis::{IncidenceSettings, Settings};
+use farr_disclosure::{AggregateTable, Document, Labelled, Level, Node};
+
+use crate::job_file::JobFile;
+use crate::number;
+
+/// The cohorts' sizes and the main estimates, read off the tables as they are
+/// written, so that nothing is shown that the reports withhold.
+pub(crate) fn lines<L: Level>(
+    job: &JobFile,
+    tables: &[Labelled<L, AggregateTable>],
+    counts: &Document,
+) -> Vec<String> {
+    let mut lines = cohort_lines(counts);
+    let batch = |name: &str| {
+        let table = tables.iter().find(|table| table.get().name() == name);
+        table.map(|table| table.get().batch())
+    };
+    for settings in &job.analysis {
+        let name = settings.name();
+        let found = match settings {
+            Settings::Incidence(s) => batch(name).map(|batch| incidence_lines(batch, s)),
+            Settings::Survival(_) => batch(&format!("{name}_summary")).map(survival_lines),
+            _ => None,
+        };
+        for line in found.into_iter().flatten() {
+            lines.push(format!("{name}: {line}"));
+        }
+    }
+    lines
+}
+
+fn cohort_lines(counts: &Document) -> Vec<String> {
+    let cohorts = counts.entries().iter().find(|(key, _)| key == "cohorts").map(|(_, node)| node);
+    let Some(Node::List(cohorts)) = cohorts else { return Vec::new() };
+    let line = |cohort: &Node| {
+        let Node::Map(entries) = cohort else { return None };
+        let part = |name: &str| entries.iter().find(|(key, _)| key == name).map(|(_, node)| node);
+        let (Some(Node::Integer(id)), Some(Node::Text(name))) =
+            (part("cohort_definition_id"), part("name"))
+        else {
+            return None;
+        };
+        let Some(Node::Count(persons)) = part("n_persons") else { return None };
+        Some(match persons.number() {
+            Some(1) => format!("cohort {id} '{name}': 1 person"),
+            Some(persons) => format!("cohort {id} '{name}': {} persons", number(persons)),
+            None => format!("cohort {id} '{name}': withheld"),
+        })
+    };
+    cohorts.iter().filter_map(line).collect()
+}
+
+fn integer(batch: &RecordBatch, column: &str, row: usize) -> Option<i64> {
+    let column = batch.column_by_name(column)?.as_primitive_opt::<Int64Type>()?;
+    column.is_valid(row).then(|| column.value(row))
+}
+
+fn real(batch: &RecordBatch, column: &str, row: usize) -> Option<f64> {
+    let column = batch.column_by_name(column)?.as_primitive_opt::<Float64Type>()?;
+    column.is_valid(row).then(|| column.value(row))
+}
+
+/// The rows of all strata and subgroups together.
+fn incidence_lines(batch: &RecordBatch, settings: &IncidenceSettings) -> Vec<String> {
+    let level = settings.confidence_level * 100.0;
+    let is_total = |row: &usize| {
+        let strata = ["age_group_id", "gender_id", "start_year"];
+        strata.iter().all(|key| integer(batch, key, *row).is_none())
+            && integer(batch, "subgroup_id", *row) == Some(0)
+    };
+    let line = |row: usize| {
+        let target = integer(batch, "target_cohort_definition_id", row)?;
+        let outcome = integer(batch, "outcome_id", row)?;
+        let mut about = format!("cohort {target}, outcome {outcome}");
+        if settings.time_at_risk.len() > 1 {
+            let id = integer(batch, "tar_id", row)?;
+            about = format!("{about}, time at risk {id}");
+        }
+        let rate = |end: &str| real(batch, &format!("incidence_rate_p100py{end}"), row);
+        let (Some(rate), Some(lower), Some(upper)) = (rate(""), rate("_lower"), rate("_upper"))
+        else {
+            return Some(format!("{about}: no rate (nobody at risk, or withheld)"));
+        };
+        let outcomes = match integer(batch, "outcomes", row).unwrap_or_default() {
+            1 => "1 outcome".to_owned(),
+            n => format!("{} outcomes", number(n.unsigned_abs())),
+        };
+        Some(format!(
+            "{about}: {rate:.2} per 100 person-years ({level} % {lower:.2} to {upper:.2}), {outcomes}"
+        ))
+    };
+    (0..batch.num_rows()).filter(is_total).filter_map(line).collect()
+}
+
+fn survival_lines(batch: &RecordBatch) -> Vec<String> {
+    let line = |row: usize| {
+        let target = integer(batch, "target_cohort_definition_id", row)?;
+        let count = |column| {
+            integer(batch, column, row)
+                .map_or_else(|| "withheld".to_owned(), |n| number(n.unsigned_abs()))
+        };
+        let median = real(batch, "median_days", row);
+        let median = median.map_or_else(String::new, |days| format!(", median {days:.0} days"));
+        Some(format!(
+            "cohort {target}: {} followed, {} with the outcome{median}",
+            count("n_entries"),
+            count("n_event")
+        ))
+    };
+    (0..batch.num_rows()).filter_map(line).collect()
+}
