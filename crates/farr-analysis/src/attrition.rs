@@ -1,7 +1,7 @@
 //! How many persons each inclusion rule leaves, alone and in sequence.
 //!
 //! Counted by a person's best event, as OHDSI's tools do: the qualifying event
-//! whose rule mask is greatest.
+//! that meets most rules, then earlier rules, then the earlier event.
 
 use std::collections::BTreeMap;
 
@@ -125,7 +125,7 @@ impl Analysis for Attrition {
             merged.funnels.iter().flat_map(|(id, funnel)| funnel.steps(*id)).collect();
         let count = |of: fn(&Step) -> i64| steps.iter().map(of).collect::<Vec<i64>>();
         let cohort_persons =
-            steps.iter().map(|s| s.of_cohort.then(|| persons_of(s.cohort)).flatten()).collect();
+            steps.iter().map(|s| s.of_cohort.then(|| persons_of(s.cohort))).collect();
         AggregateTable::build(&self.name, "How many persons each inclusion rule leaves.")
             .key("cohort_definition_id", "The cohort.", count(|s| s.cohort))
             .key(
@@ -147,10 +147,12 @@ impl Analysis for Attrition {
                 count(|s| s.remaining),
             )
             .count("n_lost", "Persons of the row before who do not.", "persons", count(|s| s.lost))
-            .events(
+            // Where one event a person enters, these are the persons again.
+            .derived_from(
+                &["n_remaining"],
                 "n_events",
                 "Events that meet all rules up to this; last, cohort rows.",
-                "n_remaining",
+                "events",
                 count(|s| s.events),
             )
             .loss("rule_sequence", "n_remaining", Some("n_lost"))

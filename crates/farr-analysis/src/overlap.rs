@@ -21,6 +21,9 @@ pub struct Partial {
     both: BTreeMap<(i64, i64), i64>,
 }
 
+/// A pair of cohorts and how many persons they share.
+type Shared = ((i64, i64), i64);
+
 impl Overlap {
     pub(crate) fn new(name: &str, cohorts: Vec<i64>) -> Self {
         Self { name: name.to_owned(), cohorts }
@@ -54,18 +57,17 @@ impl Analysis for Overlap {
     }
 
     fn finish(&self, merged: Partial) -> Result<Vec<AggregateTable>, Error> {
-        let pairs: Vec<((i64, i64), i64)> =
+        let pairs: Vec<Shared> =
             merged.both.iter().filter(|((a, b), _)| a < b).map(|(p, n)| (*p, *n)).collect();
         let alone = |id: i64| merged.both.get(&(id, id)).copied().unwrap_or_default();
-        let column =
-            |of: &dyn Fn(&((i64, i64), i64)) -> i64| pairs.iter().map(of).collect::<Vec<_>>();
+        let column = |of: &dyn Fn(&Shared) -> i64| pairs.iter().map(of).collect::<Vec<_>>();
         let share = |part: i64, whole: i64| (whole > 0).then(|| part as f64 / whole as f64);
-        let shares = |whole: &dyn Fn(&((i64, i64), i64)) -> i64| {
+        let shares = |whole: &dyn Fn(&Shared) -> i64| {
             let values = pairs.iter().map(|pair| share(pair.1, whole(pair)));
             arrow::array::Float64Array::from(values.collect::<Vec<_>>())
         };
-        let first = |pair: &((i64, i64), i64)| alone(pair.0.0);
-        let second = |pair: &((i64, i64), i64)| alone(pair.0.1);
+        let first = |pair: &Shared| alone(pair.0.0);
+        let second = |pair: &Shared| alone(pair.0.1);
         AggregateTable::build(&self.name, "Persons that two cohorts share, whenever they were in.")
             .key("cohort_definition_id", "The first cohort.", column(&|p| p.0.0))
             .key("other_cohort_definition_id", "The second cohort.", column(&|p| p.0.1))
@@ -82,8 +84,8 @@ impl Analysis for Overlap {
             .derived("share_of_second", "n_both / n_second.", "", array(shares(&second)))
             .row_sum("n_first", &["n_both", "n_first_only"])
             .row_sum("n_second", &["n_both", "n_second_only"])
-            .quantities("n_first", pairs.iter().map(|p| persons_of(p.0.0)).collect())
-            .quantities("n_second", pairs.iter().map(|p| persons_of(p.0.1)).collect())
+            .quantities("n_first", pairs.iter().map(|p| Some(persons_of(p.0.0))).collect())
+            .quantities("n_second", pairs.iter().map(|p| Some(persons_of(p.0.1))).collect())
             .finish()
             .map(|table| vec![table])
             .map_err(|source| Error::Table { analysis: self.name.clone(), source })
@@ -95,6 +97,6 @@ fn array(values: arrow::array::Float64Array) -> arrow::array::ArrayRef {
 }
 
 /// The quantity "persons of a cohort", which several reports show.
-pub(crate) fn persons_of(cohort: i64) -> Option<String> {
-    Some(format!("cohort/{cohort}/persons"))
+pub(crate) fn persons_of(cohort: i64) -> String {
+    format!("cohort/{cohort}/persons")
 }

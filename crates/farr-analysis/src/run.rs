@@ -112,7 +112,17 @@ any_analysis! {
 /// # Errors
 /// [`Error::Settings`] for settings that ask for nothing, or what cannot be.
 pub fn analysis_of(settings: &Settings, cohorts: &[i64]) -> Result<AnyAnalysis, Error> {
-    let or_all = |named: &[i64]| if named.is_empty() { cohorts.to_vec() } else { named.to_vec() };
+    // A cohort that is named twice is meant once.
+    let or_all = |named: &[i64]| {
+        let mut seen = Vec::new();
+        let named = if named.is_empty() { cohorts } else { named };
+        for id in named {
+            if !seen.contains(id) {
+                seen.push(*id);
+            }
+        }
+        seen
+    };
     Ok(match settings {
         Settings::Attrition(s) => {
             AnyAnalysis::Attrition(Attrition::new(&s.name, or_all(&s.cohorts)))

@@ -31,6 +31,17 @@ impl Settings {
         }
     }
 
+    /// The names of the tables that its report has.
+    pub fn tables(&self) -> Vec<String> {
+        let further: &[&str] = match self {
+            Self::Attrition(_) | Self::Incidence(_) | Self::Overlap(_) => &[],
+            Self::Characteristics(_) => &["age", "smd"],
+            Self::Survival(_) => &["summary", "log_rank"],
+        };
+        let further = further.iter().map(|part| format!("{}_{part}", self.name()));
+        [self.name().to_owned()].into_iter().chain(further).collect()
+    }
+
     /// The cohorts that the analysis names; empty means all of the job.
     pub fn cohorts(&self) -> Vec<i64> {
         match self {
@@ -38,7 +49,8 @@ impl Settings {
             Self::Characteristics(settings) => settings.cohorts.clone(),
             Self::Incidence(settings) => {
                 let outcomes = settings.outcomes.iter().flat_map(OutcomeSettings::cohorts);
-                settings.targets.iter().copied().chain(outcomes).collect()
+                let subgroups = settings.subgroups.iter().map(|subgroup| subgroup.cohort);
+                settings.targets.iter().copied().chain(outcomes).chain(subgroups).collect()
             }
             Self::Survival(settings) => {
                 settings.targets.iter().copied().chain([settings.outcome]).collect()
@@ -229,7 +241,7 @@ pub struct SubgroupSettings {
     pub id: i64,
     /// Its name.
     pub name: String,
-    /// The cohort that a target row must start in.
+    /// The cohort that a time at risk must start in.
     pub cohort: i64,
 }
 
@@ -260,8 +272,8 @@ pub struct IncidenceSettings {
     /// Subgroups of the target cohorts.
     #[serde(default)]
     pub subgroups: Vec<SubgroupSettings>,
-    /// Only target rows that start in these days (`YYYY-MM-DD`) count, and time
-    /// at risk ends with the second.
+    /// Only times at risk that start in these days (`YYYY-MM-DD`) count, and
+    /// they end with the second.
     #[serde(default)]
     pub study_window: StudyWindowSettings,
     /// The confidence level of intervals.

@@ -20,7 +20,7 @@ mod evaluate;
 pub mod model;
 mod plan;
 mod results;
-mod short;
+pub mod short;
 mod statistics;
 
 pub use circe::parse_circe;

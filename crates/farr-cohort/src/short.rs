@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use crate::Error;
 use crate::domain::Domain;
 use crate::model::{
-    Bound, Comparison, ConceptSet, ConceptSetId, ConceptTest, Concepts, Correlated,
-    Criterion, Definition, Demographic, EndStrategy, Expression, Filter, Group, GroupKind,
-    InclusionRule, Limit, Moment, Occurrence, OccurrenceKind, Period, PersonConcept,
-    PrimaryCriteria, Quantity, Test, Window,
+    Bound, Comparison, ConceptSet, ConceptSetId, ConceptTest, Concepts, Correlated, Criterion,
+    Definition, Demographic, EndStrategy, Expression, Filter, Group, GroupKind, InclusionRule,
+    Limit, Moment, Occurrence, OccurrenceKind, Period, PersonConcept, PrimaryCriteria, Quantity,
+    Test, Window,
 };
 
 /// A cohort in the short form.

@@ -6,6 +6,14 @@ fn hinted(hint: Option<&String>) -> String {
     hint.map_or(String::new(), |hint| format!("; {hint}"))
 }
 
+/// Names the system, unless the error does so itself.
+fn system_of(system: &str, source: &farr_source::Error) -> String {
+    match source {
+        farr_source::Error::Setting { .. } => String::new(),
+        _ => format!("source '{system}': "),
+    }
+}
+
 /// What can go wrong with a job.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -99,7 +107,7 @@ pub enum Error {
         source: farr_cohort::Error,
     },
     /// An export that cannot be read.
-    #[error("source '{system}': {source}")]
+    #[error("{}{source}", system_of(system, source))]
     Source {
         /// The source system.
         system: String,
@@ -155,13 +163,13 @@ impl Error {
             | Self::Secret { .. }
             | Self::Definition { .. }
             | Self::Cohort { .. }
-            | Self::Synth { .. } => Failure::Job,
+            | Self::Synth { .. }
+            | Self::Analysis(farr_analysis::Error::Settings { .. }) => Failure::Job,
             Self::Source { source, .. } => of_source(source),
             Self::Records(error) => of_records(error),
-            Self::Analysis(farr_analysis::Error::Settings { .. }) => Failure::Job,
             Self::Analysis(farr_analysis::Error::Missing { .. }) => Failure::Data,
+            Self::Store(error) | Self::Report(farr_report::Error::Store(error)) => of_store(error),
             Self::Analysis(_) | Self::Disclosure(_) | Self::Report(_) => Failure::Internal,
-            Self::Store(error) => of_store(error),
             Self::OpenZone { .. } => Failure::Policy,
             Self::Stopped => Failure::Stopped,
         }
@@ -170,7 +178,7 @@ impl Error {
 
 fn of_store(error: &farr_store::Error) -> Failure {
     match error {
-        farr_store::Error::Url { .. } => Failure::Job,
+        farr_store::Error::Url { .. } | farr_store::Error::Option { .. } => Failure::Job,
         farr_store::Error::Zone { .. } => Failure::Policy,
         _ => Failure::Storage,
     }

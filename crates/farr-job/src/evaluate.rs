@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use arrow::array::{ArrayRef, Date32Array, Int64Array, RecordBatch};
-use farr_analysis::{AnyPartial, CohortRow, CohortRows, Inclusion, MaskCount, ShardView};
+use farr_analysis::{
+    AnyAnalysis, AnyPartial, CohortRow, CohortRows, Inclusion, MaskCount, ShardView,
+};
 use farr_cohort::{CohortEntries, Mode, Site};
 use farr_disclosure::{Aggregate, AggregateTable, Labelled};
 use farr_records::{PersonId, RecordsStore, Scope, ShardId, Table, Vocabulary, cohort_schema};
@@ -127,7 +129,7 @@ pub(crate) fn evaluate(
         observer.event(Event::Stepped { stage: Stage::Cohorts });
         Ok::<_, Error>(part)
     };
-    let mut merged: Vec<AnyPartial> = plan.analyses.iter().map(|a| a.empty()).collect();
+    let mut merged: Vec<AnyPartial> = plan.analyses.iter().map(AnyAnalysis::empty).collect();
     let mut columns = CohortColumns::default();
     threads.map_shards(&shards, map, |part: ShardPart| {
         for ((analysis, into), later) in plan.analyses.iter().zip(&mut merged).zip(part.partials) {

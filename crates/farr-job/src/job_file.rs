@@ -150,9 +150,9 @@ pub struct CohortSettings {
 pub struct ReportSettings {
     /// The name of the location for the reports.
     pub location: String,
-    /// In an open zone, counts below this are suppressed.
+    /// In an open zone, counts below this are suppressed: 3 or more.
     #[serde(default = "threshold")]
-    #[schemars(range(min = 2))]
+    #[schemars(range(min = 3))]
     pub threshold: u64,
 }
 

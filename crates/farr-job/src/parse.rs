@@ -1,6 +1,7 @@
 //! From a job file's text to a [`JobFile`]: parameters, the environment, and
 //! errors that point at line and key.
 
+use std::fmt::Write;
 use std::ops::Range;
 
 use serde_path_to_error::Segment;
@@ -63,10 +64,10 @@ pub fn parse_job(
         line: place(e.span()),
         reason: e.message().to_owned(),
     })?;
-    refuse_written_secrets(file, &table)?;
     for parameter in parameters {
         set(&mut table, parameter)?;
     }
+    refuse_written_secrets(file, &table)?;
     let mut root = Value::Table(table);
     substitute(file, &mut root, &mut Vec::new(), environment)?;
     serde_path_to_error::deserialize(root).map_err(|e| {
@@ -117,7 +118,9 @@ fn join(keys: &[Key]) -> String {
                 text.push('.');
                 text.push_str(name);
             }
-            Key::Place(place) => text.push_str(&format!("[{place}]")),
+            Key::Place(place) => {
+                let _ = write!(text, "[{place}]");
+            }
         }
     }
     text

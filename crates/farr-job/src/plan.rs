@@ -169,6 +169,11 @@ fn check(file: &str, job: &JobFile) -> Result<(), Error> {
     }
     let mut systems = BTreeSet::new();
     for (i, source) in job.source.iter().enumerate() {
+        if jiff::tz::TimeZone::get(&source.timezone).is_err() {
+            let reason = format!("'{}' is no time zone", source.timezone);
+            let hint = Some("expected an IANA name, like Europe/London".to_owned());
+            return Err(failed(format!("source[{i}].timezone"), &reason, hint));
+        }
         if !systems.insert(&source.system) {
             let reason = format!("the system '{}' stands twice", source.system);
             return Err(failed(format!("source[{i}].system"), &reason, None));
@@ -191,13 +196,16 @@ fn check_cohorts(
     let mut names = BTreeSet::new();
     for (i, analysis) in job.analysis.iter().enumerate() {
         let name = analysis.name();
-        if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
-            let reason = "expected letters, digits and '_'";
+        let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        if name.is_empty() || !name.chars().all(fits) {
+            let reason = "expected lower-case letters, digits and '_'";
             return Err(failed(format!("analysis[{i}].name"), reason, None));
         }
-        if !names.insert(name) {
-            let reason = format!("the name '{name}' stands twice; name one of them otherwise");
-            return Err(failed(format!("analysis[{i}].name"), &reason, None));
+        for table in analysis.tables() {
+            if let Some(twice) = names.replace(table) {
+                let reason = format!("two tables would be called '{twice}'; name one otherwise");
+                return Err(failed(format!("analysis[{i}].name"), &reason, None));
+            }
         }
         if let Some(unknown) = analysis.cohorts().into_iter().find(|id| !ids.contains(id)) {
             let known: Vec<String> = ids.iter().map(ToString::to_string).collect();

@@ -94,13 +94,17 @@ fn counts(plan: &Plan, records: &RecordsManifest, evaluated: &Evaluated, zone: Z
     let cohorts = plan.definitions.iter().map(|definition| {
         let size = evaluated.sizes.get(&definition.id).copied().unwrap_or_default();
         let persons = format!("cohort/{}/persons", definition.id);
-        Node::map([
+        let mut entries = vec![
             ("cohort_definition_id", Node::Integer(definition.id)),
             ("name", Node::from(definition.name.as_str())),
             ("hash", Node::from(definition.hash())),
             ("n_persons", Node::quantity(size.persons, &persons)),
-            ("n_rows", Node::count(size.rows)),
-        ])
+        ];
+        // Where persons enter once, rows are persons again.
+        if zone == Zone::Restricted {
+            entries.push(("n_rows", Node::count(size.rows)));
+        }
+        Node::map(entries)
     });
     let cohorts = Node::List(cohorts.collect());
     let document = Document::new("manifest")

@@ -2,7 +2,7 @@
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Float64Type, Int64Type};
-use farr_analysis::Settings;
+use farr_analysis::{IncidenceSettings, Settings};
 use farr_disclosure::{AggregateTable, Document, Labelled, Level, Node};
 
 use crate::job_file::JobFile;
@@ -23,7 +23,7 @@ pub(crate) fn lines<L: Level>(
     for settings in &job.analysis {
         let name = settings.name();
         let found = match settings {
-            Settings::Incidence(_) => batch(name).map(incidence_lines),
+            Settings::Incidence(s) => batch(name).map(|batch| incidence_lines(batch, s)),
             Settings::Survival(_) => batch(&format!("{name}_summary")).map(survival_lines),
             _ => None,
         };
@@ -66,7 +66,8 @@ fn real(batch: &RecordBatch, column: &str, row: usize) -> Option<f64> {
 }
 
 /// The rows of all strata and subgroups together.
-fn incidence_lines(batch: &RecordBatch) -> Vec<String> {
+fn incidence_lines(batch: &RecordBatch, settings: &IncidenceSettings) -> Vec<String> {
+    let level = settings.confidence_level * 100.0;
     let is_total = |row: &usize| {
         let strata = ["age_group_id", "gender_id", "start_year"];
         strata.iter().all(|key| integer(batch, key, *row).is_none())
@@ -75,17 +76,22 @@ fn incidence_lines(batch: &RecordBatch) -> Vec<String> {
     let line = |row: usize| {
         let target = integer(batch, "target_cohort_definition_id", row)?;
         let outcome = integer(batch, "outcome_id", row)?;
-        let about = format!("cohort {target}, outcome {outcome}");
+        let mut about = format!("cohort {target}, outcome {outcome}");
+        if settings.time_at_risk.len() > 1 {
+            let id = integer(batch, "tar_id", row)?;
+            about = format!("{about}, time at risk {id}");
+        }
         let rate = |end: &str| real(batch, &format!("incidence_rate_p100py{end}"), row);
         let (Some(rate), Some(lower), Some(upper)) = (rate(""), rate("_lower"), rate("_upper"))
         else {
             return Some(format!("{about}: no rate (nobody at risk, or withheld)"));
         };
-        let outcomes = integer(batch, "outcomes", row).unwrap_or_default();
+        let outcomes = match integer(batch, "outcomes", row).unwrap_or_default() {
+            1 => "1 outcome".to_owned(),
+            n => format!("{} outcomes", number(n.unsigned_abs())),
+        };
         Some(format!(
-            "{about}: {rate:.2} per 100 person-years (95 % {lower:.2} to {upper:.2}), \
-             {} outcomes",
-            number(outcomes.unsigned_abs())
+            "{about}: {rate:.2} per 100 person-years ({level} % {lower:.2} to {upper:.2}), {outcomes}"
         ))
     };
     (0..batch.num_rows()).filter(is_total).filter_map(line).collect()

@@ -14,6 +14,7 @@ mod bridge;
 mod clock;
 mod decode;
 mod error;
+pub mod export;
 mod layout;
 mod mapping;
 mod objects;

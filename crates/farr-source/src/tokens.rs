@@ -182,6 +182,8 @@ fn io_error(error: csv::Error) -> io::Error {
 
 #[cfg(test)]
 mod tests {
+    use arrow::array::Array;
+
     use super::*;
 
     fn split(text: &'static [u8]) -> (Vec<String>, Vec<Vec<Option<String>>>, Vec<Fault>) {
@@ -223,6 +225,34 @@ mod tests {
             assert_eq!(rows.len(), 2, "{rows:?}");
             let lines: Vec<_> = faults.iter().map(|fault| fault.line.0).collect();
             assert_eq!(lines, [3, 8, 10]);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_a_writer_wrote_is_read_and_placed(
+            rows in proptest::collection::vec(proptest::array::uniform2("[a-z,\"\n é]{0,5}"), 0..20),
+            crlf in proptest::bool::ANY,
+        ) {
+            let terminator = if crlf { csv::Terminator::CRLF } else { csv::Terminator::Any(b'\n') };
+            let mut writer = csv::WriterBuilder::new().terminator(terminator).from_writer(Vec::new());
+            writer.write_record(["a", "b"]).unwrap();
+            for row in &rows {
+                writer.write_record(row).unwrap();
+            }
+            let text = writer.into_inner().unwrap();
+            let mut tokens = Tokens::open(Box::new(Cursor::new(text))).unwrap().unwrap();
+            let mut line = 2;
+            let batch = tokens.next_rows(&[0, 1]).unwrap();
+            for (i, row) in rows.iter().enumerate() {
+                let batch = batch.as_ref().unwrap();
+                proptest::prop_assert_eq!(batch.lines[i], Line(line));
+                for (column, expected) in batch.columns.iter().zip(row) {
+                    let text = column.is_valid(i).then(|| column.value(i));
+                    proptest::prop_assert_eq!(text.unwrap_or_default(), expected);
+                }
+                line += 1 + row.iter().map(|field| field.matches('\n').count() as u64).sum::<u64>();
+            }
         }
     }
 

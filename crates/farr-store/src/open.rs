@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::path::{Path as FilePath, PathBuf};
+use std::path::{Component, Path as FilePath, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -108,6 +108,7 @@ fn local(
             reason: "a local folder takes no options".to_owned(),
         });
     }
+    let folder = &without_parents(folder);
     if folder.is_dir() {
         return Location::folder(folder, zone);
     }
@@ -115,10 +116,28 @@ fn local(
         return Err(no_place(url, "is a file; name the folder that it lies in"));
     }
     let absolute = std::path::absolute(folder).map_err(|e| no_place(url, e.to_string()))?;
+    let absolute = without_parents(&absolute);
     let prefix = Path::from_absolute_path(&absolute).map_err(|e| no_place(url, e.to_string()))?;
     let store = LocalFileSystem::new().with_automatic_cleanup(true);
     let store = Arc::new(PrefixStore::new(store, prefix));
     Ok(Location::of_folder(store, folder.display().to_string(), zone, absolute))
+}
+
+/// The path with `a/..` taken out, where `a` is no symbolic link, so that it
+/// still names the same place. A relative path may go on beginning with `..`.
+fn without_parents(path: &FilePath) -> PathBuf {
+    let mut short = PathBuf::new();
+    for part in path.components() {
+        let last = short.components().next_back();
+        match (part, last) {
+            (Component::ParentDir, Some(Component::Normal(_))) if !short.is_symlink() => {
+                short.pop();
+            }
+            (Component::CurDir, Some(_)) => {}
+            _ => short.push(part),
+        }
+    }
+    if short.as_os_str().is_empty() { PathBuf::from(".") } else { short }
 }
 
 /// The options that are left to read.

@@ -86,8 +86,8 @@ fn keys(analysis: &Characteristics, rows: &[(i64, Variable)]) -> Keys {
 }
 
 /// The quantity of a count, by which tables agree on it.
-fn quantity(analysis: &Characteristics, cohort: i64, variable: Variable) -> Option<String> {
-    Some(format!("{}/{cohort}/{variable:?}", analysis.name))
+fn quantity(analysis: &Characteristics, cohort: i64, variable: Variable) -> String {
+    format!("{}/{cohort}/{variable:?}", analysis.name)
 }
 
 fn share(count: i64, persons: i64) -> f64 {
@@ -128,8 +128,11 @@ fn counts(
         .count("n_persons", "Persons in the cohort.", "persons", persons)
         .derived("proportion", "n_with / n_persons.", "", shares)
         .row_part("n_with", "n_persons")
-        .quantities("n_with", rows.iter().map(|(id, v)| quantity(analysis, *id, *v)).collect())
-        .quantities("n_persons", rows.iter().map(|(id, _)| persons_of(*id)).collect())
+        .quantities(
+            "n_with",
+            rows.iter().map(|(id, v)| Some(quantity(analysis, *id, *v))).collect(),
+        )
+        .quantities("n_persons", rows.iter().map(|(id, _)| Some(persons_of(*id))).collect())
         .finish()
 }
 
@@ -203,13 +206,18 @@ fn ages(
     }
     table
         .row_part("n_with_age", "n_persons")
-        .quantities("n_persons", cohorts.iter().map(|(id, _)| persons_of(*id)).collect())
+        .quantities("n_persons", cohorts.iter().map(|(id, _)| Some(persons_of(*id))).collect())
+        // Everybody's age is known as a rule, which a reader will guess.
+        .quantities("n_with_age", {
+            let known = cohorts.iter().zip(&spreads);
+            known.map(|((id, c), s)| (s.n == c.persons).then(|| persons_of(*id))).collect()
+        })
         .finish()
 }
 
 /// Cohen's d with the mean of the two variances: Austin 2009, eq. 1 and 2.
 fn standardised(difference: f64, variance: f64, other_variance: f64) -> f64 {
-    difference / ((variance + other_variance) / 2.0).sqrt()
+    difference / f64::midpoint(variance, other_variance).sqrt()
 }
 
 fn differences(
@@ -258,12 +266,12 @@ fn differences(
     .derived("standardised_mean_difference", "(p - q) / sqrt((p(1-p) + q(1-q)) / 2).", "", {
         defined(smd)
     })
-    .quantities("n_with", rows.iter().map(|(id, v)| quantity(analysis, *id, *v)).collect())
-    .quantities("n_persons", rows.iter().map(|(id, _)| persons_of(*id)).collect())
+    .quantities("n_with", rows.iter().map(|(id, v)| Some(quantity(analysis, *id, *v))).collect())
+    .quantities("n_persons", rows.iter().map(|(id, _)| Some(persons_of(*id))).collect())
     .quantities("n_with_comparator", {
-        rows.iter().map(|(_, v)| quantity(analysis, *first_id, *v)).collect()
+        rows.iter().map(|(_, v)| Some(quantity(analysis, *first_id, *v))).collect()
     })
-    .quantities("n_persons_comparator", vec![persons_of(*first_id); all_rows])
+    .quantities("n_persons_comparator", vec![Some(persons_of(*first_id)); all_rows])
     .finish()
 }
 

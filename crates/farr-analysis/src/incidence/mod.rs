@@ -88,6 +88,13 @@ pub struct Partial {
     outcomes: BTreeMap<(TargetKey, i64, StratumKey), OutcomeCounts>,
 }
 
+/// Whether no id stands twice.
+pub(crate) fn all_differ(ids: &[i64]) -> bool {
+    let mut sorted = ids.to_vec();
+    sorted.sort_unstable();
+    sorted.windows(2).all(|pair| pair[0] != pair[1])
+}
+
 impl Incidence {
     /// Checks the settings.
     pub(crate) fn new(settings: &IncidenceSettings) -> Result<Self, Error> {
@@ -111,12 +118,33 @@ impl Incidence {
         if settings.subgroups.iter().any(|subgroup| subgroup.id <= 0) {
             return Err(failed("subgroups", "expected ids above 0, which stands for all"));
         }
+        let outcome_ids =
+            settings.outcomes.iter().map(|outcome| outcome.id.unwrap_or(outcome.cohort));
+        for (key, ids) in [
+            ("targets", settings.targets.clone()),
+            ("outcomes", outcome_ids.collect()),
+            ("time_at_risk", settings.time_at_risk.iter().map(|time| time.id).collect()),
+            ("subgroups", settings.subgroups.iter().map(|subgroup| subgroup.id).collect()),
+            ("strata", settings.strata.iter().map(|stratum| *stratum as i64).collect()),
+        ] {
+            if !all_differ(&ids) {
+                return Err(failed(key, "one stands twice and would be counted twice"));
+            }
+        }
+        if settings.outcomes.iter().any(|outcome| outcome.clean_window_days < 0) {
+            return Err(failed("outcomes", "expected clean_window_days of 0 or more"));
+        }
         let day = |text: &Option<String>| match text {
             None => Ok(None),
             Some(text) => Day::parse(text)
                 .map(Some)
                 .ok_or_else(|| failed("study_window", "expected a day like 2020-01-31")),
         };
+        let (study_start, study_end) =
+            (day(&settings.study_window.start)?, day(&settings.study_window.end)?);
+        if study_start.zip(study_end).is_some_and(|(start, end)| start > end) {
+            return Err(failed("study_window", "ends before it starts"));
+        }
         let divisions = settings.age_breaks.divisions();
         for breaks in &divisions {
             check_breaks(&settings.name, breaks)?;
@@ -140,8 +168,8 @@ impl Incidence {
             age_groups: divisions.into_iter().flat_map(AgeGroup::between).collect(),
             age: settings.age,
             subgroups: settings.subgroups.clone(),
-            study_start: day(&settings.study_window.start)?,
-            study_end: day(&settings.study_window.end)?,
+            study_start,
+            study_end,
             confidence_level: settings.confidence_level,
         })
     }

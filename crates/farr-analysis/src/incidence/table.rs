@@ -6,6 +6,7 @@ use farr_stats::{proportion, rates};
 
 use super::{Incidence, OutcomeCounts, Partial, RiskCounts, StratumKey, TargetKey};
 use crate::Error;
+use crate::overlap::persons_of;
 
 /// Days of a person-year.
 const DAYS_PER_YEAR: f64 = 365.25;
@@ -135,13 +136,13 @@ pub(super) fn tables(analysis: &Incidence, merged: &Partial) -> Result<Vec<Aggre
         count(|r| r.counts.persons_before),
     )
     .count(cases[1], "Persons with an outcome at risk.", "persons", count(|r| r.counts.persons))
-    .events(
-        events[0],
-        "Outcomes, excluded time too.",
-        cases[0],
-        count(|r| r.counts.outcomes_before),
-    )
-    .events(events[1], "Outcomes at risk.", cases[1], count(|r| r.counts.outcomes))
+    // Where one outcome a person counts, these are the persons again.
+    .derived_from(&cases[..1], events[0], "Outcomes, excluded time too.", "events", {
+        count(|r| r.counts.outcomes_before)
+    })
+    .derived_from(&cases[1..], events[1], "Outcomes at risk.", "events", {
+        count(|r| r.counts.outcomes)
+    })
     .derived_from(&persons[..1], "person_days_pe", "Time at risk before exclusion.", "days", {
         count(|r| r.risk.days)
     })
@@ -176,6 +177,9 @@ pub(super) fn tables(analysis: &Incidence, merged: &Partial) -> Result<Vec<Aggre
     if analysis.age_divisions == 1 {
         table = table.union_over("age_group_id", &counted);
     }
+    for terms in not_at_risk_relations(&rows) {
+        table = table.sum(terms);
+    }
     for terms in subgroup_relations(&rows) {
         table = table.sum(terms);
     }
@@ -185,6 +189,23 @@ pub(super) fn tables(analysis: &Incidence, merged: &Partial) -> Result<Vec<Aggre
 
 fn floats(values: Vec<Option<f64>>) -> arrow::array::ArrayRef {
     std::sync::Arc::new(arrow::array::Float64Array::from(values))
+}
+
+/// Those of a cohort who have no time at risk can be taken from its size and
+/// those at risk.
+fn not_at_risk_relations(rows: &[Row]) -> Vec<Vec<Term>> {
+    let is_total = |row: &Row| row.key.subgroup == 0 && row.stratum == StratumKey::default();
+    let totals = rows.iter().enumerate().filter(|(_, row)| is_total(row));
+    totals
+        .map(|(place, row)| {
+            let column = "persons_at_risk_pe".to_owned();
+            vec![
+                Term { sign: 1, cell: CellReference::Quantity(persons_of(row.key.target)) },
+                Term { sign: -1, cell: CellReference::Cell { column, row: place } },
+                Term { sign: -1, cell: CellReference::Hidden },
+            ]
+        })
+        .collect()
 }
 
 /// Those outside a subgroup can be taken from all and those inside.

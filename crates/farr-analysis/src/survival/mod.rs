@@ -39,6 +39,7 @@ pub struct Partial {
 }
 
 /// How an entry's follow-up went.
+#[derive(Debug, Clone, Copy)]
 enum FollowUp {
     PriorOutcome,
     Event(i32),

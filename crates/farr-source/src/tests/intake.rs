@@ -160,7 +160,7 @@ impl Kept {
     }
 }
 
-fn text_of(values: &dyn Array, row: usize) -> String {
+pub(super) fn text_of(values: &dyn Array, row: usize) -> String {
     if values.is_null(row) {
         return String::new();
     }

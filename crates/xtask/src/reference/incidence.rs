@@ -268,21 +268,23 @@ fn summary_rows(report: &RecordBatch) -> Vec<Row> {
         .collect()
 }
 
+/// What a row is about.
+const KEYS: [&str; 7] = [
+    "target_cohort_definition_id",
+    "tar_id",
+    "subgroup_id",
+    "outcome_id",
+    "age_group_id",
+    "gender_id",
+    "start_year",
+];
+
 /// The expected rows, keyed by what they are about, and no others.
 fn compare(expected: &Value, given: &[Row]) -> Result<(), String> {
     let expected = table(expected, "incidence_summary");
     if expected.len() != given.len() {
         return Err(format!("{} rows expected, {} given", expected.len(), given.len()));
     }
-    const KEYS: [&str; 7] = [
-        "target_cohort_definition_id",
-        "tar_id",
-        "subgroup_id",
-        "outcome_id",
-        "age_group_id",
-        "gender_id",
-        "start_year",
-    ];
     // The reference writes its ratios with four decimals or so.
     let tolerance = Tolerance { relative: 1e-6, absolute: 1e-3 };
     for row in expected {

@@ -236,7 +236,7 @@ impl Moments {
         let sums = std::iter::once(&mut self.zero).chain(&mut self.first).chain(&mut self.second);
         for (sum, lost) in sums.zip(lost) {
             let total = *sum + *lost;
-            *lost = (*sum - total) + *lost;
+            *lost += *sum - total;
             *sum = total;
         }
     }

@@ -78,6 +78,7 @@ fn covariates<'a>(named: &'a [(&'a str, Vec<f64>)]) -> Vec<Covariate<'a>> {
     named.iter().map(|(name, values)| Covariate { name, values }).collect()
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "handed to map_err")]
 fn said(error: impl ToString) -> String {
     error.to_string()
 }

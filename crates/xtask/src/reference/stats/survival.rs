@@ -11,11 +11,10 @@ use serde_json::Value;
 use super::{Answer, Case};
 
 /// Adapters of the time-to-event family.
-pub fn family(case: &Case) -> Option<Answer> {
+pub(super) fn family(case: &Case) -> Option<Answer> {
     Some(match case.method.as_str() {
-        "kaplan_meier" => curves::kaplan_meier(case),
         "kaplan_meier_at_times" => curves::kaplan_meier_at_times(case),
-        "kaplan_meier_left_truncated" => curves::kaplan_meier(case),
+        "kaplan_meier" | "kaplan_meier_left_truncated" => curves::kaplan_meier(case),
         "kaplan_meier_weighted" => curves::kaplan_meier_weighted(case),
         "kaplan_meier_weighted_robust" => curves::kaplan_meier_weighted_robust(case),
         "nelson_aalen" => curves::nelson_aalen(case),
