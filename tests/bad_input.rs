@@ -130,12 +130,7 @@ impl Site {
 }
 
 fn reject(object: &str, line: i64, column: &str, reason: &str) -> Reject {
-    Reject {
-        object: object.to_owned(),
-        line,
-        column: column.to_owned(),
-        reason: reason.to_owned(),
-    }
+    Reject { object: object.to_owned(), line, column: column.to_owned(), reason: reason.to_owned() }
 }
 
 #[test]
@@ -272,7 +267,8 @@ fn unknown_cohorts_are_named() {
     said.ends_with(2).says(&["analysis[0]", "no [[cohort]] has the id 9", "the job has 1"]);
     let said = Site::new().run_changed("hypertension.toml", "hypertenson.toml");
     said.ends_with(2).says(&["hypertenson.toml", "No such file"]);
-    let again = "[[cohort]]\nid = 1\nname = \"again\"\nfile = \"hypertension.toml\"\n\n[[analysis]]";
+    let again =
+        "[[cohort]]\nid = 1\nname = \"again\"\nfile = \"hypertension.toml\"\n\n[[analysis]]";
     Site::new().run_changed("[[analysis]]", again).ends_with(2).says(&["cohort[1].id", "twice"]);
 }
 

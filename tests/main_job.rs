@@ -41,9 +41,7 @@ fn runs(export: &Export) -> BTreeMap<i64, u64> {
     }
     let cohorts = manifest["cohorts"].as_array().unwrap().iter();
     let number = |value: &Value| value.as_i64().unwrap();
-    cohorts
-        .map(|c| (number(&c["cohort_definition_id"]), number(&c["n_persons"]) as u64))
-        .collect()
+    cohorts.map(|c| (number(&c["cohort_definition_id"]), number(&c["n_persons"]) as u64)).collect()
 }
 
 /// Read = kept + merged + rejected for every table, and what was read is what

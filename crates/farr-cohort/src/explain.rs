@@ -343,6 +343,7 @@ fn compared<T: Copy>(range: &Comparison<T>, show: impl Fn(T) -> String) -> Strin
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "numbers of several types, all small")]
 fn days(count: impl Display + PartialEq<i32>) -> String {
     if count == 1 { "1 day".to_owned() } else { format!("{count} days") }
 }

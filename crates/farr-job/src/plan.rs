@@ -11,6 +11,7 @@ use farr_source::{Format, SourceSettings};
 use farr_store::{Location, Sha256Hash};
 use serde_json::json;
 
+use crate::cohorts::read_definition;
 use crate::job_file::{FormatName, JobFile, LocationSettings, RejectsMax};
 use crate::parse::{Parameter, parse_job};
 use crate::{Error, near};
@@ -221,17 +222,7 @@ fn definitions(job: &JobFile, folder: &Path) -> Result<Vec<Definition>, Error> {
     job.cohort
         .iter()
         .map(|cohort| {
-            let path = folder.join(&cohort.file);
-            let file = path.display().to_string();
-            let text = std::fs::read_to_string(&path)
-                .map_err(|source| Error::File { file: file.clone(), source })?;
-            let is_short = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("toml"));
-            let parsed = if is_short {
-                farr_cohort::parse_short(cohort.id, &text)
-            } else {
-                farr_cohort::parse_circe(cohort.id, &text)
-            };
-            let mut definition = parsed.map_err(|source| Error::Definition { file, source })?;
+            let mut definition = read_definition(cohort.id, &folder.join(&cohort.file))?;
             definition.name.clone_from(&cohort.name);
             Ok(definition)
         })

@@ -69,6 +69,9 @@ fn perform(command: Command, console: &Console) -> Result<u8, farr_job::Error> {
                 return Ok(farr_job::DONE_IN_PART);
             }
         }
+        Command::Cohort(Cohort::Explain { file }) => {
+            console.text(&farr_job::explain_cohort(&file)?);
+        }
         Command::Describe { folder } => console.text(&farr_job::describe(&folder)?),
         Command::Concepts { records, search } => {
             console.text(&farr_job::concepts(&records, &search)?);
