@@ -21,7 +21,6 @@ fn a_new_report_is_seen_when_it_is_whole_and_a_failed_run_not_at_all() {
     place.run(&main_job(), &export, &[]).ends_with(0);
     let (first, files) = (latest(), place.report().files());
     assert_eq!(place.published(), 1);
-    // A bound that GPs' exports break: two measurements stand twice.
     let unknown = ["--set", "source.0.columns={patients={birthdate=\"NOWHERE\"}}"];
     place.run(&main_job(), &export, &unknown).ends_with(3);
     let lacking = ["--set", "source.0.files={conditions=\"nowhere.csv\"}"];
@@ -87,7 +86,11 @@ fn the_terminal_follows_the_reports_zone() {
     let said = place.run(&main_job(), &population(), &open).ends_with(0);
     assert!(!counts(&said.out), "{}", said.out);
     assert!(!said.err.contains("300 persons") && !said.err.contains("rows"), "{}", said.err);
-    assert!(said.out.contains("withheld"), "{}", said.out);
+    assert!(!said.out.contains("300"), "{}", said.out);
+    // With a high threshold no cohort's size is told.
+    let high = ["--set", "locations.reports.zone=open", "--set", "report.threshold=290"];
+    let said = place.run(&main_job(), &population(), &high).ends_with(0);
+    assert_eq!(said.out.matches("': withheld").count(), 4, "{}", said.out);
 }
 
 #[test]

@@ -41,6 +41,11 @@ pub use synth::{SynthFormat, SynthRequest, synth};
 /// farr's version, which stands in every report.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// So many of something: `1 shard`, `1,024 shards`.
+pub(crate) fn counted(n: u64, one: &str, many: &str) -> String {
+    format!("{} {}", number(n), if n == 1 { one } else { many })
+}
+
 /// A whole number with its thousands apart, as people read it.
 pub(crate) fn number(n: u64) -> String {
     let digits = n.to_string();
