@@ -1,5 +1,7 @@
 //! End-to-end tests, through the binary only.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod architecture;
 mod bad_input;
 mod binary;

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::array::{ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::Int64Type;
 
 use crate::place::{Export, Place, main_job, population, population_omop, read_parquet};
@@ -28,9 +28,12 @@ fn run(export: &Export) -> Ran {
     Ran { tables: place.report().tables(), codes }
 }
 
+/// A standard id, or the vocabulary and code of a local one.
+type Portable<'a> = (i64, Option<&'a (String, String)>);
+
 impl Ran {
     /// Concepts as what they hold everywhere: a standard id, or a code.
-    fn concepts(&self, column: &ArrayRef) -> Vec<Option<(i64, Option<&(String, String)>)>> {
+    fn concepts(&self, column: &ArrayRef) -> Vec<Option<Portable<'_>>> {
         let ids = column.as_primitive::<Int64Type>().iter();
         let portable = |id: i64| {
             if id < FIRST_LOCAL { (id, None) } else { (FIRST_LOCAL, Some(&self.codes[&id])) }

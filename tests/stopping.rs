@@ -73,7 +73,7 @@ fn ctrl_c_publishes_nothing() {
     let mut command = place.command(&main_job(), &Export { format: "synthea-csv", folder });
     command.args(["--log", "json", "--set", "locations.exports.options.files=\"patients.csv\""]);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    asks.recv_timeout(Duration::from_secs(60)).unwrap();
+    asks.recv_timeout(Duration::from_mins(1)).unwrap();
     let interrupt = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(interrupt.success());
     // The signal is handled on a thread of its own.

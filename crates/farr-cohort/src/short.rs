@@ -422,7 +422,8 @@ fn criterion(events: &Events, sets: &mut Vec<ConceptSet>) -> Result<Criterion, E
             expected: format!("none, since {domain} has no concepts"),
         });
     }
-    if !has_concepts && !(events.except_codes.is_empty() && events.except_concepts.is_empty()) {
+    let has_exceptions = !events.except_codes.is_empty() || !events.except_concepts.is_empty();
+    if has_exceptions && !has_concepts {
         return Err(Error::MissingKey { path: events.path.clone(), key: "codes" });
     }
     if has_concepts {

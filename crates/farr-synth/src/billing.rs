@@ -68,6 +68,7 @@ pub(crate) struct Bills<'a> {
     claims: Vec<Claim>,
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "what a nullable column takes")]
 fn dollars(cents: i64) -> Option<f64> {
     Some(cents as f64 / 100.0)
 }

@@ -5,6 +5,7 @@ use crate::codes::*;
 
 /// A lasting disease; those that raise others come first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(clippy::enum_variant_names, reason = "diseases are called so")]
 pub(crate) enum Disease {
     Smoking,
     Obesity,

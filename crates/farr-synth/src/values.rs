@@ -80,7 +80,6 @@ fn age(life: &Life, day: Day) -> f64 {
 
 /// Centimetres: a line between the heights of a few ages, then the adult's.
 fn height(life: &Life, day: Day) -> f64 {
-    let adult = if life.sex == Sex::Male { 176.0 } else { 162.5 } + 7.0 * life.traits[1];
     const SHARES: [(f64, f64); 7] = [
         (0.0, 0.29),
         (1.0, 0.44),
@@ -90,6 +89,7 @@ fn height(life: &Life, day: Day) -> f64 {
         (14.0, 0.95),
         (18.0, 1.0),
     ];
+    let adult = if life.sex == Sex::Male { 176.0 } else { 162.5 } + 7.0 * life.traits[1];
     let age = age(life, day);
     let above = SHARES.iter().position(|(at, _)| age < *at);
     match above {
