@@ -1,5 +1,7 @@
 //! What holds for any population, and how it is spread.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -109,7 +111,7 @@ fn nothing_happens_before_birth_or_after_the_end() {
             let start = starts.value(row);
             let days = (patient.birth.0, last(patient).0);
             assert!(days.0 <= start && start <= days.1, "{table}, person {person}, row {row}");
-            let Some(ends) = ends.map(|ends| ends.as_primitive::<Date32Type>()) else { continue };
+            let Some(ends) = ends.map(AsArray::as_primitive::<Date32Type>) else { continue };
             if ends.is_valid(row) {
                 let end = ends.value(row);
                 assert!(start <= end && end <= days.1, "{table}, person {person}, row {row}");
