@@ -38,6 +38,15 @@
 //!
 //! It knows no format and writes nothing: see `farr-source`'s `export`.
 
+// Clippy lets test builds import by wildcard.
+#![cfg_attr(
+    not(test),
+    expect(
+        clippy::wildcard_imports,
+        reason = "modules of care name dozens of the hundreds of codes, which are one vocabulary"
+    )
+)]
+
 mod billing;
 mod cardiac;
 mod care;

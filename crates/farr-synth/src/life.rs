@@ -200,10 +200,8 @@ fn birth_and_entry(dice: &mut Dice) -> (Day, Day) {
         let birth = FIRST_DAY.plus(dice.between(0, span));
         return (birth, birth);
     }
-    let entry = match dice.chance(0.5) {
-        true => FIRST_DAY.plus(dice.between(0, 364)),
-        false => FIRST_DAY.plus(dice.between(0, span)),
-    };
+    let entry =
+        FIRST_DAY.plus(if dice.chance(0.5) { dice.between(0, 364) } else { dice.between(0, span) });
     let decade = dice.weighted(AGES.iter().copied());
     let years = 10.0 * (decade as f64 + dice.unit());
     (entry.plus(-1 - (years * 365.25) as i32), entry)
