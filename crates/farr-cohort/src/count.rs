@@ -39,8 +39,10 @@ pub(crate) fn column_of(domain: Domain, column: CountColumn) -> Option<Counted> 
         (C::DomainConcept, D::LocationRegion) => Counted::Region,
         (C::DomainConcept, _) => Counted::Integers(specification.concept),
         (C::DomainSourceConcept, _) => Counted::Integers(specification.source?.1),
-        (C::Duration, D::Death | D::Measurement | D::Observation) => Counted::One,
-        (C::Duration, D::ProcedureOccurrence | D::Specimen) => Counted::One,
+        (
+            C::Duration,
+            D::Death | D::Measurement | D::Observation | D::ProcedureOccurrence | D::Specimen,
+        ) => Counted::One,
         (C::Duration, _) => Counted::Length,
         (C::DaysSupply, D::DrugExposure) => Counted::Integers("days_supply"),
         (C::Refills, D::DrugExposure) => Counted::Integers("refills"),

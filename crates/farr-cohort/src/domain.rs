@@ -54,7 +54,7 @@ pub(crate) enum End {
     /// A column, else the day after the start.
     ColumnOrNextDay(&'static str),
     /// A column, else start + `days_supply`, else the day after the start.
-    DrugEnd,
+    OfDrug,
     /// A column, else 2099-12-31.
     ColumnOrFarFuture(&'static str),
 }
@@ -374,7 +374,7 @@ static DRUG_EXPOSURE: Specification = Specification {
     table: Table::DrugExposure,
     id: "drug_exposure_id",
     start: "drug_exposure_start_date",
-    end: End::DrugEnd,
+    end: End::OfDrug,
     concept: "drug_concept_id",
     has_codeset: true,
     source: Some(("DrugSourceConcept", "drug_source_concept_id")),

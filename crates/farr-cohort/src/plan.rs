@@ -398,7 +398,7 @@ impl Planner<'_> {
             End::Column(end) | End::ColumnOrNextDay(end) | End::ColumnOrFarFuture(end) => {
                 self.need(table, &[end]);
             }
-            End::DrugEnd => self.need(table, &["drug_exposure_end_date", "days_supply"]),
+            End::OfDrug => self.need(table, &["drug_exposure_end_date", "days_supply"]),
         }
         if criterion.domain == Domain::LocationRegion {
             self.need(table, &["location_id", "domain_id"]);
@@ -498,13 +498,11 @@ impl Planner<'_> {
     fn correlated(&mut self, correlated: &Correlated) -> PlannedCorrelated {
         let criterion = &correlated.criterion;
         let distinct = correlated.occurrence.distinct.and_then(|c| column_of(criterion.domain, c));
-        match distinct {
-            Some(
-                Counted::Integers(column)
-                | Counted::IntegersOrZero(column)
-                | Counted::Reals(column),
-            ) => self.need(criterion.domain.table(), &[column]),
-            _ => {}
+        if let Some(
+            Counted::Integers(column) | Counted::IntegersOrZero(column) | Counted::Reals(column),
+        ) = distinct
+        {
+            self.need(criterion.domain.table(), &[column]);
         }
         PlannedCorrelated {
             criterion: self.criterion(criterion),

@@ -370,9 +370,24 @@ impl ShortForm {
     }
 }
 
+impl Rule {
+    /// Whether it has a key that only makes sense with a domain.
+    fn asks_for_events(&self) -> bool {
+        let lists = [&self.codes, &self.except_codes].iter().any(|list| !list.is_empty())
+            || [&self.concepts, &self.except_concepts].iter().any(|list| !list.is_empty());
+        let counts = self.min.is_some() || self.max.is_some();
+        lists || counts || self.value.is_some() || self.window != whole_period()
+    }
+}
+
 impl Exit {
     fn strategy(&self) -> Result<EndStrategy, Error> {
-        let Some(after) = self.after_days else { return Ok(EndStrategy::Observation) };
+        let Some(after) = self.after_days else {
+            if self.from != ExitFrom::Start {
+                return Err(Error::MissingKey { path: "exit".to_owned(), key: "after_days" });
+            }
+            return Ok(EndStrategy::Observation);
+        };
         Ok(EndStrategy::DateOffset {
             from: match self.from {
                 ExitFrom::Start => Moment::Start,
@@ -406,6 +421,10 @@ fn criterion(events: &Events, sets: &mut Vec<ConceptSet>) -> Result<Criterion, E
             found: "codes or concepts".to_owned(),
             expected: format!("none, since {domain} has no concepts"),
         });
+    }
+    let has_exceptions = !events.except_codes.is_empty() || !events.except_concepts.is_empty();
+    if has_exceptions && !has_concepts {
+        return Err(Error::MissingKey { path: events.path.clone(), key: "codes" });
     }
     if has_concepts {
         criterion.concept_set = Some(concept_set(events, sets)?);
@@ -542,7 +561,7 @@ fn inclusion_rule(
                 occurrence: Occurrence { kind, count: i64::from(count), distinct: None },
             });
         }
-    } else if !rule.codes.is_empty() || !rule.concepts.is_empty() {
+    } else if rule.asks_for_events() {
         return Err(Error::MissingKey { path, key: "domain" });
     }
     let demographics: Vec<Demographic> = demographics.into_iter().collect();

@@ -130,11 +130,28 @@ fn read_folder(path: &Path) -> Result<Folder, Error> {
     Ok(folder)
 }
 
-fn parse(id: i64, file: &Path) -> Result<Definition, String> {
-    let text = std::fs::read_to_string(file).map_err(|e| e.to_string())?;
-    let is_short = file.extension().is_some_and(|e| e.eq_ignore_ascii_case("toml"));
+/// A definition in plain English, as Markdown.
+///
+/// # Errors
+/// [`Error::File`] and [`Error::Definition`].
+pub fn explain_cohort(path: &Path) -> Result<String, Error> {
+    let definition = read_definition(0, path)?;
+    Ok(farr_cohort::explain(&definition))
+}
+
+/// A definition by its file's ending: `.toml` is the short form, all else
+/// Circe JSON.
+pub(crate) fn read_definition(id: i64, path: &Path) -> Result<Definition, Error> {
+    let file = path.display().to_string();
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| Error::File { file: file.clone(), source })?;
+    let is_short = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("toml"));
     let parsed = if is_short { parse_short(id, &text) } else { parse_circe(id, &text) };
-    parsed.map_err(|e| e.to_string())
+    parsed.map_err(|source| Error::Definition { file, source })
+}
+
+fn parse(id: i64, file: &Path) -> Result<Definition, String> {
+    read_definition(id, file).map_err(|e| e.to_string())
 }
 
 /// The plan of the definitions that the tables at hand can answer.

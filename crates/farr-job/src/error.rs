@@ -62,10 +62,10 @@ pub enum Error {
         /// What the system says.
         source: std::io::Error,
     },
-    /// A `--set` that cannot be applied.
-    #[error("--set {parameter}: {reason}")]
+    /// A `--set` or another flag that cannot be applied.
+    #[error("{parameter}: {reason}")]
     Parameter {
-        /// The parameter's path.
+        /// The flag, with the path that it sets.
         parameter: String,
         /// What is wrong.
         reason: String,
@@ -129,6 +129,14 @@ pub enum Error {
     /// Reports that cannot be written or read.
     #[error(transparent)]
     Report(#[from] farr_report::Error),
+    /// A report that cannot be described.
+    #[error("{file}: {source}")]
+    DamagedReport {
+        /// The report's file.
+        file: String,
+        /// What is wrong.
+        source: farr_report::Error,
+    },
     /// Persons' data bound for an open zone.
     #[error(
         "{what} '{location}' lies in an open zone; persons' data goes to restricted zones only"
@@ -167,7 +175,9 @@ impl Error {
             | Self::Analysis(farr_analysis::Error::Settings { .. }) => Failure::Job,
             Self::Source { source, .. } => of_source(source),
             Self::Records(error) => of_records(error),
-            Self::Analysis(farr_analysis::Error::Missing { .. }) => Failure::Data,
+            Self::Analysis(farr_analysis::Error::Missing { .. }) | Self::DamagedReport { .. } => {
+                Failure::Data
+            }
             Self::Store(error) | Self::Report(farr_report::Error::Store(error)) => of_store(error),
             Self::Analysis(_) | Self::Disclosure(_) | Self::Report(_) => Failure::Internal,
             Self::OpenZone { .. } => Failure::Policy,

@@ -17,7 +17,7 @@ use crate::executor::{Executor, Threads};
 use crate::ingest::{finished, stop_if_asked};
 use crate::plan::Plan;
 use crate::progress::{Cancel, Event, Observer, Stage};
-use crate::{Error, number};
+use crate::{Error, counted};
 
 /// What the cohorts and analyses gave.
 #[derive(Debug)]
@@ -142,12 +142,13 @@ pub(crate) fn evaluate(
         tables.extend(analysis.finish(merged)?);
     }
     let sizes = columns.sizes();
-    let summary = format!(
-        "{} cohorts with {} rows, {} analyses",
-        number(plan.definitions.len() as u64),
-        number(columns.subject.len() as u64),
-        number(plan.analyses.len() as u64)
-    );
+    let mut summary = counted(plan.definitions.len() as u64, "cohort", "cohorts");
+    if plan.shows_counts() {
+        let rows = counted(columns.subject.len() as u64, "row", "rows");
+        summary = format!("{summary} with {rows}");
+    }
+    let analyses = counted(plan.analyses.len() as u64, "analysis", "analyses");
+    let summary = format!("{summary}, {analyses}");
     let rows = columns.into_batch()?;
     finished(observer, Stage::Cohorts, start, summary);
     Ok(Evaluated { tables, rows, sizes })

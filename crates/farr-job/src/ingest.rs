@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use farr_records::{BuildSettings, Builder, Built, RejectsMax};
+use farr_records::{
+    BuildSettings, Builder, Built, Derivations, Incoming, Intake, LocalCodes, ObjectId, ObjectRead,
+    Reject, RejectsMax, SourceTableId,
+};
 use farr_source::SourceSummary;
 use farr_store::Location;
 
 use crate::executor::Threads;
 use crate::plan::Plan;
 use crate::progress::{Cancel, Event, Observer, Stage};
-use crate::{Error, number};
+use crate::{Error, counted};
 
 /// What ingest gave.
 #[derive(Debug)]
@@ -57,17 +60,21 @@ pub(crate) fn ingest(
         stop_if_asked(cancel)?;
         let location = plan.location(&source.location)?;
         let settings = Plan::source_settings(source);
+        let intake = Stoppable { builder: &builder, cancel };
         let read =
-            threads.run(|| farr_source::read(&settings, &location, mapping.as_ref(), &builder));
-        let summary =
-            read.map_err(|error| Error::Source { system: source.system.clone(), source: error })?;
+            threads.run(|| farr_source::read(&settings, &location, mapping.as_ref(), &intake));
+        let summary = read.map_err(|error| of_read(&source.system, error))?;
         warn_of(&source.system, &summary, observer);
         sources.push((source.system.clone(), summary));
         observer.event(Event::Stepped { stage: Stage::Pull });
     }
     let rows: u64 = sources.iter().flat_map(|(_, s)| &s.tables).map(|t| t.rows_read).sum();
     let objects: usize = sources.iter().map(|(_, s)| s.objects.len()).sum();
-    let summary = format!("{} rows of {} objects", number(rows), number(objects as u64));
+    let shows = plan.shows_counts();
+    let mut summary = counted(objects as u64, "object", "objects");
+    if shows {
+        summary = format!("{} of {summary}", counted(rows, "row", "rows"));
+    }
     finished(observer, Stage::Pull, start, summary);
 
     stop_if_asked(cancel)?;
@@ -76,14 +83,76 @@ pub(crate) fn ingest(
     let built = threads.run(|| builder.finish(target))?;
     let manifest = &built.manifest;
     let records: u64 = manifest.tables.values().map(|table| table.rows).sum();
-    let summary = format!(
-        "{} persons, {} records, {} shards",
-        number(manifest.persons),
-        number(records),
-        number(u64::from(manifest.shard_count))
-    );
+    let mut summary = counted(u64::from(manifest.shard_count), "shard", "shards");
+    if shows {
+        let persons = counted(manifest.persons, "person", "persons");
+        summary = format!("{persons}, {}, {summary}", counted(records, "record", "records"));
+    }
     finished(observer, Stage::Records, start, summary);
     Ok(Ingested { built, sources })
+}
+
+/// An intake that takes no more rows once the run was asked to stop.
+struct Stoppable<'a> {
+    builder: &'a Builder,
+    cancel: &'a Cancel,
+}
+
+/// Why the intake takes no more.
+#[derive(Debug, thiserror::Error)]
+enum Refused {
+    #[error(transparent)]
+    Records(#[from] farr_records::Error),
+    #[error("stopped")]
+    Stopped,
+}
+
+impl Intake for Stoppable<'_> {
+    type Error = Refused;
+
+    fn source_table(&self, system: &str, name: &str, derive: Derivations) -> SourceTableId {
+        self.builder.source_table(system, name, derive)
+    }
+
+    fn object(&self, object: ObjectRead) -> ObjectId {
+        self.builder.object(object)
+    }
+
+    fn object_hash(&self, object: ObjectId, sha256: &str) {
+        self.builder.object_hash(object, sha256);
+    }
+
+    fn rows_read(&self, source_table: SourceTableId, rows: u64) {
+        self.builder.rows_read(source_table, rows);
+    }
+
+    fn rows(&self, incoming: Incoming) -> Result<(), Refused> {
+        if self.cancel.is_asked() {
+            return Err(Refused::Stopped);
+        }
+        Ok(self.builder.rows(incoming)?)
+    }
+
+    fn rejects(&self, rejects: Vec<Reject>) -> Result<(), Refused> {
+        Ok(self.builder.rejects(rejects)?)
+    }
+
+    fn local_codes(&self) -> &LocalCodes {
+        self.builder.local_codes()
+    }
+}
+
+/// What ended the reading of a source: what the records refused is theirs.
+fn of_read(system: &str, error: farr_source::Error) -> Error {
+    let of_source = |source| Error::Source { system: system.to_owned(), source };
+    let farr_source::Error::Intake(refused) = error else { return of_source(error) };
+    match refused.downcast::<Refused>() {
+        Ok(refused) => match *refused {
+            Refused::Records(error) => Error::Records(error),
+            Refused::Stopped => Error::Stopped,
+        },
+        Err(other) => of_source(farr_source::Error::Intake(other)),
+    }
 }
 
 pub(crate) fn stop_if_asked(cancel: &Cancel) -> Result<(), Error> {

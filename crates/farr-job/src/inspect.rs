@@ -104,7 +104,8 @@ fn describe_report<'a>(
 ) -> Result<String, Error> {
     let mut text = String::new();
     for path in paths.filter(|path| path.ends_with(".parquet")) {
-        let description = farr_report::describe(location.read(path)?)?;
+        let description = farr_report::describe(location.read(path)?)
+            .map_err(|source| Error::DamagedReport { file: location.url_of(path), source })?;
         let _ = writeln!(text, "{path}: {} rows", number(description.rows));
         for column in &description.columns {
             let unit = column.unit.as_ref().map_or_else(String::new, |u| format!(" [{u}]"));

@@ -24,7 +24,7 @@ mod run;
 mod summary;
 mod synth;
 
-pub use cohorts::{CohortInput, CohortOutcome, CohortRequest, run_cohorts};
+pub use cohorts::{CohortInput, CohortOutcome, CohortRequest, explain_cohort, run_cohorts};
 pub use error::{DONE_IN_PART, Error, Failure};
 pub use executor::{Executor, Threads};
 pub use inspect::{check, concepts, describe, job_schema};
@@ -40,6 +40,11 @@ pub use synth::{SynthFormat, SynthRequest, synth};
 
 /// farr's version, which stands in every report.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// So many of something: `1 shard`, `1,024 shards`.
+pub(crate) fn counted(n: u64, one: &str, many: &str) -> String {
+    format!("{} {}", number(n), if n == 1 { one } else { many })
+}
 
 /// A whole number with its thousands apart, as people read it.
 pub(crate) fn number(n: u64) -> String {

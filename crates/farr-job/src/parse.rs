@@ -26,7 +26,7 @@ impl Parameter {
     /// [`Error::Parameter`] if there is no `=` or no key.
     pub fn parse(text: &str) -> Result<Self, Error> {
         let failed = || Error::Parameter {
-            parameter: text.split('=').next().unwrap_or_default().to_owned(),
+            parameter: format!("--set {}", text.split('=').next().unwrap_or_default()),
             reason: "expected path.to.key=value".to_owned(),
         };
         let (path, value) = text.split_once('=').ok_or_else(failed)?;
@@ -163,7 +163,10 @@ fn line_of(text: &str, offset: usize) -> usize {
 }
 
 fn set(table: &mut Table, parameter: &Parameter) -> Result<(), Error> {
-    let failed = |reason: String| Error::Parameter { parameter: parameter.name(), reason };
+    let failed = |reason: String| Error::Parameter {
+        parameter: format!("--set {}", parameter.name()),
+        reason,
+    };
     let Some((last, parents)) = parameter.path.split_last() else {
         return Err(failed("expected path.to.key=value".to_owned()));
     };

@@ -11,6 +11,7 @@ use farr_source::{Format, SourceSettings};
 use farr_store::{Location, Sha256Hash};
 use serde_json::json;
 
+use crate::cohorts::read_definition;
 use crate::job_file::{FormatName, JobFile, LocationSettings, RejectsMax};
 use crate::parse::{Parameter, parse_job};
 use crate::{Error, near};
@@ -62,7 +63,20 @@ impl Plan {
             .map(|settings| analysis_of(settings, &ids))
             .collect::<Result<_, _>>()?;
         let job_hash = job_hash(&job, &definitions);
-        Ok(Self { job, folder, definitions, analyses, job_hash })
+        let plan = Self { job, folder, definitions, analyses, job_hash };
+        plan.check_places()?;
+        Ok(plan)
+    }
+
+    /// Urls, their options and the sources' settings, without asking any place.
+    fn check_places(&self) -> Result<(), Error> {
+        for name in self.job.locations.keys() {
+            self.location(name)?;
+        }
+        self.job.source.iter().try_for_each(|source| {
+            farr_source::check(&Self::source_settings(source))
+                .map_err(|error| Error::Source { system: source.system.clone(), source: error })
+        })
     }
 
     /// Opens a location of the job.
@@ -71,9 +85,11 @@ impl Plan {
         Ok(Location::open(&settings.url, settings.zone, settings.options.clone(), &self.folder)?)
     }
 
-    /// The zone of a location of the job.
-    pub fn zone(&self, name: &str) -> Result<Zone, Error> {
-        self.location_settings(name).map(|settings| settings.zone)
+    /// Whether exact counts may be shown: what terminal and logs print follows
+    /// the zone of the report.
+    pub(crate) fn shows_counts(&self) -> bool {
+        let report = self.job.locations.get(&self.job.report.location);
+        report.is_some_and(|location| location.zone == Zone::Restricted)
     }
 
     fn location_settings(&self, name: &str) -> Result<&LocationSettings, Error> {
@@ -159,6 +175,11 @@ fn check(file: &str, job: &JobFile) -> Result<(), Error> {
         let reason = "expected a count, or a share like \"1%\"";
         return Err(failed("records.max_rejects".to_owned(), reason, None));
     }
+    let shards = job.records.shards;
+    if shards.is_some_and(|n| !n.is_power_of_two() || n > farr_records::SHARDS_MAX) {
+        let reason = format!("expected a power of two, at most {}", farr_records::SHARDS_MAX);
+        return Err(failed("records.shards".to_owned(), &reason, None));
+    }
     if job.report.threshold < 3 {
         let reason = "expected 3 or more: below that a withheld count can only be 1";
         return Err(failed("report.threshold".to_owned(), reason, None));
@@ -169,11 +190,6 @@ fn check(file: &str, job: &JobFile) -> Result<(), Error> {
     }
     let mut systems = BTreeSet::new();
     for (i, source) in job.source.iter().enumerate() {
-        if jiff::tz::TimeZone::get(&source.timezone).is_err() {
-            let reason = format!("'{}' is no time zone", source.timezone);
-            let hint = Some("expected an IANA name, like Europe/London".to_owned());
-            return Err(failed(format!("source[{i}].timezone"), &reason, hint));
-        }
         if !systems.insert(&source.system) {
             let reason = format!("the system '{}' stands twice", source.system);
             return Err(failed(format!("source[{i}].system"), &reason, None));
@@ -221,17 +237,7 @@ fn definitions(job: &JobFile, folder: &Path) -> Result<Vec<Definition>, Error> {
     job.cohort
         .iter()
         .map(|cohort| {
-            let path = folder.join(&cohort.file);
-            let file = path.display().to_string();
-            let text = std::fs::read_to_string(&path)
-                .map_err(|source| Error::File { file: file.clone(), source })?;
-            let is_short = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("toml"));
-            let parsed = if is_short {
-                farr_cohort::parse_short(cohort.id, &text)
-            } else {
-                farr_cohort::parse_circe(cohort.id, &text)
-            };
-            let mut definition = parsed.map_err(|source| Error::Definition { file, source })?;
+            let mut definition = read_definition(cohort.id, &folder.join(&cohort.file))?;
             definition.name.clone_from(&cohort.name);
             Ok(definition)
         })

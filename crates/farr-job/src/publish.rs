@@ -23,18 +23,18 @@ pub(crate) struct PublishedReport {
 /// Writes the reports of a run and makes them the current ones.
 pub(crate) fn publish(
     plan: &Plan,
-    location: &Location,
-    (run_id, run): (&str, Document),
+    publication: Publication,
+    run: Document,
     records: &RecordsManifest,
     evaluated: Evaluated,
 ) -> Result<PublishedReport, Error> {
-    let counts = counts(plan, records, &evaluated, location.zone());
+    let counts = counts(plan, records, &evaluated, publication.folder().zone());
     let tables = evaluated.tables;
-    match location.zone() {
+    match publication.folder().zone() {
         Zone::Restricted => {
             let counts = Labelled::aggregate(counts);
             let run = Labelled::aggregate(run);
-            write_all(plan, location, (run_id, run), records, (tables, counts))
+            write_all(plan, publication, run, records, (tables, counts))
         }
         Zone::Open => {
             let threshold = u32::try_from(plan.job.report.threshold).unwrap_or(u32::MAX);
@@ -44,19 +44,18 @@ pub(crate) fn publish(
             let run = released.documents.pop();
             let counts = released.documents.pop();
             let (Some(counts), Some(run)) = (counts, run) else { return Err(Error::Stopped) };
-            write_all(plan, location, (run_id, run), records, (released.tables, counts))
+            write_all(plan, publication, run, records, (released.tables, counts))
         }
     }
 }
 
 fn write_all<L: Level>(
     plan: &Plan,
-    location: &Location,
-    (run_id, run): (&str, Labelled<L, Document>),
+    publication: Publication,
+    run: Labelled<L, Document>,
     records: &RecordsManifest,
     (tables, counts): (Vec<Labelled<L, AggregateTable>>, Labelled<L, Document>),
 ) -> Result<PublishedReport, Error> {
-    let publication = Publication::begin(location, run_id)?;
     let folder = publication.folder().clone();
     let origin = metadata(plan, records);
     let lines = summary::lines(&plan.job, &tables, counts.get());

@@ -13,7 +13,7 @@ use crate::job_file::RejectsMax;
 use crate::plan::{JobRequest, Plan, rejects_max};
 use crate::progress::{Cancel, Event, Observer, Stage};
 use crate::publish::publish;
-use crate::{Error, number};
+use crate::{Error, counted, number};
 
 /// What to run, and how.
 #[derive(Debug, Clone)]
@@ -39,12 +39,12 @@ impl RunRequest {
                 .parse::<u64>()
                 .map_or_else(|_| RejectsMax::Share(text.to_owned()), RejectsMax::Count);
             rejects_max(&bound).ok_or_else(|| Error::Parameter {
-                parameter: "max-rejects".to_owned(),
+                parameter: "--max-rejects".to_owned(),
                 reason: "expected a count, or a share like 1%".to_owned(),
             })
         };
         if threads == Some(0) {
-            let (parameter, reason) = ("threads".to_owned(), "expected 1 or more".to_owned());
+            let (parameter, reason) = ("--threads".to_owned(), "expected 1 or more".to_owned());
             return Err(Error::Parameter { parameter, reason });
         }
         Ok(Self { job, threads, rejects_max: max_rejects.map(bound).transpose()? })
@@ -151,6 +151,8 @@ pub fn run(
     let running = Running::start(request, observer, cancel)?;
     let plan = &running.plan;
     let report = plan.location(&plan.job.report.location)?;
+    // A place that does not answer is found before anything is read.
+    let publication = Publication::begin(&report, &running.run_id)?;
     let (store, ingested) = running.ingest(request)?;
     let evaluated = evaluate(plan, &store, &running.threads, (observer, cancel))?;
     keep_cohorts(&store, &evaluated)?;
@@ -159,9 +161,8 @@ pub fn run(
     observer.event(Event::Started { stage: Stage::Reports, steps: None });
     let document = running.document(&ingested.built.objects, report.zone());
     let tables = evaluated.tables.len();
-    let published =
-        publish(plan, &report, (&running.run_id, document), &ingested.built.manifest, evaluated)?;
-    finished(observer, Stage::Reports, start, format!("{} tables", number(tables as u64)));
+    let published = publish(plan, publication, document, &ingested.built.manifest, evaluated)?;
+    finished(observer, Stage::Reports, start, counted(tables as u64, "table", "tables"));
     let mut lines = vec![String::new()];
     if report.zone() == Zone::Restricted {
         lines.extend(balance_lines(&ingested.built.manifest));
@@ -188,7 +189,10 @@ pub fn ingest(
     let running = Running::start(request, observer, cancel)?;
     let (store, ingested) = running.ingest(request)?;
     let records = store.location().url().to_owned();
-    let mut lines = balance_lines(&ingested.built.manifest);
+    let mut lines = Vec::new();
+    if running.plan.shows_counts() {
+        lines.extend(balance_lines(&ingested.built.manifest));
+    }
     lines.extend(ingested.sources.iter().flat_map(|(system, summary)| {
         let absent = summary.tables.iter().filter_map(|t| t.absent.as_ref().map(|why| (t, why)));
         absent.map(move |(table, why)| format!("{system}: no {}: {why}", table.table))

@@ -60,7 +60,7 @@ pub enum Error {
         second: String,
     },
     /// A setting that names nothing.
-    #[error("source '{system}': {setting}: {reason}{hint}")]
+    #[error("{setting}: {reason}{hint}")]
     Setting {
         /// The source system.
         system: String,

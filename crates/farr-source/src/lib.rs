@@ -37,6 +37,15 @@ pub use settings::{AbsentColumn, Format, SourceSettings, SourceSummary, TableSum
 use farr_records::Intake;
 use farr_store::Location;
 
+/// Checks what can be known of settings without reading the export: the time
+/// zone.
+///
+/// # Errors
+/// [`Error::Setting`], with the nearest name.
+pub fn check(settings: &SourceSettings) -> Result<(), Error> {
+    clock::Clock::new(&settings.system, &settings.timezone).map(drop)
+}
+
 /// Reads an export: every row goes to `intake`, as a record or as a reject.
 ///
 /// `vocabulary` maps the codes of formats that carry codes (Synthea); without

@@ -28,6 +28,7 @@ Examples:
   farr run job.toml --set locations.exports.url=s3://bucket/exports --threads 8
   farr check job.toml
   farr cohort run --definitions phenotypes --omop cdm --out cohorts
+  farr cohort explain pipelines/cohorts/stroke.json
   farr concepts --records out/records --search diabetes
   farr synth --persons 1000 --seed 1 --format omop --out population
 
@@ -98,6 +99,11 @@ pub(crate) enum Cohort {
     /// Run a folder of definitions over a records store, or over OMOP Parquet as
     /// it lies; definitions that cannot be run are named, and the exit code is 6.
     Run(CohortRun),
+    /// Print a definition in plain English, so that a clinician can check it.
+    Explain {
+        /// A definition: Circe JSON (`.json`) or the short form (`.toml`).
+        file: PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]

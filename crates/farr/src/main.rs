@@ -69,6 +69,9 @@ fn perform(command: Command, console: &Console) -> Result<u8, farr_job::Error> {
                 return Ok(farr_job::DONE_IN_PART);
             }
         }
+        Command::Cohort(Cohort::Explain { file }) => {
+            console.text(&farr_job::explain_cohort(&file)?);
+        }
         Command::Describe { folder } => console.text(&farr_job::describe(&folder)?),
         Command::Concepts { records, search } => {
             console.text(&farr_job::concepts(&records, &search)?);
@@ -79,16 +82,15 @@ fn perform(command: Command, console: &Console) -> Result<u8, farr_job::Error> {
             console.text(&outcome);
         }
         Command::Completions { shell } => {
-            clap_complete::generate(
-                shell,
-                &mut Arguments::command(),
-                "farr",
-                &mut std::io::stdout(),
-            );
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "farr", &mut script);
+            console.text(&String::from_utf8_lossy(&script));
         }
         Command::Man => {
-            // A closed pipe is the reader's choice.
-            let _ = clap_mangen::Man::new(Arguments::command()).render(&mut std::io::stdout());
+            let mut page = Vec::new();
+            // Writing to memory cannot fail.
+            let _ = clap_mangen::Man::new(Arguments::command()).render(&mut page);
+            console.text(&String::from_utf8_lossy(&page));
         }
     }
     Ok(0)

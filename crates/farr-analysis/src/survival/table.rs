@@ -17,7 +17,7 @@ struct Curve<'a> {
     id: i64,
     target: &'a Target,
     /// `None` where nobody is followed.
-    curve: Option<SurvivalCurve>,
+    estimate: Option<SurvivalCurve>,
 }
 
 pub(super) fn tables(
@@ -28,7 +28,7 @@ pub(super) fn tables(
         .targets
         .iter()
         .filter_map(|id| merged.targets.get(id).map(|target| (*id, target)))
-        .map(|(id, target)| Ok(Curve { id, target, curve: curve_of(settings, target)? }))
+        .map(|(id, target)| Ok(Curve { id, target, estimate: curve_of(settings, target)? }))
         .collect::<Result<Vec<Curve<'_>>, Error>>()?;
     let mut tables = vec![curve_table(settings, &curves)?, summary_table(settings, &curves)?];
     if settings.targets.len() > 1 {
@@ -78,8 +78,8 @@ fn curve_table(settings: &SurvivalSettings, curves: &[Curve<'_>]) -> Result<Aggr
     let (mut ids, mut days) = (Vec::new(), Vec::new());
     let (mut at_risk, mut events, mut censored) = (Vec::new(), Vec::new(), Vec::new());
     let mut estimates = Vec::new();
-    for Curve { id, target, curve } in curves {
-        let Some(curve) = curve else { continue };
+    for Curve { id, target, estimate } in curves {
+        let Some(curve) = estimate else { continue };
         let last = target.leaving.keys().next_back().copied().unwrap_or_default();
         let chosen = settings.times_days.iter().copied().filter(|day| (0..=last).contains(day));
         let grid: BTreeSet<i32> = target.leaving.keys().copied().chain(chosen).collect();
@@ -126,8 +126,9 @@ fn summary_table(
         curves.iter().map(total).collect::<Vec<i64>>()
     };
     let medians = |of: fn(&farr_stats::survival::SurvivalQuantile) -> f64| {
-        let median =
-            |curve: &Curve<'_>| curve.curve.as_ref().map_or(f64::NAN, |curve| of(&curve.median()));
+        let median = |curve: &Curve<'_>| {
+            curve.estimate.as_ref().map_or(f64::NAN, |curve| of(&curve.median()))
+        };
         defined(curves.iter().map(median).collect::<Vec<f64>>())
     };
     let days = curves.iter().map(|curve| {

@@ -48,7 +48,7 @@ pub(super) struct Integers<'a>(&'a Int64Array);
 
 impl Integers<'_> {
     #[inline]
-    pub(super) fn get(&self, row: usize) -> Option<i64> {
+    pub(super) fn get(self, row: usize) -> Option<i64> {
         self.0.is_valid(row).then(|| self.0.value(row))
     }
 }
@@ -525,7 +525,7 @@ impl<'a> BoundEnd<'a> {
             End::Column(column) => Self::Column(columns.days(column)?),
             End::ColumnOrNextDay(column) => Self::ColumnOrNextDay(columns.days(column)?),
             End::ColumnOrFarFuture(column) => Self::ColumnOrFarFuture(columns.days(column)?),
-            End::DrugEnd => Self::Drug(
+            End::OfDrug => Self::Drug(
                 columns.days("drug_exposure_end_date")?,
                 columns.integers("days_supply")?,
             ),

@@ -202,8 +202,8 @@ impl<'a> Prepared<'a> {
     /// Whether the person has a row of their own in the person table: one
     /// that only stands for rows elsewhere has neither birth nor gender.
     fn has_person_row(&self, person: usize) -> bool {
-        let Some(rows) = self.shard.table(Table::Person) else { return false };
         use arrow::array::Array as _;
+        let Some(rows) = self.shard.table(Table::Person) else { return false };
         let mut read = ["year_of_birth", "gender_concept_id"]
             .into_iter()
             .filter_map(|column| rows.integers(column))

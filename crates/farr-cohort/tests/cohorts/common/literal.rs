@@ -2,7 +2,7 @@
 //! whole tables, by nested loops. It shares nothing with the fast one but the
 //! expression tree.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use farr_cohort::Domain;
 use farr_cohort::model::{
@@ -14,7 +14,7 @@ use farr_records::{Table, Vocabulary};
 
 use super::{Rows, World, day};
 
-type Row = std::collections::BTreeMap<String, String>;
+type Row = BTreeMap<String, String>;
 
 /// An event as a criterion's query gives it.
 #[derive(Debug, Clone)]
@@ -57,11 +57,11 @@ pub(crate) struct Literal<'a> {
 }
 
 fn integer(row: &Row, column: &str) -> Option<i64> {
-    row.get(column).map(|cell| cell.parse().unwrap())
+    row.get(column).map(|cell| cell.parse().expect("a number"))
 }
 
 fn number(row: &Row, column: &str) -> Option<f64> {
-    row.get(column).map(|cell| cell.parse().unwrap())
+    row.get(column).map(|cell| cell.parse().expect("a number"))
 }
 
 fn date(row: &Row, column: &str) -> Option<i32> {
@@ -496,7 +496,7 @@ impl Literal<'_> {
                 rules.iter().enumerate().filter(|(_, met)| met.contains(&(row.person, row.id)));
             met.map(|(place, _)| 1u64 << place).sum::<u64>()
         };
-        let mut masks: std::collections::BTreeMap<(i32, u64), u64> = Default::default();
+        let mut masks: BTreeMap<(i32, u64), u64> = BTreeMap::new();
         if !rules.is_empty() {
             for row in &qualified {
                 *masks.entry((0, mask(row))).or_default() += 1;
@@ -508,7 +508,7 @@ impl Literal<'_> {
                     let earliest = (0..64).find(|bit| mask & (1 << bit) != 0).unwrap_or(0);
                     (-i64::from(mask.count_ones()), earliest, row.start, row.id)
                 });
-                *masks.entry((1, mask(best.unwrap()))).or_default() += 1;
+                *masks.entry((1, mask(best.expect("an event")))).or_default() += 1;
             }
         }
         let all = (1u64 << rules.len()) - 1;
@@ -565,7 +565,7 @@ impl Literal<'_> {
                         if is_such {
                             let end = match days_supply_override {
                                 Some(days) => event.start + days,
-                                None => event.end.unwrap(),
+                                None => event.end.expect("a drug always ends"),
                             };
                             exposures.push((row.person, event.start, end + gap_days + offset_days));
                         }
