@@ -68,9 +68,8 @@ pub(crate) struct Bills<'a> {
     claims: Vec<Claim>,
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "what a nullable column takes")]
-fn dollars(cents: i64) -> Option<f64> {
-    Some(cents as f64 / 100.0)
+fn dollars(cents: i64) -> f64 {
+    cents as f64 / 100.0
 }
 
 impl<'a> Bills<'a> {
@@ -126,9 +125,9 @@ impl<'a> Bills<'a> {
             let event = self.person * IDS_EACH + place as i64;
             let mut cost = self.cost(event, "Visit", encounter.start, EHR);
             let covered = covered_cents(patient, span_at(patient, encounter.start), totals[place]);
-            cost.total_charge = dollars(totals[place]);
-            cost.total_cost = dollars(base(place));
-            cost.paid_by_payer = dollars(covered);
+            cost.total_charge = Some(dollars(totals[place]));
+            cost.total_cost = Some(dollars(base(place)));
+            cost.paid_by_payer = Some(dollars(covered));
             self.costs.push(cost);
             let line = Line { code: encounter.code.code, cents: base(place) };
             self.claims.push(Claim { time: encounter.start, encounter: place, lines: vec![line] });
@@ -147,12 +146,12 @@ impl<'a> Bills<'a> {
     ) {
         let base = code_cents(code);
         let mut cost = self.cost(id, "Drug", time, EHR);
-        cost.total_cost = dollars(base);
+        cost.total_cost = Some(dollars(base));
         if let Some(dispenses) = dispenses {
             let total = base * dispenses;
             let covered = covered_cents(self.patient, span_at(self.patient, time), total);
-            cost.total_charge = dollars(total);
-            cost.paid_by_payer = dollars(covered);
+            cost.total_charge = Some(dollars(total));
+            cost.paid_by_payer = Some(dollars(covered));
             let line = Line { code: code.code, cents: total };
             self.claims.push(Claim { time, encounter, lines: vec![line] });
         } else {
@@ -166,7 +165,7 @@ impl<'a> Bills<'a> {
         let base = code_cents(code);
         let time = self.patient.encounters[encounter].start;
         let mut cost = self.cost(id, "Procedure", time, EHR);
-        cost.total_cost = dollars(base);
+        cost.total_cost = Some(dollars(base));
         self.costs.push(cost);
         self.claims[encounter].lines.push(Line { code: code.code, cents: base });
     }
@@ -199,7 +198,7 @@ impl<'a> Bills<'a> {
     fn transactions(&mut self, id: i64, claim: &Claim) {
         for line in &claim.lines {
             let mut charge = self.cost(id, "Visit Detail", claim.time, CLAIM);
-            charge.total_charge = dollars(line.cents);
+            charge.total_charge = Some(dollars(line.cents));
             charge.revenue_code_source_value = Some("CHARGE");
             charge.drg_source_value = Some(line.code);
             self.costs.push(charge);
@@ -210,18 +209,18 @@ impl<'a> Bills<'a> {
         let code = claim.lines.first().map(|line| line.code);
         if covered > 0 {
             let mut payment = self.cost(id, "Visit Detail", claim.time, CLAIM);
-            payment.total_paid = dollars(covered);
-            payment.paid_by_payer = dollars(covered);
+            payment.total_paid = Some(dollars(covered));
+            payment.paid_by_payer = Some(dollars(covered));
             payment.revenue_code_source_value = Some("PAYMENT:ECHECK");
             payment.drg_source_value = code;
             self.costs.push(payment);
         }
         if total > covered {
             let mut payment = self.cost(id, "Visit Detail", claim.time, CLAIM);
-            payment.total_paid = dollars(total - covered);
-            payment.paid_by_patient = dollars(total - covered);
+            payment.total_paid = Some(dollars(total - covered));
+            payment.paid_by_patient = Some(dollars(total - covered));
             let copay = covered > 0;
-            payment.paid_patient_copay = dollars(total - covered).filter(|_| copay);
+            payment.paid_patient_copay = copay.then(|| dollars(total - covered));
             let kind = if copay { "PAYMENT:COPAY" } else { "PAYMENT:CASH" };
             payment.revenue_code_source_value = Some(kind);
             payment.drg_source_value = code;

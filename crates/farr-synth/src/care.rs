@@ -56,7 +56,7 @@ fn first_visit(chart: &mut Chart) {
 /// A disease that a person already has at entry.
 fn known(chart: &mut Chart, profile: &'static Profile, visit: Visit) {
     match profile.disease {
-        Disease::KidneyDisease => kidney::known(chart, visit),
+        Disease::ChronicKidney => kidney::known(chart, visit),
         Disease::Stroke => chart.condition(visit, &STROKE, None),
         Disease::Diabetes => diabetes::equip(chart, visit),
         _ => {}
@@ -71,9 +71,9 @@ fn known(chart: &mut Chart, profile: &'static Profile, visit: Visit) {
 fn begin(chart: &mut Chart, profile: &'static Profile, day: Day) {
     match profile.disease {
         Disease::Smoking => return,
-        Disease::KidneyDisease => return kidney::begin(chart, day),
+        Disease::ChronicKidney => return kidney::begin(chart, day),
         Disease::Stroke => return cardiac::stroke(chart, day),
-        Disease::IschemicHeartDisease if cardiac::begins_with_attack(chart) => {
+        Disease::IschemicHeart if cardiac::begins_with_attack(chart) => {
             let visit = cardiac::attack(chart, day);
             return diagnose(chart, profile, visit);
         }

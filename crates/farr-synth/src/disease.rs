@@ -5,7 +5,6 @@ use crate::codes::*;
 
 /// A lasting disease; those that raise others come first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[expect(clippy::enum_variant_names, reason = "diseases are called so")]
 pub(crate) enum Disease {
     Smoking,
     Obesity,
@@ -15,10 +14,10 @@ pub(crate) enum Disease {
     Hyperlipidemia,
     Prediabetes,
     Diabetes,
-    IschemicHeartDisease,
+    IschemicHeart,
     AtrialFibrillation,
     PeripheralVascular,
-    KidneyDisease,
+    ChronicKidney,
     Nephropathy,
     Retinopathy,
     Neuropathy,
@@ -291,7 +290,7 @@ pub(crate) static PROFILES: [Profile; DISEASES] = [
         panels: &[HOSPITAL_PANEL, GAS_PANEL],
     }),
     profile(
-        D::IschemicHeartDisease,
+        D::IschemicHeart,
         Some(&ISCHEMIC_HEART_DISEASE),
         [0.0, 0.0, 0.06, 0.36, 1.44, 3.6, 6.0, 9.0, 10.8],
         0.65,
@@ -325,7 +324,7 @@ pub(crate) static PROFILES: [Profile; DISEASES] = [
     )
     .raised_by(&[
         (D::Hypertension, 1.5),
-        (D::IschemicHeartDisease, 1.5),
+        (D::IschemicHeart, 1.5),
         (D::Obesity, 1.3),
         (D::Diabetes, 1.2),
     ])
@@ -356,7 +355,7 @@ pub(crate) static PROFILES: [Profile; DISEASES] = [
     .raised_by(&[(D::Smoking, 3.0), (D::Diabetes, 2.2), (D::Hypertension, 1.4)])
     .death(1.3)
     .care(0.4, &[drug(&[&CLOPIDOGREL, &ASPIRIN_81], 0.6, 0)], &[]),
-    profile(D::KidneyDisease, None, [0.025, 0.05, 0.15, 0.4, 1.0, 2.25, 4.5, 8.0, 11.0], 1.0, 1.0)
+    profile(D::ChronicKidney, None, [0.025, 0.05, 0.15, 0.4, 1.0, 2.25, 4.5, 8.0, 11.0], 1.0, 1.0)
         .raised_by(&[(D::Diabetes, 2.6), (D::Hypertension, 1.8)])
         .death(1.4)
         .care(0.6, &[], &[METABOLIC_PANEL, &[&FILTRATION_RATE, &ALBUMIN_CREATININE]]),
@@ -380,9 +379,9 @@ pub(crate) static PROFILES: [Profile; DISEASES] = [
     .raised_by(&[
         (D::Diabetes, 2.0),
         (D::Hypertension, 1.6),
-        (D::IschemicHeartDisease, 2.8),
+        (D::IschemicHeart, 2.8),
         (D::AtrialFibrillation, 1.9),
-        (D::KidneyDisease, 1.5),
+        (D::ChronicKidney, 1.5),
         (D::Obesity, 1.3),
     ])
     .death(3.0)
@@ -681,7 +680,7 @@ pub(crate) static PROFILES: [Profile; DISEASES] = [
     )
     .care(0.8, &[drug(&[&MILNACIPRAN, &PREGABALIN], 0.6, 0)], &[&[&PAIN]]),
     profile(D::Gout, Some(&GOUT), [0.0, 0.0, 0.28, 0.84, 1.4, 2.1, 2.8, 3.15, 3.15], 0.5, 1.5)
-        .raised_by(&[(D::Obesity, 1.6), (D::KidneyDisease, 1.7), (D::Hypertension, 1.3)])
+        .raised_by(&[(D::Obesity, 1.6), (D::ChronicKidney, 1.7), (D::Hypertension, 1.3)])
         .care(0.4, &[drug(&[&ALLOPURINOL], 0.7, 0), drug(&[&COLCHICINE], 0.3, 0)], &[]),
     profile(
         D::BackPain,
@@ -851,7 +850,7 @@ pub(crate) static PROFILES: [Profile; DISEASES] = [
     )
     .care(0.15, &[], &[]),
     profile(D::Anemia, Some(&ANEMIA), [0.9, 0.9, 1.5, 1.5, 1.2, 1.2, 2.1, 3.6, 5.4], 1.4, 0.6)
-        .raised_by(&[(D::KidneyDisease, 3.0), (D::ColonCancer, 2.0), (D::Crohn, 2.0)])
+        .raised_by(&[(D::ChronicKidney, 3.0), (D::ColonCancer, 2.0), (D::Crohn, 2.0)])
         .care(
             0.4,
             &[drug(&[&FERROUS_SULFATE, &FERROUS_SULFATE, &CYANOCOBALAMIN], 0.7, 0)],

@@ -200,8 +200,8 @@ fn birth_and_entry(dice: &mut Dice) -> (Day, Day) {
         let birth = FIRST_DAY.plus(dice.between(0, span));
         return (birth, birth);
     }
-    let last = if dice.chance(0.5) { 364 } else { span };
-    let entry = FIRST_DAY.plus(dice.between(0, last));
+    let entry =
+        FIRST_DAY.plus(if dice.chance(0.5) { dice.between(0, 364) } else { dice.between(0, span) });
     let decade = dice.weighted(AGES.iter().copied());
     let years = 10.0 * (decade as f64 + dice.unit());
     (entry.plus(-1 - (years * 365.25) as i32), entry)

@@ -89,10 +89,8 @@ pub(crate) fn batch(table: Table, columns: &[(&str, ArrayRef)]) -> Result<Record
 /// A row of a table with some of its columns, and the rows gathered.
 macro_rules! rows {
     ($rows:ident of $row:ident in $table:ident { $($field:ident: $kind:ty,)* }) => {
-        #[allow(clippy::struct_field_names, reason = "columns are called so in some tables")]
         pub(crate) struct $row { $(pub(crate) $field: $kind),* }
         #[derive(Default)]
-        #[allow(clippy::struct_field_names, reason = "columns are called so in some tables")]
         pub(crate) struct $rows { $($field: Vec<$kind>),* }
         impl $rows {
             pub(crate) fn push(&mut self, row: $row) {

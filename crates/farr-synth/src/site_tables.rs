@@ -10,7 +10,7 @@ use crate::chart::uuid;
 use crate::codes::catalog;
 use crate::concepts::Concepts;
 use crate::random::Dice;
-use crate::rows::rows;
+use crate::rows::{Cell, batch, rows};
 use crate::site::{
     ORGANIZATIONS, PAYERS, PROVIDERS_EACH, STATE, TOWNS, organization_count, provider_count,
 };
@@ -56,11 +56,6 @@ rows! { SourceRows of SourceRow in CdmSource {
     cdm_holder: &'static str,
     source_description: &'static str,
     cdm_version: &'static str,
-} }
-rows! { VocabularyRows of VocabularyRow in Vocabulary {
-    vocabulary_id: &'static str,
-    vocabulary_name: &'static str,
-    vocabulary_concept_id: i64,
 } }
 
 /// Streams of the dice from here up are the site's, below the persons'.
@@ -187,13 +182,12 @@ fn source() -> Result<RecordBatch, Error> {
 
 fn vocabularies() -> Result<RecordBatch, Error> {
     let ids: BTreeSet<&'static str> = catalog().iter().map(|code| code.vocabulary).collect();
-    let mut rows = VocabularyRows::default();
-    for id in ids {
-        rows.push(VocabularyRow {
-            vocabulary_id: id,
-            vocabulary_name: id,
-            vocabulary_concept_id: 0,
-        });
-    }
-    rows.batch()
+    let ids: Vec<&'static str> = ids.into_iter().collect();
+    let none = vec![0_i64; ids.len()];
+    let columns = [
+        ("vocabulary_id", Cell::column(ids.clone())),
+        ("vocabulary_name", Cell::column(ids)),
+        ("vocabulary_concept_id", Cell::column(none)),
+    ];
+    batch(Table::Vocabulary, &columns)
 }

@@ -220,7 +220,7 @@ pub(crate) fn workup(chart: &mut Chart, disease: Disease, visit: Visit) {
         Disease::Alzheimer | Disease::Parkinson | Disease::MultipleSclerosis => &BRAIN_MRI,
         Disease::SleepApnea => &SLEEP_ASSESSMENT,
         Disease::AtrialFibrillation => &ELECTROCARDIOGRAM,
-        Disease::IschemicHeartDisease => &CARDIAC_STRESS_TEST,
+        Disease::IschemicHeart => &CARDIAC_STRESS_TEST,
         Disease::AorticStenosis | Disease::MitralRegurgitation | Disease::AorticRegurgitation => {
             &ECHOCARDIOGRAM
         }

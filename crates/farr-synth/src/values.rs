@@ -27,11 +27,11 @@ pub(crate) fn of(dice: &mut Dice, life: &Life, measure: &Measure, day: Day) -> f
         }
         "33914-3" => (filtration(life, day) * (1.0 + 0.07 * noise)).max(4.0),
         "38483-4" | "2160-0" => (82.0 / filtration(life, day) * (1.0 + 0.08 * noise)).max(0.4),
-        "6299-2" | "3094-0" if has(D::KidneyDisease) => {
+        "6299-2" | "3094-0" if has(D::ChronicKidney) => {
             14.0 + 700.0 / filtration(life, day).max(8.0) * (1.0 + 0.1 * noise)
         }
-        "14959-1" if has(D::Nephropathy) || has(D::KidneyDisease) => {
-            let course = years(D::Nephropathy).or(years(D::KidneyDisease)).unwrap_or(0.0);
+        "14959-1" if has(D::Nephropathy) || has(D::ChronicKidney) => {
+            let course = years(D::Nephropathy).or(years(D::ChronicKidney)).unwrap_or(0.0);
             40.0 + 35.0 * course + 15.0 * noise
         }
         "2093-3" if has(D::Hyperlipidemia) => 214.0 + 20.0 * noise,
@@ -78,24 +78,19 @@ fn age(life: &Life, day: Day) -> f64 {
     f64::from(day.days_since(life.birth)) / 365.25
 }
 
+/// Share of the adult height at some ages.
+const HEIGHT_SHARES: [(f64, f64); 7] =
+    [(0.0, 0.29), (1.0, 0.44), (2.0, 0.51), (5.0, 0.64), (10.0, 0.81), (14.0, 0.95), (18.0, 1.0)];
+
 /// Centimetres: a line between the heights of a few ages, then the adult's.
 fn height(life: &Life, day: Day) -> f64 {
-    const SHARES: [(f64, f64); 7] = [
-        (0.0, 0.29),
-        (1.0, 0.44),
-        (2.0, 0.51),
-        (5.0, 0.64),
-        (10.0, 0.81),
-        (14.0, 0.95),
-        (18.0, 1.0),
-    ];
     let adult = if life.sex == Sex::Male { 176.0 } else { 162.5 } + 7.0 * life.traits[1];
     let age = age(life, day);
-    let above = SHARES.iter().position(|(at, _)| age < *at);
+    let above = HEIGHT_SHARES.iter().position(|(at, _)| age < *at);
     match above {
         Some(0) | None => adult,
         Some(place) => {
-            let ((a, low), (b, high)) = (SHARES[place - 1], SHARES[place]);
+            let ((a, low), (b, high)) = (HEIGHT_SHARES[place - 1], HEIGHT_SHARES[place]);
             adult * (low + (high - low) * (age - a) / (b - a))
         }
     }
@@ -145,7 +140,7 @@ fn filtration(life: &Life, day: Day) -> f64 {
 
 /// Stage of kidney disease on a day, 0 (none) to 5.
 pub(crate) fn stage(life: &Life, day: Day) -> i32 {
-    let Some(years) = life.years_with(D::KidneyDisease, day) else { return 0 };
+    let Some(years) = life.years_with(D::ChronicKidney, day) else { return 0 };
     // A person's own pace: most stay at stage 2 or 3, few lose the kidney.
     let pace = 0.095 + 0.075 * (life.traits[1] * life.traits[3]).max(-0.6);
     (1.0 + f64::from(life.age(day) > 55) + years * pace).min(5.0) as i32
