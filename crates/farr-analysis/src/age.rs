@@ -56,6 +56,26 @@ impl<'a> Persons<'a> {
         };
         i32::try_from(completed).ok()
     }
+
+    /// The first day on which a person has an age; `None` without a year of
+    /// birth, or for a year that no calendar has. Agrees with
+    /// [`age`](Self::age).
+    pub(crate) fn birthday(&self, person: u32, age: i32, method: AgeMethod) -> Option<Day> {
+        let year = value(self.year, person)? + i64::from(age);
+        let year = i16::try_from(year).ok()?;
+        if method == AgeMethod::YearDifference {
+            return Day::from_ymd(year, 1, 1);
+        }
+        let of = |column: Option<&Int64Array>| {
+            let value = column.and_then(|column| value(column, person)).unwrap_or(1);
+            i8::try_from(value).unwrap_or(1)
+        };
+        let (month, day) = (of(self.month), of(self.day));
+        // 29 February is 1 March in other years; so is any day that a month lacks.
+        Day::from_ymd(year, month, day)
+            .or_else(|| Day::from_ymd(year, month.checked_add(1)?, 1))
+            .or_else(|| Day::from_ymd(year.checked_add(1)?, 1, 1))
+    }
 }
 
 fn value(column: &Int64Array, person: u32) -> Option<i64> {

@@ -12,19 +12,27 @@
 mod age;
 mod attrition;
 mod characteristics;
+mod cumulative_incidence;
 mod error;
+mod follow_up;
 mod incidence;
 mod overlap;
+mod prevalence;
 mod run;
 mod settings;
+mod strata;
 mod survival;
+#[cfg(test)]
+mod testing;
 mod view;
 
 pub use error::Error;
 pub use run::{Analysis, AnyAnalysis, AnyPartial, Needs, analysis_of};
 pub use settings::{
-    AgeBreaks, AgeMethod, Anchor, AnchorSettings, AttritionSettings, CharacteristicsDomain,
-    CharacteristicsSettings, IncidenceSettings, OutcomeSettings, OverlapSettings, Settings,
-    Stratum, StudyWindowSettings, SubgroupSettings, SurvivalSettings, TimeAtRiskSettings,
+    AgeBreaks, AgeMethod, Anchor, AnchorSettings, AttritionSettings, CalendarInterval,
+    CharacteristicsDomain, CharacteristicsSettings, CumulativeIncidenceSettings, IncidenceSettings,
+    OutcomeSettings, OverlapSettings, PrevalenceMeasure, PrevalenceSettings, Settings,
+    StandardWeightSettings, Stratum, StudyWindowSettings, SubgroupSettings, SurvivalSettings,
+    TimeAtRiskSettings, TimePoint,
 };
 pub use view::{CohortRow, CohortRows, Inclusion, MaskCount, ShardView};

@@ -8,10 +8,15 @@ use farr_records::Table;
 
 use crate::attrition::Attrition;
 use crate::characteristics::Characteristics;
+use crate::cumulative_incidence::CumulativeIncidence;
 use crate::incidence::Incidence;
 use crate::overlap::Overlap;
+use crate::prevalence::Prevalence;
 use crate::survival::Survival;
-use crate::{Error, Settings, ShardView, attrition, characteristics, incidence, overlap, survival};
+use crate::{
+    Error, Settings, ShardView, attrition, characteristics, cumulative_incidence, incidence,
+    overlap, prevalence, survival,
+};
 
 /// Which columns of which tables an analysis reads.
 pub type Needs = BTreeMap<Table, Vec<&'static str>>;
@@ -101,8 +106,10 @@ macro_rules! any_analysis {
 any_analysis! {
     Attrition => attrition,
     Characteristics => characteristics,
+    CumulativeIncidence => cumulative_incidence,
     Incidence => incidence,
     Overlap => overlap,
+    Prevalence => prevalence,
     Survival => survival,
 }
 
@@ -132,6 +139,10 @@ pub fn analysis_of(settings: &Settings, cohorts: &[i64]) -> Result<AnyAnalysis, 
         }
         Settings::Incidence(s) => AnyAnalysis::Incidence(Incidence::new(s)?),
         Settings::Overlap(s) => AnyAnalysis::Overlap(Overlap::new(&s.name, or_all(&s.cohorts))),
+        Settings::Prevalence(s) => AnyAnalysis::Prevalence(Prevalence::new(s)?),
         Settings::Survival(s) => AnyAnalysis::Survival(Survival::new(s)?),
+        Settings::CumulativeIncidence(s) => {
+            AnyAnalysis::CumulativeIncidence(CumulativeIncidence::new(s)?)
+        }
     })
 }

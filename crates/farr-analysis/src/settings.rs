@@ -15,6 +15,11 @@ pub enum Settings {
     Incidence(IncidenceSettings),
     /// Kaplan-Meier curves from cohort entry to an outcome.
     Survival(SurvivalSettings),
+    /// Cumulative incidence of an outcome where death or other cohorts compete.
+    CumulativeIncidence(CumulativeIncidenceSettings),
+    /// Point and period prevalence by calendar interval, as DARWIN EU's
+    /// IncidencePrevalence defines them.
+    Prevalence(PrevalenceSettings),
     /// How many persons cohorts share.
     Overlap(OverlapSettings),
 }
@@ -27,6 +32,8 @@ impl Settings {
             Self::Characteristics(settings) => &settings.name,
             Self::Incidence(settings) => &settings.name,
             Self::Survival(settings) => &settings.name,
+            Self::CumulativeIncidence(settings) => &settings.name,
+            Self::Prevalence(settings) => &settings.name,
             Self::Overlap(settings) => &settings.name,
         }
     }
@@ -36,7 +43,9 @@ impl Settings {
         let further: &[&str] = match self {
             Self::Attrition(_) | Self::Incidence(_) | Self::Overlap(_) => &[],
             Self::Characteristics(_) => &["age", "smd"],
-            Self::Survival(_) => &["summary", "log_rank"],
+            Self::CumulativeIncidence(_) => &["summary", "gray", "strata_gray"],
+            Self::Prevalence(_) => &["standardised", "persons"],
+            Self::Survival(_) => &["summary", "log_rank", "strata_log_rank"],
         };
         let further = further.iter().map(|part| format!("{}_{part}", self.name()));
         [self.name().to_owned()].into_iter().chain(further).collect()
@@ -54,6 +63,13 @@ impl Settings {
             }
             Self::Survival(settings) => {
                 settings.targets.iter().copied().chain([settings.outcome]).collect()
+            }
+            Self::CumulativeIncidence(settings) => {
+                let outcomes = [settings.outcome].into_iter().chain(settings.competing.clone());
+                settings.targets.iter().copied().chain(outcomes).collect()
+            }
+            Self::Prevalence(settings) => {
+                settings.targets.iter().chain(&settings.outcomes).copied().collect()
             }
             Self::Overlap(settings) => settings.cohorts.clone(),
         }
@@ -219,17 +235,17 @@ impl OutcomeSettings {
     }
 }
 
-/// What `incidence` is divided by, besides the total.
+/// What an analysis is divided by, besides the total.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Stratum {
-    /// Age at the start of the time at risk, in groups.
+    /// Age at the start of the time at risk (the index date), in groups.
     Age,
     /// `gender_concept_id`.
     Sex,
-    /// Calendar year of the start of the time at risk.
+    /// Calendar year of the start of the time at risk (the index date).
     Year,
 }
 
@@ -331,7 +347,7 @@ fn whole_row() -> Vec<TimeAtRiskSettings> {
     }]
 }
 
-fn confidence_level() -> f64 {
+pub(crate) fn confidence_level() -> f64 {
     0.95
 }
 
@@ -369,9 +385,75 @@ pub struct SurvivalSettings {
     /// Days at which estimates and the number at risk are given besides.
     #[serde(default = "survival_times")]
     pub times_days: Vec<i32>,
+    /// Divisions at the index date: each gives one curve a stratum, beside the
+    /// total, and a log-rank test between the strata of a target.
+    #[serde(default)]
+    pub strata: Vec<Stratum>,
+    /// Bounds of age groups: `[18, 65]` makes under 18, 18 to 64, 65 and over.
+    #[serde(default = "age_breaks")]
+    pub age_breaks: Vec<i32>,
+    /// How age is counted.
+    #[serde(default)]
+    pub age: AgeMethod,
     /// The confidence level of intervals.
     #[serde(default = "confidence_level")]
     pub confidence_level: f64,
+}
+
+/// Settings of `cumulative_incidence`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches")]
+pub struct CumulativeIncidenceSettings {
+    /// The report's name.
+    #[serde(default = "cumulative_incidence_name")]
+    pub name: String,
+    /// Target cohorts by id; each has curves, and Gray's test compares them
+    /// when there are two or more.
+    pub targets: Vec<i64>,
+    /// The outcome cohort: the event is its first start in the time at risk.
+    pub outcome: i64,
+    /// Whether death, from the death table, competes with the outcome.
+    #[serde(default = "yes")]
+    pub death_competes: bool,
+    /// Cohorts whose first start after the index date competes too.
+    #[serde(default)]
+    pub competing: Vec<i64>,
+    /// Only a person's first entry into a target counts.
+    #[serde(default = "yes")]
+    pub first_entry_only: bool,
+    /// Persons with the outcome before the index date are removed.
+    #[serde(default = "yes")]
+    pub remove_prior_outcome: bool,
+    /// How far back a prior outcome counts; left out: any time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prior_outcome_days: Option<i32>,
+    /// Time ends with the cohort row.
+    #[serde(default)]
+    pub censor_at_cohort_end: bool,
+    /// Time ends so many days after the index date; left out: it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follow_up_days_max: Option<i32>,
+    /// Days at which estimates and the number at risk are given besides.
+    #[serde(default = "survival_times")]
+    pub times_days: Vec<i32>,
+    /// Divisions at the index date: each gives one curve a stratum, beside the
+    /// total, and Gray's test between the strata of a target.
+    #[serde(default)]
+    pub strata: Vec<Stratum>,
+    /// Bounds of age groups: `[18, 65]` makes under 18, 18 to 64, 65 and over.
+    #[serde(default = "age_breaks")]
+    pub age_breaks: Vec<i32>,
+    /// How age is counted.
+    #[serde(default)]
+    pub age: AgeMethod,
+    /// The confidence level of intervals.
+    #[serde(default = "confidence_level")]
+    pub confidence_level: f64,
+}
+
+fn cumulative_incidence_name() -> String {
+    "cumulative_incidence".to_owned()
 }
 
 fn survival_name() -> String {
@@ -382,8 +464,128 @@ fn survival_times() -> Vec<i32> {
     vec![0, 30, 90, 180, 365, 730, 1095, 1825]
 }
 
-fn yes() -> bool {
+pub(crate) fn yes() -> bool {
     true
+}
+
+/// Settings of `prevalence`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PrevalenceSettings {
+    /// The report's name.
+    #[serde(default = "prevalence_name")]
+    pub name: String,
+    /// Outcome cohorts by id: a person has the outcome on the days of a row.
+    pub outcomes: Vec<i64>,
+    /// Target cohorts by id, whose rows bound the denominator; left out:
+    /// everybody under observation.
+    #[serde(default)]
+    pub targets: Vec<i64>,
+    /// Point or period prevalence.
+    #[serde(default)]
+    pub measure: PrevalenceMeasure,
+    /// Calendar intervals; each kind named is given.
+    #[serde(default = "prevalence_intervals")]
+    pub intervals: Vec<CalendarInterval>,
+    /// The day of an interval on which point prevalence is taken.
+    #[serde(default)]
+    pub time_point: TimePoint,
+    /// Period prevalence only of intervals that lie wholly between the
+    /// denominator's first and last day.
+    #[serde(default = "yes")]
+    pub complete_database_intervals: bool,
+    /// Period prevalence only among those in the denominator for the whole
+    /// interval; otherwise one day of it is enough.
+    #[serde(default)]
+    pub full_contribution: bool,
+    /// Days of observation before a person counts.
+    #[serde(default)]
+    pub prior_observation_days: u32,
+    /// First and last day of the study.
+    #[serde(default)]
+    pub study_window: StudyWindowSettings,
+    /// Divisions, `sex` and `age`; every combination of those named is given.
+    #[serde(default)]
+    pub strata: Vec<Stratum>,
+    /// Bounds of age groups: `[18, 65]` makes under 18, 18 to 64, 65 and over.
+    /// A person changes the group on a birthday.
+    #[serde(default = "age_breaks")]
+    pub age_breaks: Vec<i32>,
+    /// How age is counted.
+    #[serde(default = "exact")]
+    pub age: AgeMethod,
+    /// A population to whose ages prevalence is standardised; needs `age`
+    /// among the strata.
+    #[serde(default)]
+    pub standard_population: Vec<StandardWeightSettings>,
+    /// The confidence level of intervals.
+    #[serde(default = "confidence_level")]
+    pub confidence_level: f64,
+}
+
+/// Point or period prevalence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PrevalenceMeasure {
+    /// On one day of each interval.
+    Point,
+    /// At any time of each interval.
+    #[default]
+    Period,
+}
+
+/// Into what calendar time is divided.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum CalendarInterval {
+    /// ISO weeks, from Monday.
+    Weeks,
+    /// Calendar months.
+    Months,
+    /// Quarters of a year.
+    Quarters,
+    /// Calendar years.
+    Years,
+    /// From the denominator's first day to its last; period prevalence only.
+    Overall,
+}
+
+/// A day of a calendar interval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TimePoint {
+    /// Its first day.
+    #[default]
+    Start,
+    /// Thursday of a week, the 15th of a month, the 15th of a quarter's second
+    /// month, 1 July of a year.
+    Middle,
+    /// Its last day.
+    End,
+}
+
+/// An age group's weight in a standard population.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StandardWeightSettings {
+    /// The group, as the report names it: "<18", "18-34", ">=80".
+    pub age_group: String,
+    /// Its persons or share, in any unit.
+    pub weight: f64,
+}
+
+fn prevalence_name() -> String {
+    "prevalence".to_owned()
+}
+
+fn prevalence_intervals() -> Vec<CalendarInterval> {
+    vec![CalendarInterval::Years]
+}
+
+fn exact() -> AgeMethod {
+    AgeMethod::Exact
 }
 
 /// Settings of `overlap`.

@@ -97,7 +97,13 @@ fn incidence_lines(batch: &RecordBatch, settings: &IncidenceSettings) -> Vec<Str
     (0..batch.num_rows()).filter(is_total).filter_map(line).collect()
 }
 
+/// The rows of all strata together.
 fn survival_lines(batch: &RecordBatch) -> Vec<String> {
+    let is_total = |row: &usize| {
+        let strata = ["gender_id", "age_group", "start_year"];
+        let is_null = |key: &&str| batch.column_by_name(key).is_none_or(|c| c.is_null(*row));
+        strata.iter().all(|key| is_null(&key))
+    };
     let line = |row: usize| {
         let target = integer(batch, "target_cohort_definition_id", row)?;
         let count = |column| {
@@ -112,5 +118,5 @@ fn survival_lines(batch: &RecordBatch) -> Vec<String> {
             count("n_event")
         ))
     };
-    (0..batch.num_rows()).filter_map(line).collect()
+    (0..batch.num_rows()).filter(is_total).filter_map(line).collect()
 }

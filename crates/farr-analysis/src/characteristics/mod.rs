@@ -56,7 +56,7 @@ pub struct Partial {
 }
 
 impl CharacteristicsDomain {
-    fn table(self) -> Table {
+    pub(crate) fn table(self) -> Table {
         match self {
             Self::Condition => Table::ConditionOccurrence,
             Self::Drug => Table::DrugExposure,
@@ -68,7 +68,7 @@ impl CharacteristicsDomain {
         }
     }
 
-    fn concept_column(self) -> &'static str {
+    pub(crate) fn concept_column(self) -> &'static str {
         match self {
             Self::Condition => "condition_concept_id",
             Self::Drug => "drug_concept_id",

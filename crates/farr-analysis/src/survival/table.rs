@@ -1,56 +1,63 @@
-//! The reports of `survival`: curves, a summary a target, and the log-rank test.
+//! The reports of `survival`: curves, a summary a target and stratum, and
+//! log-rank tests between targets and between strata.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array};
-use farr_disclosure::AggregateTable;
+use farr_disclosure::{AggregateTable, TableBuilder};
 use farr_stats::survival::{
-    Confidence, ConfidenceType, FollowUp, KaplanMeierOptions, LogRank, SurvivalCurve, kaplan_meier,
-    log_rank,
+    Confidence, ConfidenceType, FollowUp, KaplanMeierOptions, LogRank, SurvivalCurve,
+    SurvivalQuantile, kaplan_meier, log_rank,
 };
 
-use super::{Partial, Target};
-use crate::{Error, SurvivalSettings};
+use super::Survival;
+use crate::Error;
+use crate::follow_up::{Tallies, Tally};
+use crate::strata::{Level, Strata, name_of, quantity_templates};
 
+/// One curve: a target, or one of its strata.
 struct Curve<'a> {
     id: i64,
-    target: &'a Target,
+    level: Level,
+    tally: &'a Tally,
     /// `None` where nobody is followed.
     estimate: Option<SurvivalCurve>,
 }
 
-pub(super) fn tables(
-    settings: &SurvivalSettings,
-    merged: &Partial,
-) -> Result<Vec<AggregateTable>, Error> {
-    let curves = settings
-        .targets
-        .iter()
-        .filter_map(|id| merged.targets.get(id).map(|target| (*id, target)))
-        .map(|(id, target)| Ok(Curve { id, target, estimate: curve_of(settings, target)? }))
-        .collect::<Result<Vec<Curve<'_>>, Error>>()?;
-    let mut tables = vec![curve_table(settings, &curves)?, summary_table(settings, &curves)?];
-    if settings.targets.len() > 1 {
-        tables.push(log_rank_table(settings, &curves)?);
+pub(super) fn tables(analysis: &Survival, tallies: &Tallies) -> Result<Vec<AggregateTable>, Error> {
+    let mut curves = Vec::new();
+    for &id in &analysis.settings.targets {
+        for (level, tally) in tallies.of(id) {
+            curves.push(Curve { id, level, tally, estimate: curve_of(analysis, tally)? });
+        }
+    }
+    let failed = |source| Error::Table { analysis: analysis.settings.name.clone(), source };
+    let mut tables = vec![
+        curve_table(analysis, tallies, &curves).map_err(failed)?,
+        summary_table(analysis, &curves).map_err(failed)?,
+    ];
+    if analysis.settings.targets.len() > 1 {
+        let whole: Vec<&Curve<'_>> = curves.iter().filter(|c| c.level == Level::All).collect();
+        let test = test_of(analysis, &whole)?;
+        tables.push(log_rank_table(analysis, &whole, test.as_ref()).map_err(failed)?);
+    }
+    if !analysis.strata.divisions().is_empty() {
+        tables.push(strata_table(analysis, &curves)?);
     }
     Ok(tables)
 }
 
-fn kernel(settings: &SurvivalSettings, error: &farr_stats::Error) -> Error {
-    Error::Kernel { analysis: settings.name.clone(), reason: error.to_string() }
-}
-
-fn failed(settings: &SurvivalSettings) -> impl Fn(farr_disclosure::Error) -> Error + '_ {
-    |source| Error::Table { analysis: settings.name.clone(), source }
+fn kernel(analysis: &Survival, error: &farr_stats::Error) -> Error {
+    Error::Kernel { analysis: analysis.settings.name.clone(), reason: error.to_string() }
 }
 
 /// Rows (time, event) with their number as weight: Greenwood's variance with
 /// such weights is that of the rows written out.
-fn curve_of(settings: &SurvivalSettings, target: &Target) -> Result<Option<SurvivalCurve>, Error> {
+fn curve_of(analysis: &Survival, tally: &Tally) -> Result<Option<SurvivalCurve>, Error> {
     let (mut time, mut event, mut weight) = (Vec::new(), Vec::new(), Vec::new());
-    for (day, (events, censored)) in &target.leaving {
-        for (is_event, n) in [(true, *events), (false, *censored)] {
+    for (day, leaving) in &tally.leaving {
+        for (is_event, n) in [(true, leaving.outcome), (false, leaving.censored)] {
             if n > 0 {
                 time.push(f64::from(*day));
                 event.push(is_event);
@@ -61,151 +68,274 @@ fn curve_of(settings: &SurvivalSettings, target: &Target) -> Result<Option<Survi
     if time.is_empty() {
         return Ok(None);
     }
-    let confidence = Confidence { kind: ConfidenceType::LogLog, level: settings.confidence_level };
+    let level = analysis.settings.confidence_level;
+    let confidence = Confidence { kind: ConfidenceType::LogLog, level };
     let options = KaplanMeierOptions { confidence, ..KaplanMeierOptions::default() };
     let rows = FollowUp::new(&time, &event).with_weight(&weight);
-    kaplan_meier(&rows, &options).map(Some).map_err(|e| kernel(settings, &e))
+    kaplan_meier(&rows, &options).map(Some).map_err(|e| kernel(analysis, &e))
 }
 
 /// Finite numbers; null where one is not defined.
-fn defined(values: impl IntoIterator<Item = f64>) -> ArrayRef {
+pub(crate) fn defined(values: impl IntoIterator<Item = f64>) -> ArrayRef {
     let values = values.into_iter().map(|x| x.is_finite().then_some(x));
     Arc::new(values.collect::<Float64Array>())
 }
 
-/// One row a day on which somebody leaves, and one a chosen time.
-fn curve_table(settings: &SurvivalSettings, curves: &[Curve<'_>]) -> Result<AggregateTable, Error> {
-    let (mut ids, mut days) = (Vec::new(), Vec::new());
+/// The quantity of a count of a target or stratum, by which tables agree.
+#[expect(clippy::unnecessary_wraps, reason = "what `quantities` takes")]
+pub(crate) fn quantity(
+    (analysis, strata): (&str, &Strata),
+    (id, level): (i64, Level),
+    what: &str,
+) -> Option<String> {
+    Some(format!("{analysis}/{id}/{}/{what}", strata.quantity(level)))
+}
+
+/// Declares that the sums over time are the quantities of the summary.
+pub(crate) fn sums_over_time(
+    mut table: TableBuilder,
+    analysis: &str,
+    counts: &[(&str, &str)],
+) -> TableBuilder {
+    for template in quantity_templates() {
+        for (column, what) in counts {
+            let name = format!("{analysis}/{{target_cohort_definition_id}}/{template}/{what}");
+            table = table.column_sum(column, "time_days", &name);
+        }
+    }
+    table
+}
+
+/// One row a day on which somebody of the target leaves, and one a chosen
+/// time; strata have the rows of their target, so that totals hold at each.
+fn curve_table(
+    analysis: &Survival,
+    tallies: &Tallies,
+    curves: &[Curve<'_>],
+) -> Result<AggregateTable, farr_disclosure::Error> {
+    let settings = &analysis.settings;
+    let (mut ids, mut levels, mut days) = (Vec::new(), Vec::new(), Vec::new());
     let (mut at_risk, mut events, mut censored) = (Vec::new(), Vec::new(), Vec::new());
     let mut estimates = Vec::new();
-    for Curve { id, target, estimate } in curves {
-        let Some(curve) = estimate else { continue };
-        let last = target.leaving.keys().next_back().copied().unwrap_or_default();
-        let chosen = settings.times_days.iter().copied().filter(|day| (0..=last).contains(day));
-        let grid: BTreeSet<i32> = target.leaving.keys().copied().chain(chosen).collect();
+    for Curve { id, level, tally, estimate: curve } in curves {
+        let Some(curve) = curve else { continue };
+        let grid = tallies.grid(*id, &settings.times_days);
         let times: Vec<f64> = grid.iter().copied().map(f64::from).collect();
-        for (day, at) in grid.into_iter().zip(curve.at(&times)) {
-            let (n_event, n_censor) = target.leaving.get(&day).copied().unwrap_or_default();
+        let counts = tally.on(&grid);
+        for ((day, at), (n_risk, leaving)) in grid.iter().zip(curve.at(&times)).zip(counts) {
             ids.push(*id);
-            days.push(i64::from(day));
-            at_risk.push(at.n_risk.round() as i64);
-            events.push(n_event);
-            censored.push(n_censor);
+            levels.push(*level);
+            days.push(i64::from(*day));
+            at_risk.push(n_risk);
+            events.push(leaving.outcome);
+            censored.push(leaving.censored);
             estimates.push(at);
         }
     }
-    AggregateTable::build(&settings.name, "Kaplan-Meier estimates of being free of the outcome.")
-        .key("target_cohort_definition_id", "Target cohort.", ids)
+    let of =
+        |value: fn(&farr_stats::survival::SurvivalAt) -> f64| defined(estimates.iter().map(value));
+    let table = AggregateTable::build(
+        &settings.name,
+        "Kaplan-Meier estimates of being free of the outcome.",
+    )
+    .key("target_cohort_definition_id", "Target cohort.", ids);
+    let counts = ["n_risk", "n_event", "n_censor"];
+    let table = analysis
+        .strata
+        .keys(table, &levels)
         .key("time_days", "Days from the index date.", days)
-        .count("n_risk", "At risk just before the time.", "persons", at_risk)
-        .count("n_event", "Outcomes at the time.", "persons", events)
-        .count("n_censor", "Censored at the time.", "persons", censored)
-        .derived("survival", "S(t), outcomes at t included.", "", {
-            defined(estimates.iter().map(|at| at.survival))
-        })
+        .count(counts[0], "At risk just before the time.", "persons", at_risk)
+        .count(counts[1], "Outcomes at the time.", "persons", events)
+        .count(counts[2], "Censored at the time.", "persons", censored)
+        .derived("survival", "S(t), outcomes at t included.", "", of(|at| at.survival))
         .derived("std_err_survival", "Greenwood's standard error of S(t).", "", {
-            defined(estimates.iter().map(|at| at.std_err_survival))
+            of(|at| at.std_err_survival)
         })
-        .derived("survival_lower", "Lower bound (log-log).", "", {
-            defined(estimates.iter().map(|at| at.lower))
-        })
-        .derived("survival_upper", "Upper bound (log-log).", "", {
-            defined(estimates.iter().map(|at| at.upper))
-        })
-        .curve("time_days", "n_risk", &["n_event", "n_censor"])
-        .finish()
-        .map_err(failed(settings))
+        .derived("survival_lower", "Lower bound (log-log).", "", of(|at| at.lower))
+        .derived("survival_upper", "Upper bound (log-log).", "", of(|at| at.upper))
+        .curve("time_days", counts[0], &counts[1..]);
+    let table =
+        sums_over_time(table, &settings.name, &[("n_event", "events"), ("n_censor", "censored")]);
+    Strata::totals(table, &counts).finish()
 }
 
 fn summary_table(
-    settings: &SurvivalSettings,
+    analysis: &Survival,
     curves: &[Curve<'_>],
-) -> Result<AggregateTable, Error> {
-    let sum = |of: fn(&(i64, i64)) -> i64| {
-        let total = |curve: &Curve<'_>| curve.target.leaving.values().map(of).sum::<i64>();
-        curves.iter().map(total).collect::<Vec<i64>>()
-    };
-    let medians = |of: fn(&farr_stats::survival::SurvivalQuantile) -> f64| {
-        let median = |curve: &Curve<'_>| {
-            curve.estimate.as_ref().map_or(f64::NAN, |curve| of(&curve.median()))
-        };
+) -> Result<AggregateTable, farr_disclosure::Error> {
+    let settings = &analysis.settings;
+    let count = |of: fn(&Tally) -> i64| curves.iter().map(|c| of(c.tally)).collect::<Vec<i64>>();
+    let medians = |of: fn(&SurvivalQuantile) -> f64| {
+        let median =
+            |c: &Curve<'_>| c.estimate.as_ref().map_or(f64::NAN, |curve| of(&curve.median()));
         defined(curves.iter().map(median).collect::<Vec<f64>>())
     };
-    let days = curves.iter().map(|curve| {
-        curve.target.leaving.iter().map(|(day, (e, c))| i64::from(*day) * (e + c)).sum::<i64>()
-    });
+    let names = |what: &str| {
+        let name = |c: &Curve<'_>| {
+            let strata = (settings.name.as_str(), &analysis.strata);
+            quantity(strata, (c.id, c.level), what)
+        };
+        curves.iter().map(name).collect::<Vec<_>>()
+    };
+    let levels: Vec<Level> = curves.iter().map(|curve| curve.level).collect();
     let name = format!("{}_summary", settings.name);
-    AggregateTable::build(&name, "Follow-up and median time to the outcome, by target.")
+    let table = AggregateTable::build(&name, "Follow-up and median time to the outcome.")
         .key("target_cohort_definition_id", "Target cohort.", {
             curves.iter().map(|curve| curve.id).collect::<Vec<i64>>()
         })
-        .key(
-            "outcome_cohort_definition_id",
-            "Outcome cohort.",
-            vec![settings.outcome; curves.len()],
-        )
-        .count("n_entries", "Entries followed.", "persons", sum(|(e, c)| e + c))
-        .count("n_event", "Entries with the outcome.", "persons", sum(|(e, _)| *e))
-        .count("n_censor", "Entries censored.", "persons", sum(|(_, c)| *c))
-        .count("n_prior_outcome", "Entries removed for a prior outcome.", "persons", {
-            curves.iter().map(|curve| curve.target.prior).collect::<Vec<i64>>()
-        })
-        .derived("follow_up_days", "Sum of follow-up.", "days", days.collect::<Vec<i64>>())
+        .key("outcome_cohort_definition_id", "Outcome cohort.", {
+            vec![settings.outcome; curves.len()]
+        });
+    let counts = ["n_entries", "n_event", "n_censor", "n_prior_outcome"];
+    let table = analysis
+        .strata
+        .keys(table, &levels)
+        .count(counts[0], "Entries followed.", "persons", count(|t| t.total().all()))
+        .count(counts[1], "Entries with the outcome.", "persons", count(|t| t.total().outcome))
+        .count(counts[2], "Entries censored.", "persons", count(|t| t.total().censored))
+        .count(counts[3], "Entries removed for a prior outcome.", "persons", count(|t| t.prior))
+        .derived("follow_up_days", "Sum of follow-up.", "days", count(Tally::follow_up_days))
         .derived("median_days", "First day with S(t) at or below 1/2.", "days", medians(|q| q.time))
         .derived("median_days_lower", "Lower bound of the median.", "days", medians(|q| q.lower))
         .derived("median_days_upper", "Upper bound of the median.", "days", medians(|q| q.upper))
-        .row_sum("n_entries", &["n_event", "n_censor"])
-        .finish()
-        .map_err(failed(settings))
+        .row_sum(counts[0], &counts[1..3])
+        .quantities(counts[0], names("entries"))
+        .quantities(counts[1], names("events"))
+        .quantities(counts[2], names("censored"));
+    Strata::totals(table, &counts).finish()
 }
 
 /// All targets together: are their hazards equal?
 fn log_rank_table(
-    settings: &SurvivalSettings,
-    curves: &[Curve<'_>],
-) -> Result<AggregateTable, Error> {
-    let test = test_of(settings, curves)?;
-    let group = |i: usize| test.as_ref().and_then(|t| t.groups.iter().position(|g| *g == i as u32));
-    let of = |values: fn(&LogRank) -> &[f64], i: usize| match (&test, group(i)) {
-        (Some(test), Some(place)) => values(test)[place],
+    analysis: &Survival,
+    curves: &[&Curve<'_>],
+    test: Option<&LogRank>,
+) -> Result<AggregateTable, farr_disclosure::Error> {
+    let group = |i: usize| test.and_then(|t| t.groups.iter().position(|g| *g == i as u32));
+    let expected = |i: usize| match (test, group(i)) {
+        (Some(test), Some(place)) => test.expected[place],
         _ => f64::NAN,
     };
-    let events = |curve: &Curve<'_>| curve.target.leaving.values().map(|(e, _)| *e).sum::<i64>();
-    let entries =
-        |curve: &Curve<'_>| curve.target.leaving.values().map(|(e, c)| e + c).sum::<i64>();
+    let count = |of: fn(&Tally) -> i64| curves.iter().map(|c| of(c.tally)).collect::<Vec<i64>>();
     let whole = |value: Option<f64>| defined(curves.iter().map(|_| value.unwrap_or(f64::NAN)));
-    let name = format!("{}_log_rank", settings.name);
+    let names = |what: &str| {
+        let strata = (analysis.settings.name.as_str(), &analysis.strata);
+        curves.iter().map(|c| quantity(strata, (c.id, c.level), what)).collect::<Vec<_>>()
+    };
+    let name = format!("{}_log_rank", analysis.settings.name);
     AggregateTable::build(&name, "Log-rank test that all targets have equal hazards.")
         .key("target_cohort_definition_id", "Target cohort.", {
             curves.iter().map(|curve| curve.id).collect::<Vec<i64>>()
         })
-        .count("n_entries", "Entries followed.", "persons", {
-            curves.iter().map(entries).collect::<Vec<i64>>()
-        })
-        .count("n_event", "Outcomes seen.", "persons", {
-            curves.iter().map(events).collect::<Vec<i64>>()
-        })
+        .count("n_entries", "Entries followed.", "persons", count(|t| t.total().all()))
+        .count("n_event", "Outcomes seen.", "persons", count(|t| t.total().outcome))
         .derived("expected", "Outcomes expected with equal hazards.", "persons", {
-            defined((0..curves.len()).map(|i| of(|t| &t.expected, i)))
+            defined((0..curves.len()).map(expected))
         })
         .derived("chi_square", "The statistic, of all targets.", "", {
-            whole(test.as_ref().map(|t| t.chi_square))
+            whole(test.map(|t| t.chi_square))
         })
         .derived("degrees_of_freedom", "Degrees of freedom.", "", {
-            whole(test.as_ref().map(|t| t.degrees_of_freedom as f64))
+            whole(test.map(|t| t.degrees_of_freedom as f64))
         })
-        .derived("p_value", "P of a larger statistic.", "", whole(test.as_ref().map(|t| t.p)))
+        .derived("p_value", "P of a larger statistic.", "", whole(test.map(|t| t.p)))
         .row_part("n_event", "n_entries")
+        .quantities("n_entries", names("entries"))
+        .quantities("n_event", names("events"))
         .finish()
-        .map_err(failed(settings))
+}
+
+/// The strata of each target: are their hazards equal?
+fn strata_table(analysis: &Survival, curves: &[Curve<'_>]) -> Result<AggregateTable, Error> {
+    let settings = &analysis.settings;
+    let mut rows = StrataRows::default();
+    for &id in &settings.targets {
+        for &division in analysis.strata.divisions() {
+            let strata: Vec<&Curve<'_>> = curves
+                .iter()
+                .filter(|c| c.id == id && c.level.stratum() == Some(division))
+                .collect();
+            let test = test_of(analysis, &strata)?;
+            let tallies = strata.iter().map(|c| (c.level, c.tally));
+            let statistics = test.map(|t| (t.chi_square, t.degrees_of_freedom, t.p));
+            rows.push(id, name_of(division), tallies, statistics);
+        }
+    }
+    let about = "Log-rank test that the strata of a target have equal hazards.";
+    let name = format!("{}_strata_log_rank", settings.name);
+    rows.table(&name, about, (&settings.name, &analysis.strata))
+        .finish()
+        .map_err(|source| Error::Table { analysis: settings.name.clone(), source })
+}
+
+/// Rows of a test between the strata of targets. A row shows the smallest
+/// stratum's counts, so that the statistic is withheld where they are.
+#[derive(Default)]
+pub(crate) struct StrataRows {
+    ids: Vec<i64>,
+    strata: Vec<&'static str>,
+    /// The stratum with the fewest entries, and the one with the fewest events.
+    smallest: [Vec<Option<(Level, i64)>>; 2],
+    statistics: Vec<Option<(f64, usize, f64)>>,
+}
+
+impl StrataRows {
+    pub(crate) fn push<'a>(
+        &mut self,
+        id: i64,
+        stratum: &'static str,
+        tallies: impl Iterator<Item = (Level, &'a Tally)> + Clone,
+        statistics: Option<(f64, usize, f64)>,
+    ) {
+        self.ids.push(id);
+        self.strata.push(stratum);
+        let entries = tallies.clone().map(|(level, tally)| (level, tally.total().all()));
+        let events = tallies.map(|(level, tally)| (level, tally.total().outcome));
+        self.smallest[0].push(entries.min_by_key(|(_, n)| *n));
+        self.smallest[1].push(events.min_by_key(|(_, n)| *n));
+        self.statistics.push(statistics);
+    }
+
+    pub(crate) fn table(&self, name: &str, about: &str, of: (&str, &Strata)) -> TableBuilder {
+        let [entries, events] = &self.smallest;
+        let count = |smallest: &[Option<(Level, i64)>]| {
+            smallest.iter().map(|s| s.map_or(0, |(_, n)| n)).collect::<Vec<i64>>()
+        };
+        let names = |smallest: &[Option<(Level, i64)>], what: &str| {
+            let name = |(s, id): (&Option<(Level, i64)>, &i64)| {
+                s.and_then(|(level, _)| quantity(of, (*id, level), what))
+            };
+            smallest.iter().zip(&self.ids).map(name).collect::<Vec<_>>()
+        };
+        let (entry_names, event_names) = (names(entries, "entries"), names(events, "events"));
+        let statistic = |of: fn(&(f64, usize, f64)) -> f64| {
+            defined(self.statistics.iter().map(|s| s.as_ref().map_or(f64::NAN, of)))
+        };
+        AggregateTable::build(name, about)
+            .key("target_cohort_definition_id", "Target cohort.", self.ids.clone())
+            .key("stratum", "What the target is divided by.", self.strata.clone())
+            .count("n_entries_smallest", "Entries of the smallest stratum.", "persons", {
+                count(entries)
+            })
+            .count("n_event_smallest", "Outcomes of the stratum with fewest.", "persons", {
+                count(events)
+            })
+            .derived("chi_square", "The statistic; null without outcomes or strata.", "", {
+                statistic(|s| s.0)
+            })
+            .derived("degrees_of_freedom", "Degrees of freedom.", "", statistic(|s| s.1 as f64))
+            .derived("p_value", "P of a larger statistic.", "", statistic(|s| s.2))
+            .quantities("n_entries_smallest", entry_names)
+            .quantities("n_event_smallest", event_names)
+    }
 }
 
 /// `None` where there are no outcomes or fewer than two groups to compare.
-fn test_of(settings: &SurvivalSettings, curves: &[Curve<'_>]) -> Result<Option<LogRank>, Error> {
+fn test_of(analysis: &Survival, curves: &[&Curve<'_>]) -> Result<Option<LogRank>, Error> {
     let (mut time, mut event, mut group) = (Vec::new(), Vec::new(), Vec::new());
     for (place, curve) in (0_u32..).zip(curves) {
-        for (day, (events, censored)) in &curve.target.leaving {
-            for (is_event, n) in [(true, *events), (false, *censored)] {
+        for (day, leaving) in &curve.tally.leaving {
+            for (is_event, n) in [(true, leaving.outcome), (false, leaving.censored)] {
                 let n = usize::try_from(n).unwrap_or_default();
                 time.extend(std::iter::repeat_n(f64::from(*day), n));
                 event.extend(std::iter::repeat_n(is_event, n));
@@ -218,5 +348,5 @@ fn test_of(settings: &SurvivalSettings, curves: &[Curve<'_>]) -> Result<Option<L
         return Ok(None);
     }
     let rows = FollowUp::new(&time, &event);
-    log_rank(&rows, &group, None, 0.0).map(Some).map_err(|e| kernel(settings, &e))
+    log_rank(&rows, &group, None, 0.0).map(Some).map_err(|e| kernel(analysis, &e))
 }

@@ -2,7 +2,6 @@
 //! them is in doubt.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::rc::Rc;
 
 use super::system::{CellId, System};
 use super::witness::{self, Witness};
@@ -18,9 +17,7 @@ pub(crate) fn suppress(system: &mut System, policy: Policy) {
         open.insert(cell);
         withhold(system, cell, &mut open);
     }
-    let mut proofs: BTreeMap<CellId, Rc<Witness>> = BTreeMap::new();
-    // Components of which nothing is shown: one proof serves all their numbers.
-    let mut hidden_components: Vec<Rc<Witness>> = Vec::new();
+    let mut proofs: BTreeMap<CellId, Witness> = BTreeMap::new();
     // A proof stays valid when more is withheld, so that this ends: each round
     // proves a number or withholds one more.
     while let Some(&cell) = open.first() {
@@ -28,17 +25,12 @@ pub(crate) fn suppress(system: &mut System, policy: Policy) {
             for proven in found.keys() {
                 open.remove(proven);
             }
-            proofs.insert(cell, Rc::new(found));
-        } else if let Some(known) = hidden_components.iter().find(|w| w.contains_key(&cell)) {
-            proofs.insert(cell, Rc::clone(known));
-            open.remove(&cell);
+            proofs.insert(cell, found);
         } else if let Some(other) = next_to_withhold(system, cell) {
             withhold(system, other, &mut open);
         } else {
             let found = witness::doubled(system, cell);
-            let found = Rc::new(found.expect("a number is in doubt when none is shown"));
-            proofs.insert(cell, Rc::clone(&found));
-            hidden_components.push(found);
+            proofs.insert(cell, found.expect("a number is in doubt when none is shown"));
             open.remove(&cell);
         }
     }

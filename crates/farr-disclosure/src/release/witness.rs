@@ -11,7 +11,7 @@ pub(crate) type Witness = BTreeMap<CellId, i64>;
 
 /// Steps of a search before it gives up; giving up is safe, since then more is
 /// withheld.
-const STEPS_MAX: u32 = 600;
+const STEPS_MAX: u32 = 3_000;
 
 /// A witness for `target`, or `None` if the search finds none.
 ///

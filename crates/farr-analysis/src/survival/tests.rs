@@ -1,0 +1,63 @@
+//! `survival` over small populations.
+
+use crate::testing::{Person, check, population, real, whole};
+use crate::{AnyAnalysis, Settings, analysis_of};
+
+fn survival(extra: &str) -> AnyAnalysis {
+    let text = format!(r#"{{"kind": "survival", "targets": [1], "outcome": 2{extra}}}"#);
+    let settings: Settings = serde_json::from_str(&text).unwrap();
+    analysis_of(&settings, &[]).unwrap()
+}
+
+/// Four persons enter on day 0: outcome on 10 (woman), censored on 20 (man),
+/// outcome on 30 (man), censored on 40 (woman). S = 3/4 from 10, 3/8 from 30;
+/// women 1/2 from 10; men 0 from 30.
+#[test]
+fn curves_by_sex_by_hand() {
+    let person = |gender, end, outcome: Option<i32>| Person {
+        gender,
+        periods: vec![(0, end)],
+        cohorts: [(1, 0, end)].into_iter().chain(outcome.map(|day| (2, day, day))).collect(),
+        ..Person::default()
+    };
+    let people = [
+        person(8532, 50, Some(10)),
+        person(8507, 20, None),
+        person(8507, 50, Some(30)),
+        person(8532, 40, None),
+    ];
+    let tables = check(&survival(r#", "strata": ["sex"], "times_days": []"#), &people);
+    let curve = &tables[0];
+    let gender = whole(curve, "gender_id");
+    let survival = real(curve, "survival");
+    let of = |sex: Option<i64>| {
+        let rows = gender.iter().zip(&survival).filter(|(g, _)| **g == sex);
+        rows.map(|(_, s)| s.unwrap()).collect::<Vec<f64>>()
+    };
+    assert_eq!(of(None), [0.75, 0.75, 0.375, 0.375]);
+    assert_eq!(of(Some(8532)), [0.5, 0.5, 0.5, 0.5]);
+    assert_eq!(of(Some(8507)), [1.0, 1.0, 0.0, 0.0]);
+    let test = tables.last().unwrap();
+    assert_eq!(test.name(), "survival_strata_log_rank");
+    // Day 10: 2 of 4 at risk are women, one outcome; day 30: 1 of 2. O - E for
+    // women is 1 - 1/2 - 1/2 = 0.
+    assert_eq!(real(test, "chi_square"), [Some(0.0)]);
+    assert_eq!(real(test, "degrees_of_freedom"), [Some(1.0)]);
+}
+
+#[test]
+fn strata_add_up_and_shards_do_not_matter() {
+    let extra = r#", "strata": ["sex", "age", "year"], "age_breaks": [40, 60]"#;
+    let tables = check(&survival(extra), &population(400));
+    let names: Vec<&str> = tables.iter().map(|table| table.name()).collect();
+    assert_eq!(names, ["survival", "survival_summary", "survival_strata_log_rank"]);
+    assert!(real(&tables[2], "p_value").iter().all(Option::is_some));
+}
+
+#[test]
+fn nobody_followed_is_no_number() {
+    let tables = check(&survival(r#", "strata": ["sex"]"#), &[Person::default()]);
+    assert_eq!(tables[0].batch().num_rows(), 0);
+    assert_eq!(real(&tables[1], "median_days"), [None]);
+    assert_eq!(real(&tables[2], "chi_square"), [None]);
+}
