@@ -154,7 +154,9 @@ pub(crate) fn run(
         }
         let mut cohorts: Vec<CohortRows> =
             by_cohort.into_iter().map(|(id, rows)| CohortRows { id, rows }).collect();
-        cohorts.iter_mut().for_each(|cohort| cohort.rows.sort_unstable());
+        for cohort in &mut cohorts {
+            cohort.rows.sort_unstable();
+        }
         let view = ShardView { shard: &shard, cohorts: &cohorts, inclusions: &[] };
         analysis.merge(&mut merged, analysis.shard(&view).unwrap());
     }

@@ -107,12 +107,12 @@ mod tests {
 
     #[test]
     fn middles_and_ends_by_hand() {
+        use CalendarInterval as C;
+        use TimePoint::{End, Middle, Start};
         let at = |kind: CalendarInterval, point| {
             let number = kind.number_of(day("2020-05-14"));
             kind.window(number, Window::Day(point)).start.to_string()
         };
-        use CalendarInterval as C;
-        use TimePoint::{End, Middle, Start};
         // 14 May 2020 was a Thursday.
         assert_eq!(at(C::Weeks, Start), "2020-05-11");
         assert_eq!(at(C::Weeks, Middle), "2020-05-14");

@@ -2,6 +2,7 @@
 
 use crate::testing::{Person, check, population, real, whole};
 use crate::{AnyAnalysis, Settings, analysis_of};
+use farr_disclosure::AggregateTable;
 
 fn survival(extra: &str) -> AnyAnalysis {
     let text = format!(r#"{{"kind": "survival", "targets": [1], "outcome": 2{extra}}}"#);
@@ -49,7 +50,7 @@ fn curves_by_sex_by_hand() {
 fn strata_add_up_and_shards_do_not_matter() {
     let extra = r#", "strata": ["sex", "age", "year"], "age_breaks": [40, 60]"#;
     let tables = check(&survival(extra), &population(400));
-    let names: Vec<&str> = tables.iter().map(|table| table.name()).collect();
+    let names: Vec<&str> = tables.iter().map(AggregateTable::name).collect();
     assert_eq!(names, ["survival", "survival_summary", "survival_strata_log_rank"]);
     assert!(real(&tables[2], "p_value").iter().all(Option::is_some));
 }
