@@ -85,7 +85,12 @@ fn the_terminal_follows_the_reports_zone() {
     let open = ["--set", "locations.reports.zone=open"];
     let said = place.run(&main_job(), &population(), &open).ends_with(0);
     assert!(!counts(&said.out), "{}", said.out);
-    assert!(!said.err.contains("300 persons") && !said.err.contains("rows"), "{}", said.err);
+    for (stage, summary) in
+        [("pull", "18 objects ("), ("records", "1 shard ("), ("cohorts", "4 cohorts, 5 analyses (")]
+    {
+        let line = said.err.lines().find(|line| line.starts_with(stage)).unwrap();
+        assert!(line[stage.len()..].trim_start().starts_with(summary), "{line}");
+    }
     assert!(!said.out.contains("300"), "{}", said.out);
     // With a high threshold no cohort's size is told.
     let high = ["--set", "locations.reports.zone=open", "--set", "report.threshold=290"];
