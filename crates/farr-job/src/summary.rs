@@ -102,7 +102,7 @@ fn survival_lines(batch: &RecordBatch) -> Vec<String> {
     let is_total = |row: &usize| {
         let strata = ["gender_id", "age_group", "start_year"];
         let is_null = |key: &&str| batch.column_by_name(key).is_none_or(|c| c.is_null(*row));
-        strata.iter().all(|key| is_null(key))
+        strata.iter().all(is_null)
     };
     let line = |row: usize| {
         let target = integer(batch, "target_cohort_definition_id", row)?;
