@@ -94,7 +94,7 @@ fn check_times(rows: &FollowUp, times: &[f64]) -> Result<()> {
 
 /// Brier scores at `times`, one predicted survival curve a row.
 ///
-/// `survival[k][row]`: predicted S(times[k]). The mean over rows of
+/// `survival[k][row]`: predicted `S(times[k])`. The mean over rows of
 /// S^2 / G(time) for those with the event up to t and (1 - S)^2 / G(t) for
 /// those still there; censored before t count 0, as do rows where G is 0.
 /// Source: Graf et al. (1999); scikit-survival 0.28.0 `brier_score`. Errors:
