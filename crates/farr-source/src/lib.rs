@@ -8,7 +8,7 @@
 //! reads, which can neither keep nor place a bad row.
 //!
 //! It does not know how records are sorted, merged or stored
-//! (`farr-records`): it writes to an [`Intake`](farr_records::Intake).
+//! (`farr-records`): it writes to an [`Intake`].
 
 mod bridge;
 mod clock;
