@@ -19,10 +19,13 @@
 //! not seen; two releases of changed data may be compared.
 
 mod curve;
+mod search;
 mod suppress;
 mod system;
 mod witness;
 
+#[cfg(test)]
+mod cube;
 #[cfg(test)]
 mod tests;
 

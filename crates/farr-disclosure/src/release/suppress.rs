@@ -2,56 +2,96 @@
 //! them is in doubt.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
+use super::search::Search;
 use super::system::{CellId, System};
 use super::witness::{self, Witness};
 use crate::Policy;
 
+/// Searches for each number: terms that one looks at before it gives up, and
+/// its haste. Giving up is safe, since then more is withheld.
+const SEARCHES: [(i64, i64); 3] = [(4_000, 1), (20_000, 3), (100_000, 20)];
+
 /// Withholds small counts, what they take along, and, for each withheld or
-/// hidden small number that could be worked out, the smallest other number of
-/// a sum that gives it away, until none can be.
+/// hidden small number, what must vary with it so that it is in doubt. Where
+/// the search for that gives up, the smallest other number nearby goes, until
+/// it does not.
 pub(crate) fn suppress(system: &mut System, policy: Policy) {
+    let mut round = Round::default();
+    let rows = system.cells.iter().filter_map(|cell| cell.row).max().map_or(0, |row| row + 1);
+    round.rows_hit = vec![false; rows];
     let cells = 0..system.cells.len();
-    let mut open: BTreeSet<CellId> = BTreeSet::new();
     for cell in cells.filter(|&cell| system.cells[cell].sensitive).collect::<Vec<_>>() {
-        open.insert(cell);
-        withhold(system, cell, &mut open);
+        round.open.insert(cell);
+        round.withhold(system, cell);
     }
-    let mut proofs: BTreeMap<CellId, Witness> = BTreeMap::new();
     // A proof stays valid when more is withheld, so that this ends: each round
     // proves a number or withholds one more.
-    while let Some(&cell) = open.first() {
-        if let Some(found) = witness::find(system, policy, cell) {
-            for proven in found.keys() {
-                open.remove(proven);
+    while let Some(&cell) = round.open.first() {
+        let mut searches = SEARCHES.into_iter();
+        let found = searches
+            .find_map(|effort| Search::new(system, policy, &round.rows_hit, effort, cell).run());
+        if std::env::var_os("DBG").is_some() && found.is_none() {
+            eprintln!("GIVEUP {cell} {:?} uses {}", system.cells[cell], system.uses[cell].len());
+        }
+        if let Some(found) = found {
+            for &other in found.keys() {
+                round.withhold(system, other);
             }
-            proofs.insert(cell, found);
+            round.prove(found);
         } else if let Some(other) = next_to_withhold(system, cell) {
-            withhold(system, other, &mut open);
+            round.withhold(system, other);
         } else {
+            // One proof serves a component of which nothing is shown.
             let found = witness::doubled(system, cell);
-            proofs.insert(cell, found.expect("a number is in doubt when none is shown"));
-            open.remove(&cell);
+            round.prove(found.expect("a number is in doubt when none is shown"));
         }
     }
-    for (&cell, proof) in &proofs {
-        let holds = witness::holds(system, proof, cell);
-        assert!(holds, "two sets of numbers fit what is shown");
+    for (cell, known) in system.cells.iter().enumerate() {
+        let is_secret = known.suppressed || known.sensitive;
+        let proof = round.proofs.get(&cell);
+        let holds = proof.is_some_and(|proof| witness::holds(system, proof, cell));
+        assert!(holds || !is_secret, "two sets of numbers fit what is shown");
     }
 }
 
-/// Withholds a number and what it takes along, all of which is to be proven.
-/// Zeros are always shown.
-fn withhold(system: &mut System, cell: CellId, to_prove: &mut BTreeSet<CellId>) {
-    let mut open = vec![cell];
-    while let Some(place) = open.pop() {
-        let cell = &mut system.cells[place];
-        if cell.suppressed || cell.hidden || cell.value == 0 {
-            continue;
+/// How far it is.
+#[derive(Default)]
+struct Round {
+    /// The numbers still to be proven.
+    open: BTreeSet<CellId>,
+    /// For each number, the set of numbers in which it is another.
+    proofs: BTreeMap<CellId, Rc<Witness>>,
+    /// For each row of a table, whether something of it is withheld.
+    rows_hit: Vec<bool>,
+}
+
+impl Round {
+    fn prove(&mut self, found: Witness) {
+        let found = Rc::new(found);
+        for (&proven, _) in found.iter().filter(|&(_, &change)| change != 0) {
+            self.open.remove(&proven);
+            self.proofs.entry(proven).or_insert_with(|| Rc::clone(&found));
         }
-        cell.suppressed = true;
-        to_prove.insert(place);
-        open.extend(&cell.takes_along);
+    }
+
+    /// Withholds a number and what it takes along, all of which is to be
+    /// proven. Zeros are always shown.
+    fn withhold(&mut self, system: &mut System, cell: CellId) {
+        let mut open = vec![cell];
+        while let Some(place) = open.pop() {
+            let cell = &mut system.cells[place];
+            if cell.is_unknown() || cell.value == 0 {
+                continue;
+            }
+            cell.suppressed = true;
+            if let Some(row) = cell.row {
+                self.rows_hit[row] = true;
+            }
+            self.open.insert(place);
+            open.extend(&cell.takes_along);
+        }
     }
 }
 

@@ -24,6 +24,11 @@ pub(crate) struct Cell {
     pub(crate) suppressed: bool,
     /// Cells that are no longer shown when this one is not.
     pub(crate) takes_along: Vec<CellId>,
+    /// What is lost when the number is withheld: more for large numbers, for
+    /// totals, and for those that stand in many places.
+    pub(crate) cost: i64,
+    /// The row, counted over all tables, of a number that stands in one.
+    pub(crate) row: Option<usize>,
 }
 
 impl Cell {
@@ -32,6 +37,12 @@ impl Cell {
         self.hidden || self.suppressed
     }
 }
+
+/// What is lost with any number withheld, with each key over which it is a
+/// total, and at most with its size.
+const COST_OF_PLACE: i64 = 50;
+const COST_OF_TOTAL: i64 = 400;
+const VALUE_MAX: i64 = 1_000;
 
 /// A sum of cells, each with a sign, that is zero.
 pub(crate) type Equation = Vec<(CellId, i64)>;
@@ -43,6 +54,9 @@ pub(crate) struct System {
     pub(crate) equations: Vec<Equation>,
     /// For each cell, the equations that it stands in and its factor there.
     pub(crate) uses: Vec<Vec<(usize, i64)>>,
+    /// For each equation, a hidden number of factor 1 or -1 that stands in no
+    /// other: the equation says no more than that this is not negative.
+    pub(crate) slacks: Vec<Option<(CellId, i64)>>,
     /// For each table, for each count column, the cells by row.
     pub(crate) tables: Vec<BTreeMap<String, Vec<Option<CellId>>>>,
     /// For each document, the cells of its counts in order.
@@ -80,6 +94,8 @@ impl System {
                 system.uses[cell].push((number, factor));
             }
         }
+        system.find_slacks();
+        system.set_costs(tables);
         for cell in &mut system.cells {
             cell.sensitive |= policy.withholds(cell.value) && !cell.hidden;
         }
@@ -91,6 +107,47 @@ impl System {
             cell.sensitive &= !cell.hidden || policy.withholds(cell.value);
         }
         Ok(system)
+    }
+
+    fn find_slacks(&mut self) {
+        let (cells, uses) = (&self.cells, &self.uses);
+        let is_slack = |&&(cell, factor): &&(CellId, i64)| {
+            cells[cell].hidden && uses[cell].len() == 1 && factor.abs() == 1
+        };
+        let slack = |equation: &Equation| equation.iter().find(is_slack).copied();
+        self.slacks = self.equations.iter().map(slack).collect();
+    }
+
+    fn set_costs(&mut self, tables: &[AggregateTable]) {
+        let mut first_row = 0;
+        for (table, columns) in tables.iter().zip(&self.tables) {
+            let keys: Vec<&ArrayRef> = table
+                .columns
+                .iter()
+                .zip(table.batch.columns())
+                .filter(|(column, _)| column.role == Role::Key)
+                .map(|(_, values)| values)
+                .collect();
+            for cells in columns.values() {
+                for (row, &cell) in cells.iter().enumerate() {
+                    let Some(cell) = cell else { continue };
+                    let cell = &mut self.cells[cell];
+                    let totals = keys.iter().filter(|values| values.is_null(row)).count();
+                    let totals = i64::try_from(totals).unwrap_or(i64::MAX / COST_OF_TOTAL);
+                    cell.row = (cell.cost == 0).then_some(first_row + row);
+                    cell.cost += COST_OF_PLACE + cell.value.min(VALUE_MAX) + totals * COST_OF_TOTAL;
+                }
+            }
+            first_row += table.batch.num_rows();
+        }
+        for &cell in self.documents.iter().flatten() {
+            let cell = &mut self.cells[cell];
+            cell.row = None;
+            cell.cost += COST_OF_PLACE + cell.value.min(VALUE_MAX);
+        }
+        for &cell in self.named.values() {
+            self.cells[cell].cost += COST_OF_TOTAL;
+        }
     }
 
     fn add(&mut self, value: i64) -> CellId {
