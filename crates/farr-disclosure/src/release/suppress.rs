@@ -32,9 +32,6 @@ pub(crate) fn suppress(system: &mut System, policy: Policy) {
         let mut searches = SEARCHES.into_iter();
         let found = searches
             .find_map(|effort| Search::new(system, policy, &round.rows_hit, effort, cell).run());
-        if std::env::var_os("DBG").is_some() && found.is_none() {
-            eprintln!("GIVEUP {cell} {:?} uses {}", system.cells[cell], system.uses[cell].len());
-        }
         if let Some(found) = found {
             for &other in found.keys() {
                 round.withhold(system, other);
