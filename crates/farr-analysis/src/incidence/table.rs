@@ -170,10 +170,15 @@ pub(super) fn tables(analysis: &Incidence, merged: &Partial) -> Result<Vec<Aggre
         .row_part(cases[1], persons[1])
         .total_over("gender_id", &counted)
         .union_over("start_year", &counted)
-        .quantity(
-            persons[0],
-            "incidence/{target_cohort_definition_id}/{tar_id}/{subgroup_id}/persons_at_risk_pe",
-        );
+        // Who is at risk before exclusion does not depend on the outcome.
+        .quantities(persons[0], {
+            rows.iter()
+                .map(|row| {
+                    let (name, key, stratum) = (&analysis.name, row.key, row.stratum);
+                    Some(format!("{name}/{key:?}/{stratum:?}/persons_at_risk_pe"))
+                })
+                .collect()
+        });
     if analysis.age_divisions == 1 {
         table = table.union_over("age_group_id", &counted);
     }
@@ -227,4 +232,90 @@ fn subgroup_relations(rows: &[Row]) -> Vec<Vec<Term>> {
         }
     }
     relations
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use arrow::array::AsArray;
+    use arrow::datatypes::Int64Type;
+    use farr_disclosure::{Labelled, Policy, release};
+
+    use super::*;
+    use crate::IncidenceSettings;
+
+    const SEXES: [i64; 2] = [8507, 8532];
+    const YEARS: [i64; 4] = [2018, 2019, 2020, 2021];
+
+    /// Counts of a year and sex are drawn, totals added up: the strata of a
+    /// time at risk within one year, so that nobody counts in two.
+    fn drawn(seed: u64) -> Partial {
+        let mut state = seed;
+        let mut below = |bound: i64| {
+            state = state * 48_271 % 2_147_483_647;
+            (state % bound as u64) as i64
+        };
+        let key = TargetKey { target: 1, time_at_risk: 1, subgroup: 0 };
+        let mut merged = Partial::default();
+        for year in YEARS {
+            for gender in SEXES {
+                let persons = below(30);
+                let outcomes = [2, 3].map(|outcome| {
+                    let cases = below(persons.min(8) + 1);
+                    (outcome, cases, below((persons - cases).min(6) + 1))
+                });
+                for (gender, year) in [
+                    (Some(gender), Some(year)),
+                    (Some(gender), None),
+                    (None, Some(year)),
+                    (None, None),
+                ] {
+                    let stratum = StratumKey { gender, year, ..StratumKey::default() };
+                    let risk = merged.risk.entry((key, stratum)).or_default();
+                    risk.persons += persons;
+                    risk.days += 100 * persons;
+                    for (outcome, cases, excluded) in outcomes {
+                        let counts = merged.outcomes.entry((key, outcome, stratum)).or_default();
+                        counts.persons += cases;
+                        counts.persons_before += cases;
+                        counts.outcomes += cases;
+                        counts.outcomes_before += cases;
+                        counts.excluded_persons += excluded;
+                        counts.excluded_days += 100 * excluded;
+                    }
+                }
+            }
+        }
+        merged
+    }
+
+    /// Persons at risk before exclusion are the same for every outcome: what is
+    /// withheld for one must not be copied from another.
+    #[test]
+    fn what_one_outcome_withholds_no_other_shows() {
+        let text = r#"{"targets": [1], "outcomes": [{"cohort": 2}, {"cohort": 3}],
+            "strata": ["sex", "year"]}"#;
+        let settings: IncidenceSettings = serde_json::from_str(text).unwrap();
+        let analysis = Incidence::new(&settings).unwrap();
+        let mut withheld = 0;
+        for seed in 1..=20 {
+            let tables = tables(&analysis, &drawn(seed)).unwrap();
+            let tables = tables.into_iter().map(Labelled::aggregate).collect();
+            let released = release(tables, &Policy::default()).unwrap();
+            let batch = released[0].get().batch();
+            let column = |name: &str| {
+                let column = batch.column_by_name(name).unwrap();
+                column.as_primitive::<Int64Type>().iter().collect::<Vec<Option<i64>>>()
+            };
+            let strata = column("gender_id").into_iter().zip(column("start_year"));
+            let mut known: BTreeMap<_, Option<i64>> = BTreeMap::new();
+            for (stratum, shown) in strata.zip(column("persons_at_risk_pe")) {
+                let first = *known.entry(stratum).or_insert(shown);
+                assert_eq!(first, shown, "seed {seed}, {stratum:?}");
+                withheld += usize::from(shown.is_none());
+            }
+        }
+        assert!(withheld > 0, "nothing was withheld, so nothing was tested");
+    }
 }
