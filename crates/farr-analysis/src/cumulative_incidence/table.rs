@@ -11,7 +11,7 @@ use super::CumulativeIncidence;
 use crate::Error;
 use crate::follow_up::{Tallies, Tally};
 use crate::strata::{Level, Strata, name_of};
-use crate::survival::table::{StrataRows, defined, quantity, sums_over_time};
+use crate::survival::table::{StrataRows, defined, entries_are_persons, quantity, sums_over_time};
 
 /// The outcome's code in the kernels; 0 is censored.
 const OUTCOME: u32 = 1;
@@ -192,7 +192,8 @@ fn summary_table(
         curves.iter().map(|c| quantity(strata, (c.id, c.level), what)).collect::<Vec<_>>()
     };
     let levels: Vec<Level> = curves.iter().map(|curve| curve.level).collect();
-    let counts = ["n_entries", "n_event", "n_competing", "n_censor", "n_prior_outcome"];
+    let counts =
+        ["n_entries", "n_event", "n_competing", "n_censor", "n_prior_outcome", "n_unobserved"];
     let name = format!("{}_summary", settings.name);
     let table = AggregateTable::build(&name, "Follow-up by target and stratum.")
         .key("target_cohort_definition_id", "Target cohort.", {
@@ -211,12 +212,19 @@ fn summary_table(
         })
         .count(counts[3], "Entries censored.", "persons", count(|t| t.total().censored))
         .count(counts[4], "Entries removed for a prior outcome.", "persons", count(|t| t.prior))
+        .count(counts[5], "Entries outside observation.", "persons", count(|t| t.unobserved))
         .derived("follow_up_days", "Sum of follow-up.", "days", count(Tally::follow_up_days))
         .row_sum(counts[0], &counts[1..4])
         .quantities(counts[0], names("entries"))
         .quantities(counts[1], names("events"))
         .quantities(counts[2], names("competing"))
         .quantities(counts[3], names("censored"));
+    let table = if settings.first_entry_only {
+        let rows: Vec<(i64, Level)> = curves.iter().map(|c| (c.id, c.level)).collect();
+        entries_are_persons(table, &rows, &[counts[0], counts[4], counts[5]])
+    } else {
+        table
+    };
     Strata::totals(table, &counts).finish()
 }
 
@@ -245,13 +253,13 @@ fn gray_table(
     for (prefix, test) in ["", "competing_"].into_iter().zip(&tests) {
         let whole = |value: Option<f64>| defined(curves.iter().map(|_| value.unwrap_or(f64::NAN)));
         table = table
-            .derived(&format!("{prefix}chi_square"), "The statistic, of all targets.", "", {
+            .derived_of_all(&format!("{prefix}chi_square"), "The statistic, of all targets.", "", {
                 whole(test.map(|t| t.test.chi_square))
             })
-            .derived(&format!("{prefix}degrees_of_freedom"), "Degrees of freedom.", "", {
+            .derived_of_all(&format!("{prefix}degrees_of_freedom"), "Degrees of freedom.", "", {
                 whole(test.map(|t| t.test.degrees_of_freedom as f64))
             })
-            .derived(&format!("{prefix}p_value"), "P of a larger statistic.", "", {
+            .derived_of_all(&format!("{prefix}p_value"), "P of a larger statistic.", "", {
                 whole(test.map(|t| t.test.p))
             });
     }

@@ -37,6 +37,8 @@ pub(crate) struct Rules {
 /// How an entry's follow-up ended, and after how many days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
+    /// The index date lies in no observation period.
+    Unobserved,
     PriorOutcome,
     Outcome(i32),
     Competing(i32),
@@ -107,8 +109,8 @@ impl Rules {
         }
     }
 
-    /// Calls `visit` with each entry of a target that is inside an observation
-    /// period, and with how its follow-up ends.
+    /// Calls `visit` with each entry of a target, and with how its follow-up
+    /// ends.
     pub(crate) fn visit(
         &self,
         analysis: &str,
@@ -125,7 +127,10 @@ impl Rules {
             }
             let index = row.interval.start;
             let periods = periods.of(row.person);
-            let Some(period) = periods.iter().find(|p| p.contains(index)) else { continue };
+            let Some(period) = periods.iter().find(|p| p.contains(index)) else {
+                visit(row, Exit::Unobserved);
+                continue;
+            };
             let starts = self.competing_cohorts.iter().filter_map(|id| {
                 let rows = view.rows_of(*id, row.person).iter();
                 rows.map(|row| row.interval.start).find(|start| *start > index)
@@ -225,7 +230,7 @@ mod tests {
             competing in proptest::option::of(11..130_i32),
         ) {
             let day = |exit| match exit {
-                Exit::PriorOutcome => -1,
+                Exit::Unobserved | Exit::PriorOutcome => -1,
                 Exit::Outcome(day) | Exit::Competing(day) | Exit::Censored(day) => day,
             };
             let outcomes = [row(outcome, outcome)];

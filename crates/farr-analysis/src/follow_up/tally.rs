@@ -34,11 +34,14 @@ pub(crate) struct Tally {
     pub(crate) leaving: BTreeMap<i32, Leaving>,
     /// Entries removed for a prior outcome.
     pub(crate) prior: i64,
+    /// Entries outside every observation period.
+    pub(crate) unobserved: i64,
 }
 
 impl Tally {
     fn count(&mut self, exit: Exit) {
         match exit {
+            Exit::Unobserved => self.unobserved += 1,
             Exit::PriorOutcome => self.prior += 1,
             Exit::Outcome(day) => self.leaving.entry(day).or_default().outcome += 1,
             Exit::Competing(day) => self.leaving.entry(day).or_default().competing += 1,
@@ -108,6 +111,7 @@ impl Tallies {
         for (key, tally) in later.by_level {
             let total = self.by_level.entry(key).or_default();
             total.prior += tally.prior;
+            total.unobserved += tally.unobserved;
             for (day, leaving) in tally.leaving {
                 total.leaving.entry(day).or_default().add(leaving);
             }

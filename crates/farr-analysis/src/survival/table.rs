@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array};
-use farr_disclosure::{AggregateTable, TableBuilder};
+use farr_disclosure::{AggregateTable, CellReference, TableBuilder, Term};
 use farr_stats::survival::{
     Confidence, ConfidenceType, FollowUp, KaplanMeierOptions, LogRank, SurvivalCurve,
     SurvivalQuantile, kaplan_meier, log_rank,
@@ -14,6 +14,7 @@ use farr_stats::survival::{
 use super::Survival;
 use crate::Error;
 use crate::follow_up::{Tallies, Tally};
+use crate::overlap::persons_of;
 use crate::strata::{Level, Strata, name_of, quantity_templates};
 
 /// One curve: a target, or one of its strata.
@@ -186,7 +187,7 @@ fn summary_table(
         .key("outcome_cohort_definition_id", "Outcome cohort.", {
             vec![settings.outcome; curves.len()]
         });
-    let counts = ["n_entries", "n_event", "n_censor", "n_prior_outcome"];
+    let counts = ["n_entries", "n_event", "n_censor", "n_prior_outcome", "n_unobserved"];
     let table = analysis
         .strata
         .keys(table, &levels)
@@ -194,6 +195,7 @@ fn summary_table(
         .count(counts[1], "Entries with the outcome.", "persons", count(|t| t.total().outcome))
         .count(counts[2], "Entries censored.", "persons", count(|t| t.total().censored))
         .count(counts[3], "Entries removed for a prior outcome.", "persons", count(|t| t.prior))
+        .count(counts[4], "Entries outside observation.", "persons", count(|t| t.unobserved))
         .derived("follow_up_days", "Sum of follow-up.", "days", count(Tally::follow_up_days))
         .derived("median_days", "First day with S(t) at or below 1/2.", "days", medians(|q| q.time))
         .derived("median_days_lower", "Lower bound of the median.", "days", medians(|q| q.lower))
@@ -202,7 +204,31 @@ fn summary_table(
         .quantities(counts[0], names("entries"))
         .quantities(counts[1], names("events"))
         .quantities(counts[2], names("censored"));
+    let table = if settings.first_entry_only {
+        let rows: Vec<(i64, Level)> = curves.iter().map(|c| (c.id, c.level)).collect();
+        entries_are_persons(table, &rows, &[counts[0], counts[3], counts[4]])
+    } else {
+        table
+    };
     Strata::totals(table, &counts).finish()
+}
+
+/// With first entries only, the entries of a summary's row of a whole target
+/// are the persons of the cohort: `parts` are all of them.
+pub(crate) fn entries_are_persons(
+    mut table: TableBuilder,
+    rows: &[(i64, Level)],
+    parts: &[&str],
+) -> TableBuilder {
+    for (row, (id, _)) in rows.iter().enumerate().filter(|(_, (_, l))| *l == Level::All) {
+        let part = |column: &&str| Term {
+            sign: -1,
+            cell: CellReference::Cell { column: (*column).to_owned(), row },
+        };
+        let whole = Term { sign: 1, cell: CellReference::Quantity(persons_of(*id)) };
+        table = table.sum([whole].into_iter().chain(parts.iter().map(part)).collect());
+    }
+    table
 }
 
 /// All targets together: are their hazards equal?
@@ -229,16 +255,16 @@ fn log_rank_table(
         })
         .count("n_entries", "Entries followed.", "persons", count(|t| t.total().all()))
         .count("n_event", "Outcomes seen.", "persons", count(|t| t.total().outcome))
-        .derived("expected", "Outcomes expected with equal hazards.", "persons", {
+        .derived_of_all("expected", "Outcomes expected with equal hazards.", "persons", {
             defined((0..curves.len()).map(expected))
         })
-        .derived("chi_square", "The statistic, of all targets.", "", {
+        .derived_of_all("chi_square", "The statistic, of all targets.", "", {
             whole(test.map(|t| t.chi_square))
         })
-        .derived("degrees_of_freedom", "Degrees of freedom.", "", {
+        .derived_of_all("degrees_of_freedom", "Degrees of freedom.", "", {
             whole(test.map(|t| t.degrees_of_freedom as f64))
         })
-        .derived("p_value", "P of a larger statistic.", "", whole(test.map(|t| t.p)))
+        .derived_of_all("p_value", "P of a larger statistic.", "", whole(test.map(|t| t.p)))
         .row_part("n_event", "n_entries")
         .quantities("n_entries", names("entries"))
         .quantities("n_event", names("events"))

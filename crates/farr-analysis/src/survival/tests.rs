@@ -1,8 +1,8 @@
 //! `survival` over small populations.
 
-use crate::testing::{Person, check, population, real, whole};
+use crate::testing::{Person, check, population, real, run, whole};
 use crate::{AnyAnalysis, Settings, analysis_of};
-use farr_disclosure::AggregateTable;
+use farr_disclosure::{AggregateTable, Policy, release};
 
 fn survival(extra: &str) -> AnyAnalysis {
     let text = format!(r#"{{"kind": "survival", "targets": [1], "outcome": 2{extra}}}"#);
@@ -61,4 +61,31 @@ fn nobody_followed_is_no_number() {
     assert_eq!(tables[0].batch().num_rows(), 0);
     assert_eq!(real(&tables[1], "median_days"), [None]);
     assert_eq!(real(&tables[2], "chi_square"), [None]);
+}
+
+/// Two persons of 22 had the outcome before: 22 in the cohort less 20 followed
+/// would give them away, in whatever tables of the run these stand.
+#[test]
+fn a_few_prior_outcomes_do_not_show_as_a_difference() {
+    let person = |outcome: Option<i32>| Person {
+        gender: 8532,
+        periods: vec![(0, 900)],
+        cohorts: [(1, 100, 900)].into_iter().chain(outcome.map(|day| (2, day, day))).collect(),
+        ..Person::default()
+    };
+    let people: Vec<Person> =
+        [Some(50); 2].into_iter().chain([Some(300); 10]).chain([None; 10]).map(person).collect();
+    let overlap: Settings =
+        serde_json::from_str(r#"{"kind": "overlap", "cohorts": [1, 2]}"#).unwrap();
+    let mut tables = run(&survival(""), &people, 1);
+    tables.extend(run(&analysis_of(&overlap, &[]).unwrap(), &people, 1));
+    let released = release(tables, &Policy::default()).unwrap();
+    let shown = |table: &str, column: &str| {
+        let table = released.iter().find(|t| t.get().name() == table).unwrap();
+        whole(table.get(), column)[0]
+    };
+    assert_eq!(shown("survival_summary", "n_prior_outcome"), None);
+    let persons = shown("overlap", "n_first");
+    let entries = shown("survival_summary", "n_entries");
+    assert!(persons.is_none() || entries.is_none(), "{persons:?} less {entries:?}");
 }

@@ -122,6 +122,7 @@ fn withheld(system: &System, place: usize, table: AggregateTable) -> Result<Aggr
         let gone: Vec<bool> = match &column.role {
             Role::Key | Role::Plain => vec![false; rows],
             Role::Count { .. } => counts[&column.name].clone(),
+            Role::DerivedOfAll => vec![any.contains(&true); rows],
             Role::Derived { from } => (0..rows)
                 .map(|row| {
                     let named = from.iter().any(|name| counts[name][row]);

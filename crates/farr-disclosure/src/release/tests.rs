@@ -51,6 +51,25 @@ fn a_small_count_takes_another_along_and_what_is_computed() {
 }
 
 #[test]
+fn what_all_rows_give_is_withheld_with_any_of_them() {
+    let table = |smallest: i64| {
+        AggregateTable::build("test", "")
+            .key("k", "", vec!["a", "b"])
+            .count("n", "", "persons", vec![40, smallest])
+            .derived_of_all("chi_square", "", "", vec![1.5, 1.5])
+            .finish()
+            .unwrap()
+    };
+    let shown = |smallest| {
+        let released = released(vec![table(smallest)]);
+        let column = released[0].batch.column_by_name("chi_square").unwrap().clone();
+        (column.is_valid(0), column.is_valid(1))
+    };
+    assert_eq!(shown(12), (true, true));
+    assert_eq!(shown(3), (false, false));
+}
+
+#[test]
 fn two_small_counts_whose_sum_leaves_no_doubt_take_the_total_along() {
     // 1 + 1 = 2: withheld counts are at least 1, so a shown 2 would tell. It
     // is small itself here; at 6 = 1 + 1 + 4 shown, the 4 is small too.

@@ -121,6 +121,19 @@ impl TableBuilder {
         self.push((name, about), unit, Role::Derived { from: Vec::new() }, values)
     }
 
+    /// A column computed from the counts of all rows
+    /// ([`Role::DerivedOfAll`]).
+    #[must_use]
+    pub fn derived_of_all(
+        self,
+        name: &str,
+        about: &str,
+        unit: &str,
+        values: impl IntoColumn,
+    ) -> Self {
+        self.push((name, about), unit, Role::DerivedOfAll, values)
+    }
+
     /// A column computed from the named counts of its row only.
     #[must_use]
     pub fn derived_from(
@@ -300,7 +313,7 @@ impl TableBuilder {
                 return Err(self.error(name, format!("{found} values, expected {}", self.rows())));
             }
             match &column.role {
-                Role::Key | Role::Plain => {}
+                Role::Key | Role::Plain | Role::DerivedOfAll => {}
                 Role::Count { persons } => {
                     self.check_count(name, values)?;
                     persons.iter().try_for_each(|persons| self.expect_count(persons))?;

@@ -37,6 +37,9 @@ pub enum Role {
         /// row's.
         from: Vec<String>,
     },
+    /// Computed from the counts of all rows of the table (the statistic of a
+    /// test between them). Null in every row when one of them is withheld.
+    DerivedOfAll,
     /// Says nothing of persons (a label, a setting). Always shown.
     Plain,
 }
@@ -47,7 +50,7 @@ impl Role {
         match self {
             Self::Key => "key",
             Self::Count { .. } => "count",
-            Self::Derived { .. } => "derived",
+            Self::Derived { .. } | Self::DerivedOfAll => "derived",
             Self::Plain => "plain",
         }
     }
