@@ -136,6 +136,20 @@ pub enum Error {
         /// The run's folder.
         folder: String,
     },
+    /// Work that another process does at the moment.
+    #[error("{object}: another process is at it ('{holder}'); try again when it has ended")]
+    Held {
+        /// The lease's url.
+        object: String,
+        /// The process that holds it.
+        holder: String,
+    },
+    /// A lease that went to another process, which took this one to be dead.
+    #[error("{object}: another process took over, since this one gave no sign for too long")]
+    LeaseLost {
+        /// The lease's url.
+        object: String,
+    },
     /// A pointer that cannot be read.
     #[error("{object}: is no pointer to a run; expected JSON with a key 'run'")]
     Pointer {

@@ -10,6 +10,7 @@
 //! It does not know what the bytes mean.
 
 mod error;
+mod lease;
 mod location;
 mod open;
 mod publication;
@@ -21,6 +22,7 @@ mod write;
 mod suite;
 
 pub use error::Error;
+pub use lease::{Lease, LeaseTiming};
 pub use location::{Location, ObjectInfo};
 pub use publication::{Publication, Published};
 pub use read::{ObjectReader, Sha256Hash};

@@ -136,7 +136,7 @@ impl Publication {
     }
 }
 
-fn check_name(run: &str) -> Result<(), Error> {
+pub(crate) fn check_name(run: &str) -> Result<(), Error> {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     if run.is_empty() || run.len() > 200 || run.starts_with('.') || !run.chars().all(fits) {
         return Err(Error::RunName { run: run.to_owned() });
