@@ -150,6 +150,20 @@ pub enum Error {
         /// The lease's url.
         object: String,
     },
+    /// A run that no pointer names.
+    #[error("{folder}: is not published")]
+    Unpublished {
+        /// The run's folder.
+        folder: String,
+    },
+    /// A local file or folder that cannot be removed.
+    #[error("{path}: could not be removed: {source}")]
+    Removal {
+        /// Its path.
+        path: String,
+        /// What the system says.
+        source: io::Error,
+    },
     /// A pointer that cannot be read.
     #[error("{object}: is no pointer to a run; expected JSON with a key 'run'")]
     Pointer {

@@ -267,9 +267,8 @@ impl Shared {
             Ok(()) => {}
             // Another holder was faster, or a repeated request met itself.
             Err(Error::Exists { .. }) => {
-                let is_own = |claim: Claim| {
-                    claim.holder == self.holder && claim.released == released
-                };
+                let is_own =
+                    |claim: Claim| claim.holder == self.holder && claim.released == released;
                 if !self.claim(number)?.is_some_and(is_own) {
                     return Ok(false);
                 }

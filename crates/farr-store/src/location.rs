@@ -241,6 +241,34 @@ impl Location {
         done.map_err(|source| self.failed(path, "delete", source))
     }
 
+    /// Removes everything at the location; on a local folder also the folders
+    /// and what a dead process left half-written.
+    ///
+    /// # Errors
+    /// Those of a request; objects that are gone by then are no error.
+    pub fn remove_all(&self) -> Result<(), Error> {
+        if let Some(folder) = &self.folder {
+            let done = std::fs::remove_dir_all(folder);
+            return done.or_else(|source| match source.kind() {
+                std::io::ErrorKind::NotFound => Ok(()),
+                _ => Err(Error::Removal { path: folder.display().to_string(), source }),
+            });
+        }
+        for object in self.list("")? {
+            match self.delete(&object.path) {
+                Ok(()) | Err(Error::NotFound { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes what processes that died left half-written in a local folder:
+    /// staged files, which no listing shows. Nobody may be writing there.
+    pub fn remove_remnants(&self) -> Result<u64, Error> {
+        self.folder.as_deref().map_or(Ok(0), remove_remnants)
+    }
+
     fn put<L: Level>(
         &self,
         path: &str,
@@ -271,6 +299,39 @@ impl fmt::Debug for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Location({}, {})", self.url, self.zone)
     }
+}
+
+/// Staged files are `<name>#<number>`; half-set links lie in `.latest-…`.
+fn remove_remnants(folder: &std::path::Path) -> Result<u64, Error> {
+    let failed = |path: &std::path::Path, source| Error::Removal {
+        path: path.display().to_string(),
+        source,
+    };
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(0),
+        entries => entries.map_err(|error| failed(folder, error))?,
+    };
+    let mut removed = 0;
+    for entry in entries {
+        let entry = entry.map_err(|error| failed(folder, error))?;
+        let path = entry.path();
+        let kind = entry.file_type().map_err(|error| failed(&path, error))?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let is_staged = name.rsplit_once('#').is_some_and(|(_, number)| {
+            !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit())
+        });
+        if kind.is_dir() && name.starts_with(".latest-") {
+            std::fs::remove_dir_all(&path).map_err(|error| failed(&path, error))?;
+            removed += 1;
+        } else if kind.is_dir() {
+            removed += remove_remnants(&path)?;
+        } else if kind.is_file() && is_staged {
+            std::fs::remove_file(&path).map_err(|error| failed(&path, error))?;
+            removed += 1;
+        }
+    }
+    Ok(removed)
 }
 
 /// A store's path for a name: as listed, or with what it cannot hold encoded.

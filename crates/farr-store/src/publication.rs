@@ -73,6 +73,27 @@ impl Publication {
     /// On a local folder `latest` is set afterwards; a process that dies in
     /// between leaves a link to the run before, and the next commit mends it.
     pub fn commit(self) -> Result<Published, Error> {
+        self.point()
+    }
+
+    /// Makes a run that a pointer names already the current one again.
+    ///
+    /// # Errors
+    /// [`Error::Unpublished`] if no pointer names it.
+    pub fn point_again(location: &Location, run: &str) -> Result<Published, Error> {
+        let all = published(location)?;
+        let Some(known) = all.iter().rev().find(|published| published.run == run) else {
+            return Err(Error::Unpublished { folder: location.url_of(&format!("{RUNS}/{run}")) });
+        };
+        if all.last().is_some_and(|current| current.run == run) {
+            follow(location)?;
+            return Ok(known.clone());
+        }
+        let (location, folder) = (location.clone(), known.folder.clone());
+        Self { location, folder, run: run.to_owned() }.point()
+    }
+
+    fn point(self) -> Result<Published, Error> {
         let mut number = 1 + highest(&self.location)?.unwrap_or(0);
         let pointer = Document::new("pointer").with("run", self.run.as_str());
         let bytes = serde_json::to_vec(&pointer).map(Bytes::from);
@@ -124,15 +145,7 @@ impl Publication {
     /// # Errors
     /// [`Error::Published`] if one does.
     pub fn remove(location: &Location, run: &str) -> Result<(), Error> {
-        let unpublished = Self::begin(location, run)?;
-        for object in unpublished.folder.list("")? {
-            match unpublished.folder.delete(&object.path) {
-                // Gone by other hands: what was wanted.
-                Ok(()) | Err(Error::NotFound { .. }) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
+        Self::begin(location, run)?.folder.remove_all()
     }
 }
 

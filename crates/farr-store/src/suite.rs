@@ -119,6 +119,16 @@ fn publish(place: &Location) {
         assert!(matches!(Publication::begin(place, run), Err(Error::RunName { .. })));
     }
     assert_eq!(Publication::all(place).unwrap().len(), 2);
+    assert!(matches!(Publication::point_again(place, "third"), Err(Error::Unpublished { .. })));
+    assert_eq!(Publication::point_again(place, "second").unwrap().number, 2);
+    assert_eq!(Publication::point_again(place, "first").unwrap().number, 3);
+    assert_eq!(Publication::current(place).unwrap().unwrap().run, "first");
+    let dead = Publication::begin(place, "dead").unwrap();
+    dead.folder().write("a/b", person_level("x")).unwrap();
+    assert_eq!(Publication::unpublished(place).unwrap(), ["dead"]);
+    Publication::remove(place, "dead").unwrap();
+    assert_eq!(Publication::unpublished(place).unwrap(), [""; 0]);
+    dead.folder().remove_all().unwrap();
 }
 
 fn publish_at_once(place: &Location) {
@@ -190,6 +200,20 @@ fn a_local_folder() {
     assert!(!folder.path().join("later").exists());
     suite(&later);
     assert!(folder.path().join("later/publish/pointers").is_dir());
+}
+
+#[test]
+fn what_a_dead_process_left_half_written_is_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = Location::folder(folder.path(), Zone::Restricted).unwrap();
+    place.write("runs/a/x.parquet", person_level("x")).unwrap();
+    let staged = folder.path().join("runs/a/y.parquet#12");
+    std::fs::copy(folder.path().join("runs/a/x.parquet"), &staged).unwrap();
+    std::fs::create_dir(folder.path().join(".latest-abc")).unwrap();
+    assert_eq!(place.remove_remnants().unwrap(), 2);
+    assert!(!staged.exists());
+    assert_eq!(place.list("").unwrap().len(), 1);
+    assert_eq!(Location::memory(Zone::Restricted).remove_remnants().unwrap(), 0);
 }
 
 #[cfg(unix)]
