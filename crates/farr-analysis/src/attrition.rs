@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use farr_disclosure::AggregateTable;
 use farr_records::Table;
+use serde::{Deserialize, Serialize};
 
 use crate::overlap::persons_of;
 use crate::{Analysis, Error, Needs, ShardView};
@@ -18,7 +19,7 @@ pub struct Attrition {
     cohorts: Vec<i64>,
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Funnel {
     rules: Vec<String>,
     /// Events and persons by mask.
@@ -28,7 +29,7 @@ struct Funnel {
 }
 
 /// Funnels by cohort.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Partial {
     funnels: BTreeMap<i64, Funnel>,
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use farr_disclosure::AggregateTable;
 use farr_records::Table;
+use serde::{Deserialize, Serialize};
 
 use crate::{Analysis, Error, Needs, ShardView};
 
@@ -16,7 +17,7 @@ pub struct Overlap {
 
 /// Persons by pair of cohorts, the first id not above the second; a cohort
 /// with itself gives its persons.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Partial {
     both: BTreeMap<(i64, i64), i64>,
 }

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use farr_disclosure::{Aggregate, AggregateTable, Labelled};
 use farr_records::Table;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::attrition::Attrition;
 use crate::characteristics::Characteristics;
@@ -25,8 +27,8 @@ pub type Needs = BTreeMap<Table, Vec<&'static str>>;
 /// the merged one becomes tables.
 pub trait Analysis {
     /// What one shard contributes. It is person-level unless its analysis says
-    /// otherwise, and never leaves the process.
-    type Partial: Send + Default;
+    /// otherwise, and leaves the process only for a place that holds records.
+    type Partial: Send + Default + Serialize + DeserializeOwned;
 
     /// What must be read of the records.
     fn needs(&self) -> Needs;
@@ -50,7 +52,7 @@ macro_rules! any_analysis {
         }
 
         /// A partial of any analysis.
-        #[derive(Debug)]
+        #[derive(Debug, Serialize, Deserialize)]
         pub enum AnyPartial {
             $(#[doc = concat!("Of `", stringify!($module), "`.")] $name($module::Partial),)*
         }

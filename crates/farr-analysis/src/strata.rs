@@ -1,6 +1,7 @@
 //! Strata at the index date: sex, age group, calendar year, one at a time,
 //! beside the total.
 
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, StringArray};
@@ -11,7 +12,7 @@ use crate::age::{AgeGroup, PERSON_COLUMNS, Persons, check_breaks};
 use crate::{AgeMethod, Error, ShardView, Stratum};
 
 /// One stratum of a target, or all of it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Level {
     /// Everybody.
     #[default]

@@ -153,6 +153,24 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
+    /// An input that changed while the run read it.
+    #[error(
+        "the input changed while it was read; nothing was published: run again when the export \
+         is complete"
+    )]
+    InputChanged,
+    /// Work that cannot be kept.
+    #[error("{object}: this part of the work cannot be kept")]
+    Work {
+        /// The object's url.
+        object: String,
+    },
+    /// The run took longer than it may.
+    #[error(
+        "stopped after the time that --timeout allows; nothing was published: the same \
+             command goes on where it was"
+    )]
+    TimedOut,
     /// The run was asked to stop.
     #[error("stopped; nothing was published")]
     Stopped,
@@ -181,6 +199,9 @@ impl Error {
             Self::Store(error) | Self::Report(farr_report::Error::Store(error)) => of_store(error),
             Self::Analysis(_) | Self::Disclosure(_) | Self::Report(_) => Failure::Internal,
             Self::OpenZone { .. } => Failure::Policy,
+            Self::InputChanged => Failure::Data,
+            Self::Work { .. } => Failure::Internal,
+            Self::TimedOut => Failure::TimedOut,
             Self::Stopped => Failure::Stopped,
         }
     }
@@ -190,6 +211,7 @@ fn of_store(error: &farr_store::Error) -> Failure {
     match error {
         farr_store::Error::Url { .. } | farr_store::Error::Option { .. } => Failure::Job,
         farr_store::Error::Zone { .. } => Failure::Policy,
+        farr_store::Error::Held { .. } | farr_store::Error::LeaseLost { .. } => Failure::Busy,
         _ => Failure::Storage,
     }
 }
@@ -233,6 +255,10 @@ pub enum Failure {
     Policy,
     /// A mistake in farr.
     Internal,
+    /// Another run is at it: try again later.
+    Busy,
+    /// Took longer than `--timeout`.
+    TimedOut,
     /// Stopped by whoever started it.
     Stopped,
 }
@@ -246,6 +272,8 @@ impl Failure {
             Self::Storage => 4,
             Self::Policy => 5,
             Self::Internal => 70,
+            Self::Busy => 75,
+            Self::TimedOut => 124,
             Self::Stopped => 130,
         }
     }
@@ -259,6 +287,8 @@ impl fmt::Display for Failure {
             Self::Storage => "storage",
             Self::Policy => "policy",
             Self::Internal => "internal",
+            Self::Busy => "busy",
+            Self::TimedOut => "timed out",
             Self::Stopped => "stopped",
         })
     }

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
 
 use arrow::array::{ArrayRef, Date32Array, Int64Array, RecordBatch};
 use farr_analysis::{
@@ -12,11 +11,14 @@ use farr_analysis::{
 use farr_cohort::{CohortEntries, Mode, Site};
 use farr_disclosure::{Aggregate, AggregateTable, Labelled};
 use farr_records::{PersonId, RecordsStore, Scope, ShardId, Table, Vocabulary, cohort_schema};
+use serde::{Deserialize, Serialize};
 
 use crate::executor::{Executor, Threads};
-use crate::ingest::{finished, stop_if_asked};
+use crate::ingest::stop_if_asked;
+use crate::limits::Memory;
 use crate::plan::Plan;
-use crate::progress::{Cancel, Event, Observer, Stage};
+use crate::progress::{Cancel, Event, Figures, Observer, Stage, StageClock};
+use crate::work::Work;
 use crate::{Error, counted};
 
 /// What the cohorts and analyses gave.
@@ -37,14 +39,28 @@ pub(crate) struct CohortSize {
     pub(crate) rows: u64,
 }
 
+/// About how many bytes the largest shard takes once it is decoded.
+fn decoded_bytes(store: &RecordsStore) -> u64 {
+    /// Records in Parquet take about a sixth of what they take in memory.
+    const COMPRESSION: u64 = 6;
+    let mut shards = vec![0; store.manifest().shard_count as usize];
+    for (_, table) in store.manifest().tables() {
+        for (shard, file) in shards.iter_mut().zip(&table.files) {
+            *shard += file.size * COMPRESSION;
+        }
+    }
+    shards.into_iter().max().unwrap_or_default()
+}
+
 /// What one shard contributes.
+#[derive(Serialize, Deserialize)]
 struct ShardPart {
     partials: Vec<AnyPartial>,
     columns: CohortColumns,
 }
 
 /// Columns of the cohort table.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 struct CohortColumns {
     definition: Vec<i64>,
     subject: Vec<i64>,
@@ -95,13 +111,12 @@ pub(crate) fn warn_of_sets(warnings: &[farr_cohort::Warning], observer: &dyn Obs
 pub(crate) fn evaluate(
     plan: &Plan,
     store: &RecordsStore,
-    threads: &Threads,
+    (threads, memory): (&Threads, Memory),
+    (work, records): (&Work, &str),
     (observer, cancel): (&dyn Observer, &Cancel),
 ) -> Result<Evaluated, Error> {
-    let start = Instant::now();
     let shards: Vec<ShardId> = store.shards().collect();
-    let steps = Some(shards.len() as u64);
-    observer.event(Event::Started { stage: Stage::Cohorts, steps });
+    let clock = StageClock::start(observer, Stage::Cohorts, Some(shards.len() as u64));
     let cohorts = farr_cohort::Plan::new(&plan.definitions, &vocabulary_of(store)?);
     let name_of = |id: i64| {
         let definition = plan.definitions.iter().find(|definition| definition.id == id);
@@ -125,13 +140,22 @@ pub(crate) fn evaluate(
     }
     let map = |shard: ShardId| {
         stop_if_asked(cancel)?;
-        let part = shard_part(plan, (store, &needs), (&cohorts, &site), shard)?;
+        let name = format!("{records}/shard-{:05}", shard.index());
+        let part = match work.find(&name)? {
+            Some(part) => part,
+            None => {
+                let part = shard_part(plan, (store, &needs), (&cohorts, &site), shard)?;
+                work.keep(&name, &part)?;
+                part
+            }
+        };
         observer.event(Event::Stepped { stage: Stage::Cohorts });
         Ok::<_, Error>(part)
     };
     let mut merged: Vec<AnyPartial> = plan.analyses.iter().map(AnyAnalysis::empty).collect();
     let mut columns = CohortColumns::default();
-    threads.map_shards(&shards, map, |part: ShardPart| {
+    let in_flight = memory.shards_in_flight(decoded_bytes(store), threads.count());
+    threads.with_in_flight(in_flight).map_shards(&shards, map, |part: ShardPart| {
         for ((analysis, into), later) in plan.analyses.iter().zip(&mut merged).zip(part.partials) {
             analysis.merge(into, later);
         }
@@ -150,7 +174,13 @@ pub(crate) fn evaluate(
     let analyses = counted(plan.analyses.len() as u64, "analysis", "analyses");
     let summary = format!("{summary}, {analyses}");
     let rows = columns.into_batch()?;
-    finished(observer, Stage::Cohorts, start, summary);
+    let manifest = store.manifest();
+    let figures = Figures {
+        persons: plan.shows_counts().then_some(manifest.persons),
+        rows: plan.shows_counts().then_some(rows.num_rows() as u64),
+        bytes: None,
+    };
+    clock.finish(observer, figures, summary);
     Ok(Evaluated { tables, rows, sizes })
 }
 

@@ -23,6 +23,13 @@ pub struct Threads {
     pool: rayon::ThreadPool,
 }
 
+/// The threads of this process, with fewer shards in memory than threads.
+#[derive(Debug, Clone, Copy)]
+pub struct InFlight<'a> {
+    threads: &'a Threads,
+    shards: usize,
+}
+
 impl Threads {
     /// A pool of so many threads; `None`: one a core.
     ///
@@ -42,6 +49,11 @@ impl Threads {
         self.pool.install(work)
     }
 
+    /// The same threads, with at most so many shards in memory.
+    pub fn with_in_flight(&self, shards: usize) -> InFlight<'_> {
+        InFlight { threads: self, shards: shards.max(1) }
+    }
+
     /// How many threads there are.
     pub fn count(&self) -> usize {
         self.pool.current_num_threads()
@@ -49,6 +61,18 @@ impl Threads {
 }
 
 impl Executor for Threads {
+    fn map_shards<P, E, M, G>(&self, shards: &[ShardId], map: M, merge: G) -> Result<(), E>
+    where
+        P: Send,
+        E: Send,
+        M: Fn(ShardId) -> Result<P, E> + Sync,
+        G: FnMut(P),
+    {
+        self.with_in_flight(self.count()).map_shards(shards, map, merge)
+    }
+}
+
+impl Executor for InFlight<'_> {
     fn map_shards<P, E, M, G>(&self, shards: &[ShardId], map: M, mut merge: G) -> Result<(), E>
     where
         P: Send,
@@ -56,9 +80,9 @@ impl Executor for Threads {
         M: Fn(ShardId) -> Result<P, E> + Sync,
         G: FnMut(P),
     {
-        for group in shards.chunks(self.count().max(1)) {
+        for group in shards.chunks(self.shards) {
             let results: Vec<Result<P, E>> =
-                self.run(|| group.par_iter().map(|shard| map(*shard)).collect());
+                self.threads.run(|| group.par_iter().map(|shard| map(*shard)).collect());
             for result in results {
                 merge(result?);
             }

@@ -11,8 +11,9 @@ use farr_source::SourceSummary;
 use farr_store::Location;
 
 use crate::executor::Threads;
+use crate::limits::{Memory, peak_memory};
 use crate::plan::Plan;
-use crate::progress::{Cancel, Event, Observer, Stage};
+use crate::progress::{Cancel, Event, Figures, Observer, Stage, StageClock};
 use crate::{Error, counted};
 
 /// What ingest gave.
@@ -29,22 +30,23 @@ pub(crate) fn ingest(
     plan: &Plan,
     rejects_max: Option<RejectsMax>,
     target: &Location,
-    threads: &Threads,
+    (threads, memory): (&Threads, Memory),
     (observer, cancel): (&dyn Observer, &Cancel),
 ) -> Result<Ingested, Error> {
     let job = &plan.job;
     let timezones: BTreeMap<String, String> =
         job.source.iter().map(|s| (s.system.clone(), s.timezone.clone())).collect();
+    let bytes_per_shard = memory.bytes_per_shard(threads.count());
     let builder = Builder::new(BuildSettings {
         shards: job.records.shards,
-        shards_in_flight: threads.count(),
+        bytes_per_shard,
+        shards_in_flight: memory.shards_in_flight(bytes_per_shard, threads.count()),
+        buffer_bytes: memory.buffer_bytes(),
         rejects_max: rejects_max.or_else(|| plan.rejects_max()),
         timezones,
         ..BuildSettings::default()
     })?;
-    let start = Instant::now();
-    let steps = Some(job.source.len() as u64);
-    observer.event(Event::Started { stage: Stage::Pull, steps });
+    let clock = StageClock::start(observer, Stage::Pull, Some(job.source.len() as u64));
     let mapping = match &job.records.vocabulary {
         None => None,
         Some(name) => {
@@ -75,11 +77,13 @@ pub(crate) fn ingest(
     if shows {
         summary = format!("{} of {summary}", counted(rows, "row", "rows"));
     }
-    finished(observer, Stage::Pull, start, summary);
+    let bytes = sources.iter().flat_map(|(_, s)| &s.objects).map(|object| object.size).sum();
+    let shown = |n: u64| shows.then_some(n);
+    let figures = Figures { persons: None, rows: shown(rows), bytes: shown(bytes) };
+    clock.finish(observer, figures, summary);
 
     stop_if_asked(cancel)?;
-    let start = Instant::now();
-    observer.event(Event::Started { stage: Stage::Records, steps: None });
+    let clock = StageClock::start(observer, Stage::Records, None);
     let built = threads.run(|| builder.finish(target))?;
     let manifest = &built.manifest;
     let records: u64 = manifest.tables.values().map(|table| table.rows).sum();
@@ -88,7 +92,13 @@ pub(crate) fn ingest(
         let persons = counted(manifest.persons, "person", "persons");
         summary = format!("{persons}, {}, {summary}", counted(records, "record", "records"));
     }
-    finished(observer, Stage::Records, start, summary);
+    let files = manifest.tables.values().flat_map(|table| &table.files);
+    let figures = Figures {
+        persons: shown(manifest.persons),
+        rows: shown(records),
+        bytes: shown(files.map(|file| file.size).sum()),
+    };
+    clock.finish(observer, figures, summary);
     Ok(Ingested { built, sources })
 }
 
@@ -156,12 +166,13 @@ fn of_read(system: &str, error: farr_source::Error) -> Error {
 }
 
 pub(crate) fn stop_if_asked(cancel: &Cancel) -> Result<(), Error> {
-    if cancel.is_asked() { Err(Error::Stopped) } else { Ok(()) }
+    cancel.check()
 }
 
 pub(crate) fn finished(observer: &dyn Observer, stage: Stage, start: Instant, summary: String) {
     let seconds = start.elapsed().as_secs_f64();
-    observer.event(Event::Finished { stage, seconds, summary });
+    let (peak_memory, figures) = (peak_memory(), Figures::default());
+    observer.event(Event::Finished { stage, seconds, peak_memory, figures, summary });
 }
 
 /// Names what an export has that farr does not keep.

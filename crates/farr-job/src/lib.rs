@@ -8,13 +8,16 @@
 //!
 //! It does not know terminals and logs: it tells an [`Observer`] what happens.
 
+mod clean;
 mod cohorts;
 mod error;
 mod evaluate;
 mod executor;
+mod identity;
 mod ingest;
 mod inspect;
 mod job_file;
+mod limits;
 mod near;
 mod parse;
 mod plan;
@@ -23,7 +26,9 @@ mod publish;
 mod run;
 mod summary;
 mod synth;
+mod work;
 
+pub use clean::{CleanOutcome, clean};
 pub use cohorts::{CohortInput, CohortOutcome, CohortRequest, explain_cohort, run_cohorts};
 pub use error::{DONE_IN_PART, Error, Failure};
 pub use executor::{Executor, Threads};
@@ -32,10 +37,11 @@ pub use job_file::{
     CohortSettings, FormatName, JobFile, JobSettings, LocationSettings, RecordsSettings,
     RejectsMax, ReportSettings, SourceSettings,
 };
+pub use limits::Memory;
 pub use parse::{Parameter, parse_job};
 pub use plan::{JobRequest, Plan};
-pub use progress::{Cancel, Event, Observer, Stage};
-pub use run::{IngestOutcome, RunOutcome, RunRequest, ingest, run};
+pub use progress::{Cancel, Event, Figures, Observer, Stage};
+pub use run::{IngestOutcome, RunOptions, RunOutcome, RunRequest, RunStatus, ingest, run};
 pub use synth::{SynthFormat, SynthRequest, synth};
 
 /// farr's version, which stands in every report.

@@ -20,13 +20,15 @@ pub(crate) struct PublishedReport {
     pub(crate) lines: Vec<String>,
 }
 
-/// Writes the reports of a run and makes them the current ones.
+/// Writes the reports of a run and, once `confirm` lets it, makes them the
+/// current ones.
 pub(crate) fn publish(
     plan: &Plan,
     publication: Publication,
     run: Document,
     records: &RecordsManifest,
     evaluated: Evaluated,
+    confirm: &dyn Fn() -> Result<(), Error>,
 ) -> Result<PublishedReport, Error> {
     let counts = counts(plan, records, &evaluated, publication.folder().zone());
     let tables = evaluated.tables;
@@ -34,7 +36,7 @@ pub(crate) fn publish(
         Zone::Restricted => {
             let counts = Labelled::aggregate(counts);
             let run = Labelled::aggregate(run);
-            write_all(plan, publication, run, records, (tables, counts))
+            write_all(plan, publication, run, records, (tables, counts), confirm)
         }
         Zone::Open => {
             let threshold = u32::try_from(plan.job.report.threshold).unwrap_or(u32::MAX);
@@ -44,7 +46,7 @@ pub(crate) fn publish(
             let run = released.documents.pop();
             let counts = released.documents.pop();
             let (Some(counts), Some(run)) = (counts, run) else { return Err(Error::Stopped) };
-            write_all(plan, publication, run, records, (released.tables, counts))
+            write_all(plan, publication, run, records, (released.tables, counts), confirm)
         }
     }
 }
@@ -55,6 +57,7 @@ fn write_all<L: Level>(
     run: Labelled<L, Document>,
     records: &RecordsManifest,
     (tables, counts): (Vec<Labelled<L, AggregateTable>>, Labelled<L, Document>),
+    confirm: &dyn Fn() -> Result<(), Error>,
 ) -> Result<PublishedReport, Error> {
     let folder = publication.folder().clone();
     let origin = metadata(plan, records);
@@ -70,6 +73,7 @@ fn write_all<L: Level>(
     });
     put(&folder, "manifest.json", json(whole)?)?;
     put(&folder, "run.json", json(run)?)?;
+    confirm()?;
     let published = publication.commit()?;
     Ok(PublishedReport { url: published.folder.url().to_owned(), lines })
 }

@@ -1,39 +1,60 @@
-//! A run: pull, records, cohorts, analyses, reports, in that order.
+//! A run: pull, records, cohorts, analyses, reports, in that order; each is
+//! done once, however often the run is started.
 
-use std::time::Instant;
+use std::time::Duration;
 
 use farr_disclosure::{Document, Labelled, Node, Zone};
 use farr_records::{Manifest, ObjectRead, RecordsStore};
-use farr_store::Publication;
+use farr_store::{Lease, LeaseTiming, Location, Publication};
 
 use crate::evaluate::{Evaluated, evaluate};
 use crate::executor::Threads;
-use crate::ingest::{Ingested, finished, ingest as ingest_sources, stop_if_asked};
+use crate::identity::{Identity, Inputs, Standing};
+use crate::ingest::{ingest as ingest_sources, stop_if_asked};
 use crate::job_file::RejectsMax;
+use crate::limits::{Memory, parse_time};
 use crate::plan::{JobRequest, Plan, rejects_max};
-use crate::progress::{Cancel, Event, Observer, Stage};
+use crate::progress::{Cancel, Event, Figures, Observer, Recorder, Stage, StageClock};
 use crate::publish::publish;
+use crate::work::Work;
 use crate::{Error, counted, number};
+
+/// How a job is run; nothing of it changes an answer.
+#[derive(Debug, Clone, Default)]
+pub struct RunOptions<'a> {
+    /// How many threads; `None`: one a core.
+    pub threads: Option<usize>,
+    /// The most memory, like `4GiB`; `None`: what the process may have.
+    pub memory: Option<&'a str>,
+    /// The longest time, like `2h`; `None`: any.
+    pub timeout: Option<&'a str>,
+    /// The most rejects, a count or a share like `1%`; stands above the job
+    /// file's.
+    pub max_rejects: Option<&'a str>,
+    /// Does everything anew, though the same run has been done.
+    pub force: bool,
+    /// Fails at once if another run of the job is going on.
+    pub no_wait: bool,
+}
 
 /// What to run, and how.
 #[derive(Debug, Clone)]
 pub struct RunRequest {
-    job: JobRequest,
+    pub(crate) job: JobRequest,
     threads: Option<usize>,
+    memory: Memory,
+    timeout: Option<Duration>,
     rejects_max: Option<farr_records::RejectsMax>,
+    force: bool,
+    no_wait: bool,
 }
 
 impl RunRequest {
-    /// A run of a job; `max_rejects` is a count or a share like `1%`, and
-    /// stands above the job file's.
+    /// A run of a job.
     ///
     /// # Errors
-    /// [`Error::Parameter`] for a bound that is neither, or no threads.
-    pub fn new(
-        job: JobRequest,
-        threads: Option<usize>,
-        max_rejects: Option<&str>,
-    ) -> Result<Self, Error> {
+    /// [`Error::Parameter`] for an option that is not what it should be.
+    pub fn new(job: JobRequest, options: &RunOptions<'_>) -> Result<Self, Error> {
         let bound = |text: &str| {
             let bound = text
                 .parse::<u64>()
@@ -43,17 +64,37 @@ impl RunRequest {
                 reason: "expected a count, or a share like 1%".to_owned(),
             })
         };
-        if threads == Some(0) {
+        if options.threads == Some(0) {
             let (parameter, reason) = ("--threads".to_owned(), "expected 1 or more".to_owned());
             return Err(Error::Parameter { parameter, reason });
         }
-        Ok(Self { job, threads, rejects_max: max_rejects.map(bound).transpose()? })
+        Ok(Self {
+            job,
+            threads: options.threads,
+            memory: Memory::new(options.memory)?,
+            timeout: options.timeout.map(|text| parse_time("--timeout", text)).transpose()?,
+            rejects_max: options.max_rejects.map(bound).transpose()?,
+            force: options.force,
+            no_wait: options.no_wait,
+        })
     }
+}
+
+/// Whether there was anything to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunStatus {
+    /// It was done now.
+    Done,
+    /// The same job over the same input had been done already.
+    Unchanged,
 }
 
 /// What a run gave.
 #[derive(Debug, Clone)]
 pub struct RunOutcome {
+    /// Whether there was anything to do.
+    pub status: RunStatus,
     /// The run's id, which names its folder.
     pub run_id: String,
     /// The hash of all that can change an answer.
@@ -67,6 +108,8 @@ pub struct RunOutcome {
 /// What an ingest gave.
 #[derive(Debug, Clone)]
 pub struct IngestOutcome {
+    /// Whether there was anything to do.
+    pub status: RunStatus,
     /// The run's id, which names its folder.
     pub run_id: String,
     /// Where the records are.
@@ -78,52 +121,149 @@ pub struct IngestOutcome {
 /// A run on its way.
 struct Running<'a> {
     plan: Plan,
+    request: &'a RunRequest,
     threads: Threads,
-    run_id: String,
     started: jiff::Timestamp,
-    observer: &'a dyn Observer,
+    recorder: Recorder<'a>,
     cancel: &'a Cancel,
+    /// Of the report's place first, where the run has one, then of the
+    /// records'.
+    leases: Vec<Lease>,
+}
+
+/// The records of a run.
+struct Records {
+    store: RecordsStore,
+    run_id: String,
+    /// The objects read, with their entity tags where they were read now.
+    objects: Vec<ObjectRead>,
+    /// What the sources lack.
+    absent: Vec<String>,
+    status: RunStatus,
 }
 
 impl<'a> Running<'a> {
+    /// Checks the job, and keeps other runs of it out.
     fn start(
-        request: &RunRequest,
+        request: &'a RunRequest,
         observer: &'a dyn Observer,
         cancel: &'a Cancel,
+        with_report: bool,
     ) -> Result<Self, Error> {
+        if let Some(time) = request.timeout {
+            cancel.after(time);
+        }
         let plan = Plan::load(&request.job)?;
         let threads = Threads::new(request.threads)
             .map_err(|source| Error::File { file: "threads".to_owned(), source })?;
         let started = jiff::Timestamp::now();
-        let run_id = run_id(started, &plan);
-        Ok(Self { plan, threads, run_id, started, observer, cancel })
+        let recorder = Recorder::new(observer);
+        let leases = Vec::new();
+        let mut running = Self { plan, request, threads, started, recorder, cancel, leases };
+        // A place that does not answer is found before anything is read.
+        let places = [
+            with_report.then_some(&running.plan.job.report.location),
+            Some(&running.plan.job.records.location),
+        ];
+        let mut locations: Vec<Location> = Vec::new();
+        for name in places.into_iter().flatten() {
+            let location = running.plan.location(name)?;
+            if locations.iter().all(|other| other.url() != location.url()) {
+                locations.push(location);
+            }
+        }
+        for location in locations {
+            let lease = running.take_lease(&location)?;
+            running.leases.push(lease);
+        }
+        Ok(running)
     }
 
-    /// Builds the records and makes them the current ones.
-    fn ingest(&self, request: &RunRequest) -> Result<(RecordsStore, Ingested), Error> {
-        let location = self.plan.location(&self.plan.job.records.location)?;
-        let publication = Publication::begin(&location, &self.run_id)?;
+    fn take_lease(&self, location: &Location) -> Result<Lease, Error> {
+        let name = &self.plan.job.job.name;
+        let started = self.started.strftime("%Y%m%dT%H%M%S%6f");
+        let holder = format!("{started}-{}", std::process::id());
+        let mut told = false;
+        let goes_on = |other: &str| {
+            if !told && !self.request.no_wait {
+                told = true;
+                let message = format!("waiting for another run of job '{name}' ({other})");
+                self.recorder.event(Event::Warning { message });
+            }
+            !self.request.no_wait && !self.cancel.is_asked()
+        };
+        let taken = Lease::take(location, name, &holder, LeaseTiming::default(), goes_on);
+        // Who was told to stop meanwhile was not refused.
+        self.cancel.check()?;
+        Ok(taken?)
+    }
+
+    /// Nothing is made visible by a run that has lost its place.
+    fn confirm(&self) -> Result<(), Error> {
+        stop_if_asked(self.cancel)?;
+        self.leases.iter().try_for_each(|lease| Ok(lease.confirm()?))
+    }
+
+    fn records_location(&self) -> Result<Location, Error> {
+        self.plan.location(&self.plan.job.records.location)
+    }
+
+    /// The records of the input: those that are there, or built now and made
+    /// the current ones.
+    fn records(&self, inputs: &Inputs) -> Result<Records, Error> {
+        let location = self.records_location()?;
+        let identity = Identity::of_records(&self.plan, inputs);
+        let work = Work::of(&location, &format!("records-{}", identity.as_str()));
+        if self.request.force {
+            work.remove()?;
+        }
+        let run_id = match Standing::of(&location, &identity, self.started, self.request.force)? {
+            Standing::Published(published, _) => {
+                let store = RecordsStore::open(&published.folder)?;
+                self.confirm()?;
+                Publication::point_again(&location, &published.run)?;
+                let objects = store.manifest().objects.clone();
+                let status = RunStatus::Unchanged;
+                let (run_id, absent) = (published.run, Vec::new());
+                return Ok(Records { store, run_id, objects, absent, status });
+            }
+            Standing::Unfinished(run_id) | Standing::New(run_id) => run_id,
+        };
+        let publication = Publication::begin(&location, &run_id)?;
         let ingested = ingest_sources(
             &self.plan,
-            request.rejects_max,
+            self.request.rejects_max,
             publication.folder(),
-            &self.threads,
-            (self.observer, self.cancel),
+            (&self.threads, self.request.memory),
+            (&self.recorder, self.cancel),
         )?;
+        if Inputs::list(&self.plan)? != *inputs {
+            return Err(Error::InputChanged);
+        }
         let store = RecordsStore::open(publication.folder())?;
-        stop_if_asked(self.cancel)?;
+        self.confirm()?;
         publication.commit()?;
-        Ok((store, ingested))
+        work.remove()?;
+        let absent = ingested.sources.iter().flat_map(|(system, summary)| {
+            let tables = summary.tables.iter();
+            let absent = tables.filter_map(|t| t.absent.as_ref().map(|why| (t, why)));
+            absent.map(move |(table, why)| format!("{system}: no {}: {why}", table.table))
+        });
+        let absent = absent.collect();
+        let (objects, status) = (ingested.built.objects, RunStatus::Done);
+        Ok(Records { store, run_id, objects, absent, status })
     }
 
     /// What `run.json` says: the run's own facts, which change from run to run.
-    fn document(&self, objects: &[ObjectRead], zone: Zone) -> Document {
+    fn document(&self, run_id: &str, objects: &[ObjectRead], zone: Zone) -> Document {
         let document = Document::new("run")
-            .with("run_id", self.run_id.as_str())
+            .with("run_id", run_id)
             .with("job", self.plan.job.job.name.as_str())
             .with("started", self.started.to_string())
             .with("finished", jiff::Timestamp::now().to_string())
-            .with("threads", Node::Integer(self.threads.count() as i64));
+            .with("threads", Node::Integer(self.threads.count() as i64))
+            .with("memory", Node::Integer(self.request.memory.bytes() as i64))
+            .with("stages", Node::List(self.recorder.stages().iter().filter_map(stage).collect()));
         if zone == Zone::Open {
             return document;
         }
@@ -138,7 +278,24 @@ impl<'a> Running<'a> {
     }
 }
 
-/// Runs a job: everything is done, or nothing is visible.
+/// A stage in `run.json`. What an open zone withholds is not in the event.
+fn stage(event: &Event) -> Option<Node> {
+    let Event::Finished { stage, seconds, peak_memory, figures, .. } = event else { return None };
+    let number = |n: Option<u64>| n.map_or(Node::Null, |n| Node::Integer(n as i64));
+    let Figures { persons, rows, bytes } = *figures;
+    Some(Node::map([
+        ("stage", Node::from(stage.name())),
+        ("seconds", Node::Float(*seconds)),
+        ("peak_memory", number(*peak_memory)),
+        ("persons", number(persons)),
+        ("rows", number(rows)),
+        ("bytes", number(bytes)),
+    ]))
+}
+
+/// Runs a job: everything is done, or nothing is visible. What has been done
+/// is not done again: the same job over the same input ends at once, and a run
+/// that died goes on where it was.
 ///
 /// # Errors
 /// What is wrong with the job, its data or its places; see
@@ -148,33 +305,61 @@ pub fn run(
     observer: &dyn Observer,
     cancel: &Cancel,
 ) -> Result<RunOutcome, Error> {
-    let running = Running::start(request, observer, cancel)?;
+    let running = Running::start(request, observer, cancel, true)?;
     let plan = &running.plan;
-    let report = plan.location(&plan.job.report.location)?;
-    // A place that does not answer is found before anything is read.
-    let publication = Publication::begin(&report, &running.run_id)?;
-    let (store, ingested) = running.ingest(request)?;
-    let evaluated = evaluate(plan, &store, &running.threads, (observer, cancel))?;
-    keep_cohorts(&store, &evaluated)?;
+    let location = plan.location(&plan.job.report.location)?;
+    let inputs = Inputs::list(plan)?;
+    let identity = Identity::of_report(plan, &Identity::of_records(plan, &inputs));
+    let outcome = |status, run_id: String, report: String, lines: &[String]| RunOutcome {
+        status,
+        run_id,
+        job_hash: plan.job_hash.to_string(),
+        summary: [lines, &[format!("reports: {report}")]].concat().join("\n"),
+        report,
+    };
+    let run_id = match Standing::of(&location, &identity, running.started, request.force)? {
+        Standing::Published(published, is_current) => {
+            running.confirm()?;
+            Publication::point_again(&location, &published.run)?;
+            let lines = [if is_current {
+                "nothing to do: this job has been run over this input (--force runs it again)"
+            } else {
+                "nothing to compute: this job was run over this input before; its reports are \
+                 the current ones again (--force runs it again)"
+            }
+            .to_owned()];
+            let url = published.folder.url().to_owned();
+            return Ok(outcome(RunStatus::Unchanged, published.run, url, &lines));
+        }
+        Standing::Unfinished(run_id) | Standing::New(run_id) => run_id,
+    };
+    let publication = Publication::begin(&location, &run_id)?;
+    let records = running.records(&inputs)?;
+    let work = Work::of(&running.records_location()?, &format!("report-{}", identity.as_str()));
+    if request.force {
+        work.remove()?;
+    }
+    let watch = (&running.recorder as &dyn Observer, cancel);
+    let kept = (&work, records.run_id.as_str());
+    let evaluated =
+        evaluate(plan, &records.store, (&running.threads, request.memory), kept, watch)?;
+    keep_cohorts(plan, &records.store, &evaluated)?;
     stop_if_asked(cancel)?;
-    let start = Instant::now();
-    observer.event(Event::Started { stage: Stage::Reports, steps: None });
-    let document = running.document(&ingested.built.objects, report.zone());
-    let tables = evaluated.tables.len();
-    let published = publish(plan, publication, document, &ingested.built.manifest, evaluated)?;
-    finished(observer, Stage::Reports, start, counted(tables as u64, "table", "tables"));
+    let clock = StageClock::start(&running.recorder, Stage::Reports, None);
+    let tables = counted(evaluated.tables.len() as u64, "table", "tables");
+    let zone = location.zone();
+    let manifest = records.store.manifest();
+    let confirm = || running.confirm();
+    let document = || running.document(&run_id, &records.objects, zone);
+    let published = publish(plan, publication, document(), manifest, evaluated, &confirm)?;
+    clock.finish(&running.recorder, Figures::default(), tables);
+    work.remove()?;
     let mut lines = vec![String::new()];
-    if report.zone() == Zone::Restricted {
-        lines.extend(balance_lines(&ingested.built.manifest));
+    if zone == Zone::Restricted {
+        lines.extend(balance_lines(manifest));
     }
     lines.extend(published.lines);
-    lines.push(format!("reports: {}", published.url));
-    Ok(RunOutcome {
-        run_id: running.run_id.clone(),
-        job_hash: plan.job_hash.to_string(),
-        report: published.url,
-        summary: lines.join("\n"),
-    })
+    Ok(outcome(RunStatus::Done, run_id.clone(), published.url, &lines))
 }
 
 /// Builds a job's records only.
@@ -186,24 +371,29 @@ pub fn ingest(
     observer: &dyn Observer,
     cancel: &Cancel,
 ) -> Result<IngestOutcome, Error> {
-    let running = Running::start(request, observer, cancel)?;
-    let (store, ingested) = running.ingest(request)?;
+    let running = Running::start(request, observer, cancel, false)?;
+    let inputs = Inputs::list(&running.plan)?;
+    let Records { store, run_id, absent, status, .. } = running.records(&inputs)?;
     let records = store.location().url().to_owned();
     let mut lines = Vec::new();
-    if running.plan.shows_counts() {
-        lines.extend(balance_lines(&ingested.built.manifest));
+    if status == RunStatus::Unchanged {
+        lines.push(
+            "nothing to do: this input's records are there (--force builds them again)".into(),
+        );
     }
-    lines.extend(ingested.sources.iter().flat_map(|(system, summary)| {
-        let absent = summary.tables.iter().filter_map(|t| t.absent.as_ref().map(|why| (t, why)));
-        absent.map(move |(table, why)| format!("{system}: no {}: {why}", table.table))
-    }));
+    if running.plan.shows_counts() {
+        lines.extend(balance_lines(store.manifest()));
+    }
+    lines.extend(absent);
     lines.push(format!("records: {records}"));
-    Ok(IngestOutcome { run_id: running.run_id.clone(), records, summary: lines.join("\n") })
+    Ok(IngestOutcome { status, run_id, records, summary: lines.join("\n") })
 }
 
-/// The cohorts' rows are persons' data: they stay with the records.
-fn keep_cohorts(store: &RecordsStore, evaluated: &Evaluated) -> Result<(), Error> {
-    Ok(store.write_cohorts("cohort", Labelled::person_level(evaluated.rows.clone()))?)
+/// The cohorts' rows are persons' data: they stay with the records, by the
+/// job's name, since several jobs may share the records.
+fn keep_cohorts(plan: &Plan, store: &RecordsStore, evaluated: &Evaluated) -> Result<(), Error> {
+    let rows = Labelled::person_level(evaluated.rows.clone());
+    Ok(store.write_cohorts(&plan.job.job.name, rows)?)
 }
 
 /// Read = kept + merged + rejected, table by table.
@@ -224,12 +414,4 @@ fn balance_lines(manifest: &Manifest) -> Vec<String> {
     };
     let read = manifest.balance.iter().filter(|balance| balance.read > 0);
     [head].into_iter().chain(read.map(row)).chain([String::new()]).collect()
-}
-
-/// A name that sorts by time and that two runs hardly share: when, which job,
-/// which process.
-fn run_id(started: jiff::Timestamp, plan: &Plan) -> String {
-    let when = started.strftime("%Y%m%dT%H%M%S%3f");
-    let hash = plan.job_hash.as_str();
-    format!("{when}-{}-{}", hash.get(..8).unwrap_or(hash), std::process::id())
 }

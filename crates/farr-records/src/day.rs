@@ -1,12 +1,13 @@
 //! Days and intervals of days.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 use jiff::ToSpan;
 use jiff::civil::Date;
 
 /// A calendar day, as days since 1970-01-01: the value of Arrow's Date32.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Day(pub i32);
 
 impl Day {
@@ -66,7 +67,7 @@ impl fmt::Debug for Day {
 }
 
 /// Days from `start` to `end`, both inclusive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Interval {
     /// The first day.
     pub start: Day,

@@ -34,8 +34,8 @@ pub use error::Error;
 pub use mapping::{Mapping, Target, read_vocabulary};
 pub use settings::{AbsentColumn, Format, SourceSettings, SourceSummary, TableSummary};
 
-use farr_records::Intake;
-use farr_store::Location;
+use farr_records::{Intake, Table};
+use farr_store::{Location, ObjectInfo};
 
 /// Checks what can be known of settings without reading the export: the time
 /// zone.
@@ -44,6 +44,19 @@ use farr_store::Location;
 /// [`Error::Setting`], with the nearest name.
 pub fn check(settings: &SourceSettings) -> Result<(), Error> {
     clock::Clock::new(&settings.system, &settings.timezone).map(drop)
+}
+
+/// The objects that [`read`] would read, as the place lists them; no data is
+/// read.
+///
+/// # Errors
+/// As [`read`], as far as names tell.
+pub fn inputs(settings: &SourceSettings, location: &Location) -> Result<Vec<ObjectInfo>, Error> {
+    let assigned = match settings.format {
+        Format::SyntheaCsv => synthea::assign_objects(settings, location)?,
+        Format::Omop => omop::assign_objects(settings, location, &Table::ALL)?,
+    };
+    Ok(assigned.by_table.into_values().flatten().collect())
 }
 
 /// Reads an export: every row goes to `intake`, as a record or as a reject.

@@ -130,11 +130,16 @@ impl Publication {
         published(location)
     }
 
+    /// The names of all runs that have a folder, published or not, in order.
+    pub fn runs(location: &Location) -> Result<Vec<String>, Error> {
+        location.folders(RUNS)
+    }
+
     /// The runs whose folders no pointer names: dead ones, and those that are
     /// still on their way, which only the caller can tell apart.
     pub fn unpublished(location: &Location) -> Result<Vec<String>, Error> {
         // Folders first: a run that is published in between is then named.
-        let mut runs = location.folders(RUNS)?;
+        let mut runs = Self::runs(location)?;
         let published = published(location)?;
         runs.retain(|run| !published.iter().any(|published| published.run == *run));
         Ok(runs)

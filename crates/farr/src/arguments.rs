@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use farr_job::{
-    CohortInput, CohortRequest, Error, JobRequest, Parameter, RunRequest, SynthFormat, SynthRequest,
+    CohortInput, CohortRequest, Error, JobRequest, Parameter, RunOptions, RunRequest, SynthFormat,
+    SynthRequest,
 };
 
 /// Analyses of patients' records: cohorts and outcomes, from exports to Parquet
@@ -27,6 +28,7 @@ Examples:
   farr run pipelines/diabetes-outcomes.toml
   farr run job.toml --set locations.exports.url=s3://bucket/exports --threads 8
   farr check job.toml
+  farr clean job.toml
   farr cohort run --definitions phenotypes --omop cdm --out cohorts
   farr cohort explain pipelines/cohorts/stroke.json
   farr concepts --records out/records --search diabetes
@@ -40,6 +42,8 @@ Exit codes:
   5  refused by policy: persons' data bound for an open zone
   6  done in part
   70 internal: a mistake in farr
+  75 another run of the job is going on (--no-wait): try again later
+  124 stopped by --timeout; nothing was published, the same command goes on
   130 stopped by Ctrl-C; nothing was published";
 
 /// How progress is told.
@@ -59,6 +63,8 @@ pub(crate) enum Command {
     Ingest(Run),
     /// Check a job and its cohorts without reading data.
     Check(Job),
+    /// Remove what dead runs of a job left; nothing that was published.
+    Clean(Job),
     /// Describe a records store or a report: tables, counts, ranges, columns.
     Describe {
         /// The folder of a records store or report (or of its runs).
@@ -169,14 +175,36 @@ pub(crate) struct Run {
     /// How many threads; left out: one a core.
     #[arg(long)]
     threads: Option<usize>,
+    /// The most memory, like 4GiB: bounds the shards in memory and the buffers;
+    /// left out: three quarters of what the cgroup or the machine has.
+    #[arg(long, value_name = "SIZE")]
+    memory: Option<String>,
+    /// Stop after so long, like 90s, 30m or 2h; the same command goes on later.
+    #[arg(long, value_name = "TIME")]
+    timeout: Option<String>,
     /// Fail above so many rejected rows: a count, or a share like 1%.
     #[arg(long, value_name = "COUNT|SHARE%")]
     max_rejects: Option<String>,
+    /// Do all of it again, though this job has been done over this input.
+    #[arg(long)]
+    force: bool,
+    /// Fail at once (exit code 75) if another run of this job is going on,
+    /// instead of waiting for it.
+    #[arg(long)]
+    no_wait: bool,
 }
 
 impl Run {
     pub(crate) fn request(&self) -> Result<RunRequest, Error> {
-        RunRequest::new(self.job.request()?, self.threads, self.max_rejects.as_deref())
+        let options = RunOptions {
+            threads: self.threads,
+            memory: self.memory.as_deref(),
+            timeout: self.timeout.as_deref(),
+            max_rejects: self.max_rejects.as_deref(),
+            force: self.force,
+            no_wait: self.no_wait,
+        };
+        RunRequest::new(self.job.request()?, &options)
     }
 }
 

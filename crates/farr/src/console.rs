@@ -44,7 +44,7 @@ impl Console {
     /// A run that ended well.
     pub(crate) fn ran(&self, outcome: &RunOutcome) {
         let last = json!({
-            "status": "done",
+            "status": outcome.status,
             "run_id": outcome.run_id,
             "job_hash": outcome.job_hash,
             "report": outcome.report,
@@ -55,7 +55,7 @@ impl Console {
     /// An ingest that ended well.
     pub(crate) fn ingested(&self, outcome: &IngestOutcome) {
         let last = json!({
-            "status": "done",
+            "status": outcome.status,
             "run_id": outcome.run_id,
             "records": outcome.records,
         });
@@ -122,6 +122,20 @@ fn print_all(text: &str) {
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
+/// A stage that ended, in a line.
+fn finished(event: &Event) -> String {
+    let Event::Finished { stage, seconds, peak_memory, figures, summary } = event else {
+        return String::new();
+    };
+    let mut line = format!("{:<8} {summary}", stage.name());
+    let megabytes = |bytes: u64| format!("{:.0} MB", bytes as f64 / 1e6);
+    if let Some(bytes) = figures.bytes {
+        line = format!("{line}, {}", megabytes(bytes));
+    }
+    let memory = peak_memory.map(|bytes| format!(", {} of memory", megabytes(bytes)));
+    format!("{line} ({seconds:.1} s{})", memory.unwrap_or_default())
+}
+
 impl Observer for Console {
     fn event(&self, event: Event) {
         match self.form {
@@ -131,20 +145,18 @@ impl Observer for Console {
                     print_all(&format!("{line}\n"));
                 }
             }
-            Form::Lines => match event {
-                Event::Finished { stage, seconds, summary } => {
-                    eprintln!("{:<8} {summary} ({seconds:.1} s)", stage.name());
-                }
+            Form::Lines => match &event {
+                Event::Finished { .. } => eprintln!("{}", finished(&event)),
                 Event::Warning { message } => eprintln!("warning: {message}"),
                 Event::Started { .. } | Event::Stepped { .. } => {}
             },
-            Form::Bars => self.draw(event),
+            Form::Bars => self.draw(&event),
         }
     }
 }
 
 impl Console {
-    fn draw(&self, event: Event) {
+    fn draw(&self, event: &Event) {
         let mut bar = self.lock();
         match event {
             Event::Started { stage, steps } => {
@@ -165,11 +177,11 @@ impl Console {
                     bar.inc(1);
                 }
             }
-            Event::Finished { stage, seconds, summary } => {
+            Event::Finished { .. } => {
                 if let Some(bar) = bar.take() {
                     bar.finish_and_clear();
                 }
-                eprintln!("{:<8} {summary} ({seconds:.1} s)", stage.name());
+                eprintln!("{}", finished(&event));
             }
             Event::Warning { message } => match bar.as_ref() {
                 Some(bar) => bar.println(format!("warning: {message}")),

@@ -62,6 +62,9 @@ fn perform(command: Command, console: &Console) -> Result<u8, farr_job::Error> {
             console.ingested(&outcome);
         }
         Command::Check(job) => console.text(&farr_job::check(&job.request()?)?),
+        Command::Clean(job) => {
+            console.text(&farr_job::clean(&job.request()?, &CANCEL)?.summary);
+        }
         Command::Cohort(Cohort::Run(run)) => {
             let outcome = farr_job::run_cohorts(&run.request(), console, &CANCEL)?;
             console.text(&outcome.summary);

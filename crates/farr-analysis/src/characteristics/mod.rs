@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use arrow::array::Array;
 use farr_disclosure::AggregateTable;
 use farr_records::{Day, Table};
+use serde::{Deserialize, Serialize};
 
 use crate::age::{AgeGroup, PERSON_COLUMNS, Persons, check_breaks};
 use crate::{
@@ -30,7 +31,7 @@ pub struct Characteristics {
 }
 
 /// A 0/1 variable of a person.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 enum Variable {
     /// `gender_concept_id`.
     Sex(i64),
@@ -41,7 +42,7 @@ enum Variable {
 }
 
 /// Counts of one cohort.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Cohort {
     persons: i64,
     /// Persons by age in years.
@@ -50,7 +51,7 @@ struct Cohort {
 }
 
 /// Counts by cohort.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Partial {
     cohorts: BTreeMap<i64, Cohort>,
 }

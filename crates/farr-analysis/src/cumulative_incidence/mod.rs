@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use farr_disclosure::AggregateTable;
 use farr_records::Table;
+use serde::{Deserialize, Serialize};
 
 use crate::follow_up::{Rules, Tallies};
 use crate::strata::Strata;
@@ -24,7 +25,7 @@ pub struct CumulativeIncidence {
 }
 
 /// Follow-up by target and stratum.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Partial {
     tallies: Tallies,
 }

@@ -1,6 +1,7 @@
 //! How many leave on which day, by target and stratum: whole numbers, so that
 //! sums do not depend on the order of shards.
 
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Exit, Rules};
@@ -8,7 +9,7 @@ use crate::strata::{Level, Strata};
 use crate::{Error, ShardView};
 
 /// Who leaves on a day.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Leaving {
     pub(crate) outcome: i64,
     pub(crate) competing: i64,
@@ -28,7 +29,7 @@ impl Leaving {
 }
 
 /// Follow-up of one target or stratum.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Tally {
     /// By day from the index date.
     pub(crate) leaving: BTreeMap<i32, Leaving>,
@@ -81,7 +82,7 @@ impl Tally {
 }
 
 /// Follow-up by target and stratum.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Tallies {
     by_level: BTreeMap<(i64, Level), Tally>,
 }

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 
 use farr_disclosure::AggregateTable;
 use farr_records::{Day, Interval, Table};
+use serde::{Deserialize, Serialize};
 
 use crate::age::{AgeGroup, PERSON_COLUMNS, Persons, check_breaks};
 use crate::{
@@ -47,7 +48,7 @@ struct Outcome {
 }
 
 /// What the counts are divided by; `None` is the total.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct StratumKey {
     /// Number of the age group, from 1.
     pub(crate) age_group: Option<i64>,
@@ -56,7 +57,7 @@ pub(crate) struct StratumKey {
 }
 
 /// Which time at risk of which target, in which subgroup (0: all).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct TargetKey {
     pub(crate) target: i64,
     pub(crate) time_at_risk: i64,
@@ -64,14 +65,14 @@ pub(crate) struct TargetKey {
 }
 
 /// Time at risk before exclusion.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct RiskCounts {
     pub(crate) persons: i64,
     pub(crate) days: i64,
 }
 
 /// What an outcome and its exclusions do to a time at risk.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct OutcomeCounts {
     pub(crate) excluded_persons: i64,
     pub(crate) excluded_days: i64,
@@ -82,7 +83,7 @@ pub(crate) struct OutcomeCounts {
 }
 
 /// Counts of some shards.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Partial {
     risk: BTreeMap<(TargetKey, StratumKey), RiskCounts>,
     outcomes: BTreeMap<(TargetKey, i64, StratumKey), OutcomeCounts>,

@@ -21,6 +21,7 @@ use std::collections::BTreeMap;
 
 use farr_disclosure::AggregateTable;
 use farr_records::{Day, Interval, Table};
+use serde::{Deserialize, Serialize};
 
 use crate::age::{AgeGroup, PERSON_COLUMNS, Persons, check_breaks};
 use crate::survival::check_level;
@@ -51,7 +52,7 @@ pub struct Prevalence {
 }
 
 /// A denominator: a target, and which of its persons; `None` is all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 struct Key {
     target: Option<i64>,
     interval: CalendarInterval,
@@ -61,7 +62,7 @@ struct Key {
 }
 
 /// Persons of a target.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 struct Membership {
     all: i64,
     without_birth: i64,
@@ -70,7 +71,7 @@ struct Membership {
 }
 
 /// Counts of some shards.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Partial {
     tallies: BTreeMap<Key, Tally>,
     /// First and last day of each target's denominator.

@@ -1,6 +1,7 @@
 //! Persons and cases by interval, kept as differences between neighbours: a
 //! person adds two numbers for a run of intervals, however long.
 
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 use farr_records::{Day, Interval};
@@ -9,7 +10,7 @@ use super::calendar::Window;
 use crate::CalendarInterval;
 
 /// Counts by interval number: each entry is the change from the one before.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Steps {
     changes: BTreeMap<i32, i64>,
 }
@@ -58,14 +59,14 @@ impl Steps {
 }
 
 /// Persons and, by outcome, cases.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Counts {
     pub(super) persons: i64,
     pub(super) cases: Vec<i64>,
 }
 
 /// Counts of one denominator in all intervals of a kind.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Tally {
     persons: Steps,
     cases: Vec<Steps>,

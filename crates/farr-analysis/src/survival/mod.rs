@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use farr_disclosure::AggregateTable;
 use farr_records::Table;
+use serde::{Deserialize, Serialize};
 
 use crate::follow_up::{Rules, Tallies};
 use crate::strata::Strata;
@@ -21,7 +22,7 @@ pub struct Survival {
 }
 
 /// Follow-up by target and stratum.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Partial {
     tallies: Tallies,
 }

@@ -19,7 +19,7 @@ use self::costs::CostPersons;
 use crate::clock::Clock;
 use crate::error::nearest;
 use crate::layout::Absence;
-use crate::objects::assign;
+use crate::objects::{Assigned, assign};
 use crate::outgoing::{Mapped, Outgoing};
 use crate::pipeline::{Context, MapRows, TableReader};
 use crate::rows::Rows;
@@ -72,6 +72,16 @@ where
     Ok((kept.into_inner().unwrap_or_else(PoisonError::into_inner), summary))
 }
 
+/// Which of the place's objects hold which table.
+pub(crate) fn assign_objects(
+    settings: &SourceSettings,
+    location: &Location,
+    tables: &[Table],
+) -> Result<Assigned, Error> {
+    let names: Vec<&str> = tables.iter().map(|table| table.name()).collect();
+    assign(location, settings, &names, &[".csv", ".tsv", ".parquet"])
+}
+
 fn read_tables<I>(
     settings: &SourceSettings,
     location: &Location,
@@ -84,8 +94,7 @@ where
     I: Intake,
     I::Error: std::error::Error + Send + Sync + 'static,
 {
-    let names: Vec<&str> = tables.iter().map(|table| table.name()).collect();
-    let mut assigned = assign(location, settings, &names, &[".csv", ".tsv", ".parquet"])?;
+    let mut assigned = assign_objects(settings, location, tables)?;
     if !assigned.by_table.contains_key(required.name()) {
         return Err(missing(location, required, &assigned.unknown));
     }

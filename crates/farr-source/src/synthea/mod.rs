@@ -22,7 +22,7 @@ use rayon::prelude::*;
 use crate::clock::Clock;
 use crate::error::nearest;
 use crate::layout::Absence;
-use crate::objects::assign;
+use crate::objects::{Assigned, assign};
 use crate::outgoing::{Mapped, ids_of};
 use crate::pipeline::{Context, TableReader};
 use crate::rows::Rows;
@@ -96,6 +96,16 @@ impl<'a> Synthea<'a> {
     }
 }
 
+/// Which of the place's objects hold which table.
+pub(crate) fn assign_objects(
+    settings: &SourceSettings,
+    location: &Location,
+) -> Result<Assigned, Error> {
+    let layouts = layout::tables();
+    let names: Vec<&str> = layouts.iter().map(|layout| layout.name).collect();
+    assign(location, settings, &names, &[".csv"])
+}
+
 pub(crate) fn read<I>(
     settings: &SourceSettings,
     location: &Location,
@@ -107,8 +117,7 @@ where
     I::Error: std::error::Error + Send + Sync + 'static,
 {
     let layouts = layout::tables();
-    let names: Vec<&str> = layouts.iter().map(|layout| layout.name).collect();
-    let mut assigned = assign(location, settings, &names, &[".csv"])?;
+    let mut assigned = assign_objects(settings, location)?;
     let mut tables: Vec<TableReader> = Vec::new();
     for layout in layouts {
         let objects = assigned.by_table.remove(layout.name).unwrap_or_default();
