@@ -27,7 +27,7 @@ fn a_new_report_is_seen_when_it_is_whole_and_a_failed_run_not_at_all() {
     place.run(&main_job(), &export, &lacking).ends_with(2);
     assert_eq!((latest(), place.published()), (first.clone(), 1));
     assert_eq!(place.report().files(), files);
-    place.run(&main_job(), &export, &[]).ends_with(0);
+    place.run(&main_job(), &export, &["--force"]).ends_with(0);
     assert_ne!(latest(), first);
     assert_eq!(place.published(), 2);
     assert_eq!(place.report().files(), files);
@@ -82,7 +82,7 @@ fn the_terminal_follows_the_reports_zone() {
     let counts = |text: &str| text.lines().any(|line| line.contains("rejected"));
     let said = place.run(&main_job(), &population(), &[]).ends_with(0);
     assert!(counts(&said.out) && said.err.contains("300 persons"), "{}\n{}", said.out, said.err);
-    let open = ["--set", "locations.reports.zone=open"];
+    let open = ["--force", "--set", "locations.reports.zone=open"];
     let said = place.run(&main_job(), &population(), &open).ends_with(0);
     assert!(!counts(&said.out), "{}", said.out);
     for (stage, summary) in

@@ -219,11 +219,14 @@ impl<'a> Running<'a> {
         }
         let run_id = match Standing::of(&location, &identity, self.started, self.request.force)? {
             Standing::Published(published, _) => {
+                let clock = StageClock::start(&self.recorder, Stage::Records, None);
                 let store = RecordsStore::open(&published.folder)?;
                 self.confirm()?;
                 Publication::point_again(&location, &published.run)?;
                 let objects = store.manifest().objects.clone();
                 let status = RunStatus::Unchanged;
+                let summary = format!("as run {} built them", published.run);
+                clock.finish(&self.recorder, Figures::default(), summary);
                 let (run_id, absent) = (published.run, Vec::new());
                 return Ok(Records { store, run_id, objects, absent, status });
             }

@@ -1,0 +1,369 @@
+#!/usr/bin/env python3
+"""Runs that are killed, starved or started twice end as if nothing had happened.
+
+    python3 tests/faults.py FARR [--kills N] [--disks N] [--networks N] [--pairs N]
+                                 [--persons N] [--seed N]
+
+A synthetic export is made once and run once undisturbed. Then, N times each:
+
+- kills: the run gets SIGKILL at a moment spread over its length, and the same
+  command is given again;
+- disks: the run's places lie on a tmpfs that is too small by a random amount;
+  the tmpfs grows, and the same command is given again (needs root);
+- networks: the run's places lie in S3 (moto, over loopback) behind a proxy
+  that goes dead after a random number of bytes; it comes back, and the same
+  command is given again (needs `moto[server]` in this Python);
+- pairs: the same command is started twice at once.
+
+Each time the outputs must be those of the undisturbed run, byte for byte
+(all but `run.json`); a reader who follows the pointer must never see a file
+missing or cut short; and after `farr clean` nothing may be left that a pointer
+does not name.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import pathlib
+import random
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+STAMP = re.compile(r"^\d{8}T\d{9}-[0-9a-f]{16}$")
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+class Job:
+    """The main job over one export, with records and reports at one place."""
+
+    def __init__(self, farr: str, export: pathlib.Path, shards: int):
+        self.farr, self.export, self.shards = farr, export, shards
+
+    def command(self, verb: str, place: str, *more: str) -> list[str]:
+        return [
+            self.farr, verb, str(ROOT / "pipelines/diabetes-outcomes.toml"), "--log", "json",
+            "--set", f"locations.exports.url={self.export}",
+            "--set", "source.0.format=omop",
+            "--set", f"records.shards={self.shards}",
+            "--set", f"locations.records.url={place}/records",
+            "--set", f"locations.reports.url={place}/reports",
+            *more,
+        ]  # fmt: skip
+
+    def run(self, place: str, *more: str) -> subprocess.CompletedProcess:
+        return subprocess.run(self.command("run", place, *more), capture_output=True, text=True)
+
+
+def files(folder: pathlib.Path) -> dict[str, str]:
+    """Every file below a folder with its hash; runs go by one name each."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_symlink() or not path.is_file():
+            continue
+        parts = path.relative_to(folder).parts
+        parts = ["RUN" if STAMP.match(part) else part for part in parts]
+        name = "/".join(parts)
+        if name.endswith("run.json") or "leases" in parts or "pointers" in parts:
+            continue
+        found[name] = sha256(path.read_bytes())
+    return found
+
+
+class Reader(threading.Thread):
+    """Follows the pointer all the time: what it names must be whole."""
+
+    def __init__(self, place: pathlib.Path):
+        super().__init__(daemon=True)
+        self.place, self.ends, self.looks, self.faults = place, False, 0, []
+
+    def run(self):
+        while not self.ends:
+            self.look()
+            time.sleep(0.02)
+
+    def look(self):
+        for kind in ["reports", "records"]:
+            pointers = sorted((self.place / kind / "pointers").glob("*[0-9].json"))
+            if not pointers:
+                continue
+            try:
+                run = json.loads(pointers[-1].read_text())["run"]
+                folder = self.place / kind / "runs" / run
+                manifest = json.loads((folder / "manifest.json").read_text())
+                tables = manifest["tables"]
+                if kind == "reports":
+                    for table in tables:
+                        data = (folder / table["file"]).read_bytes()
+                        assert data[:4] == data[-4:] == b"PAR1", table["file"]
+                        assert sha256(data) == table["sha256"], table["file"]
+                else:
+                    for table in tables.values():
+                        for file in table["files"]:
+                            assert (folder / file["path"]).stat().st_size == file["size"]
+                self.looks += 1
+            except (OSError, ValueError, KeyError, AssertionError) as error:
+                self.faults.append(f"{kind}: {error!r}")
+
+    def stop(self):
+        self.ends = True
+        self.join()
+        self.look()
+        assert not self.faults, self.faults[:3]
+
+
+def last(text: str) -> dict:
+    lines = [line for line in text.splitlines() if line.startswith("{")]
+    return json.loads(lines[-1]) if lines else {}
+
+
+def stage_of(text: str) -> str:
+    """The stage that a run was in when it ended."""
+    stage = "start"
+    for line in text.splitlines():
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue
+        if event.get("event") == "started":
+            stage = event["stage"]
+        elif event.get("event") == "finished":
+            stage = f"after {event['stage']}"
+    return stage
+
+
+def check(job: Job, place: pathlib.Path, expected: dict[str, str], what: str):
+    again = job.run(str(place))
+    assert again.returncode == 0, f"{what}: {again.stdout[-2000:]}{again.stderr[-2000:]}"
+    subprocess.run(job.command("clean", str(place)), check=True, capture_output=True)
+    given = files(place)
+    assert given == expected, f"{what}: {sorted(set(given.items()) ^ set(expected.items()))[:6]}"
+    no_op = job.run(str(place))
+    assert last(no_op.stdout)["status"] == "unchanged", f"{what}: {no_op.stdout}"
+
+
+def kills(job: Job, scratch: pathlib.Path, expected, length: float, times: int, rng):
+    stages: dict[str, int] = {}
+    looks = 0
+    for i in range(times):
+        place = scratch / "kill"
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir()
+        reader = Reader(place)
+        reader.start()
+        moment = length * (i + rng.random()) / times
+        log = scratch / "kill.log"
+        with open(log, "w") as out:
+            child = subprocess.Popen(job.command("run", str(place)), stdout=out, stderr=out)
+            try:
+                child.wait(moment)
+            except subprocess.TimeoutExpired:
+                child.send_signal(signal.SIGKILL)
+            ended = child.wait()
+        stage = stage_of(log.read_text()) if ended < 0 else "had ended"
+        stages[stage] = stages.get(stage, 0) + 1
+        check(job, place, expected, f"kill {i} at {moment:.2f} s, {stage}")
+        reader.stop()
+        looks += reader.looks
+    print(f"kills: {times} of {times} as undisturbed; {looks} looks of a reader; killed in:")
+    for stage, count in sorted(stages.items()):
+        print(f"  {stage:<16} {count}")
+
+
+def disks(job: Job, scratch: pathlib.Path, expected, size: int, times: int, rng):
+    place = scratch / "disk"
+    codes: dict[int, int] = {}
+    for i in range(times):
+        place.mkdir(exist_ok=True)
+        small = int(size * (i + rng.random()) / times) + 65_536
+        subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={small}", "tmpfs", str(place)], check=True
+        )
+        try:
+            first = job.run(str(place))
+            codes[first.returncode] = codes.get(first.returncode, 0) + 1
+            if first.returncode != 0:
+                assert first.returncode == 4, first.stdout[-2000:] + first.stderr[-2000:]
+                assert "no space is left" in last(first.stdout)["message"], first.stdout[-2000:]
+            subprocess.run(
+                ["mount", "-o", f"remount,size={size * 4 + (64 << 20)}", str(place)], check=True
+            )
+            check(job, place, expected, f"disk {i} of {small} bytes")
+        finally:
+            subprocess.run(["umount", str(place)], check=True)
+    print(f"disks: {times} of {times} as undisturbed; exit codes before: {codes}")
+
+
+class Proxy(threading.Thread):
+    """Passes bytes on until so many have passed; then it is dead."""
+
+    def __init__(self, port: int):
+        super().__init__(daemon=True)
+        self.target = port
+        self.server = socket.create_server(("127.0.0.1", 0))
+        self.port = self.server.getsockname()[1]
+        self.left, self.passed, self.open = None, 0, set()
+        self.lock = threading.Lock()
+
+    def run(self):
+        while True:
+            client, _ = self.server.accept()
+            if self.left is not None and self.left <= 0:
+                client.close()
+                continue
+            target = socket.create_connection(("127.0.0.1", self.target))
+            self.open |= {client, target}
+            for a, b in [(client, target), (target, client)]:
+                threading.Thread(target=self.pump, args=(a, b), daemon=True).start()
+
+    def pump(self, a, b):
+        try:
+            while data := a.recv(65_536):
+                with self.lock:
+                    self.passed += len(data)
+                    if self.left is not None:
+                        data = data[: max(self.left, 0)]
+                        self.left -= len(data)
+                if not data:
+                    break
+                b.sendall(data)
+        except OSError:
+            pass
+        for end in (a, b):
+            self.open.discard(end)
+            end.close()
+
+
+def networks(job: Job, scratch: pathlib.Path, expected, times: int, rng):
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(port=0)
+    server.start()
+    port = server.get_host_and_port()[1]
+    proxy = Proxy(port)
+    proxy.start()
+    os.environ |= {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+    client = boto3.client("s3", endpoint_url=f"http://127.0.0.1:{port}", region_name="us-east-1")
+    options = []
+    for location in ["records", "reports"]:
+        key = f"locations.{location}.options"
+        options += ["--set", f"{key}.endpoint=http://127.0.0.1:{proxy.port}"]
+        options += ["--set", f"{key}.allow_http=true", "--set", f"{key}.region=us-east-1"]
+        options += ["--set", f"{key}.retries_max=1"]
+
+    def objects(bucket):
+        found = {}
+        for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+            for entry in page.get("Contents", []):
+                parts = ["RUN" if STAMP.match(p) else p for p in entry["Key"].split("/")]
+                name = "/".join(parts)
+                if name.endswith("run.json") or "leases" in parts or "pointers" in parts:
+                    continue
+                body = client.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read()
+                found[name] = sha256(body)
+        return found
+
+    client.create_bucket(Bucket="whole")
+    whole = job.run("s3://whole", *options)
+    assert whole.returncode == 0, whole.stdout + whole.stderr
+    length = proxy.passed
+    assert objects("whole") == expected
+    codes: dict[int, int] = {}
+    for i in range(times):
+        bucket = f"network-{i}"
+        client.create_bucket(Bucket=bucket)
+        proxy.left = int(length * (i + rng.random()) / times)
+        first = job.run(f"s3://{bucket}", *options)
+        codes[first.returncode] = codes.get(first.returncode, 0) + 1
+        assert first.returncode in (0, 4), first.stdout[-2000:] + first.stderr[-2000:]
+        proxy.left = None
+        again = job.run(f"s3://{bucket}", *options)
+        assert again.returncode == 0, f"network {i}: {again.stdout[-2000:]}{again.stderr[-2000:]}"
+        clean = job.command("clean", f"s3://{bucket}", *options)
+        subprocess.run(clean, check=True, capture_output=True)
+        given = objects(bucket)
+        assert given == expected, f"network {i}: {set(given.items()) ^ set(expected.items())}"
+    server.stop()
+    print(f"networks: {times} of {times} as undisturbed; exit codes before: {codes}")
+
+
+def pairs(job: Job, scratch: pathlib.Path, expected, times: int):
+    place = scratch / "pair"
+    for i in range(times):
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir()
+        reader = Reader(place)
+        reader.start()
+        command = job.command("run", str(place))
+        both = [
+            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            for _ in range(2)
+        ]
+        ended = [child.communicate() for child in both]
+        codes = [child.returncode for child in both]
+        assert codes == [0, 0], f"pair {i}: {codes} {ended}"
+        said = sorted(last(out)["status"] for out, _ in ended)
+        assert said == ["done", "unchanged"], f"pair {i}: {said}"
+        reader.stop()
+        subprocess.run(job.command("clean", str(place)), check=True, capture_output=True)
+        assert files(place) == expected, f"pair {i}"
+    print(f"pairs: {times} of {times}: one did it, the other found it done")
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("farr")
+    parser.add_argument("--kills", type=int, default=0)
+    parser.add_argument("--disks", type=int, default=0)
+    parser.add_argument("--networks", type=int, default=0)
+    parser.add_argument("--pairs", type=int, default=0)
+    parser.add_argument("--persons", type=int, default=1000)
+    parser.add_argument("--shards", type=int, default=16)
+    parser.add_argument("--seed", type=int, default=1839)
+    given = parser.parse_args()
+    rng = random.Random(given.seed)
+    farr = str(pathlib.Path(given.farr).resolve())
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = pathlib.Path(folder)
+        export = scratch / "export"
+        synth = [farr, "synth", "--persons", str(given.persons), "--format", "omop"]
+        subprocess.run([*synth, "--out", str(export), "--quiet"], check=True, capture_output=True)
+        job = Job(farr, export, given.shards)
+        whole = scratch / "whole"
+        start = time.monotonic()
+        undisturbed = job.run(str(whole))
+        length = time.monotonic() - start
+        assert undisturbed.returncode == 0, undisturbed.stdout + undisturbed.stderr
+        expected = files(whole)
+        size = sum(path.stat().st_size for path in whole.rglob("*") if path.is_file())
+        print(
+            f"undisturbed: {given.persons} persons, {given.shards} shards, {length:.1f} s, "
+            f"{len(expected)} files, {size / 1e6:.1f} MB"
+        )
+        sys.stdout.flush()
+        if given.kills:
+            kills(job, scratch, expected, length, given.kills, rng)
+        if given.disks:
+            disks(job, scratch, expected, size, given.disks, rng)
+        if given.pairs:
+            pairs(job, scratch, expected, given.pairs)
+        if given.networks:
+            networks(job, scratch, expected, given.networks, rng)
+
+
+if __name__ == "__main__":
+    main()
