@@ -23,5 +23,5 @@ mod suite;
 pub use error::Error;
 pub use location::{Location, ObjectInfo};
 pub use publication::{Publication, Published};
-pub use read::{ObjectReader, Sha256Hash};
+pub use read::{BLOCK_BYTES, ObjectReader, Sha256Hash};
 pub use write::{ObjectWriter, Written};
