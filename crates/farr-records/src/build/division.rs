@@ -62,9 +62,9 @@ fn read(builder: &Builder, objects: &[Vec<Row>], range: Range) {
             Row::Person { id, born } => {
                 (Table::Person, &["person_id", "year_of_birth"], vec![(*id).into(), (*born).into()])
             }
-            Row::Condition { id, person, start, code } => {
+            Row::Condition { id, person, start: day, code } => {
                 let (text, names) = CODES[*code % CODES.len()];
-                let name = names[place % 2];
+                let name = names[(start + place) % 2];
                 let codes = builder.local_codes();
                 let concept = codes.provisional("V", text, name, "Condition").0;
                 let names = &[
@@ -73,7 +73,7 @@ fn read(builder: &Builder, objects: &[Vec<Row>], range: Range) {
                     "condition_start_date",
                     "condition_concept_id",
                 ];
-                let values = vec![(*id).into(), (*person).into(), (*start).into(), concept.into()];
+                let values = vec![(*id).into(), (*person).into(), (*day).into(), concept.into()];
                 (Table::ConditionOccurrence, names, values)
             }
             Row::Bad => {
@@ -107,7 +107,6 @@ fn pull(objects: &[Vec<Row>], ranges: &[Range], spill: SpillPlace) -> Pulled {
     let builder = Builder::new(settings(spill)).unwrap();
     builder.source_table("hospital", "person", DERIVE);
     builder.source_table("hospital", "condition_occurrence", DERIVE);
-    // The table must be there even if it has no rows.
     ranges.iter().for_each(|range| read(&builder, objects, *range));
     builder.close().unwrap()
 }
