@@ -107,7 +107,9 @@ fn pull(objects: &[Vec<Row>], ranges: &[Range], spill: SpillPlace) -> Pulled {
     let builder = Builder::new(settings(spill)).unwrap();
     builder.source_table("hospital", "person", DERIVE);
     builder.source_table("hospital", "condition_occurrence", DERIVE);
-    ranges.iter().for_each(|range| read(&builder, objects, *range));
+    for range in ranges {
+        read(&builder, objects, *range);
+    }
     builder.close().unwrap()
 }
 
