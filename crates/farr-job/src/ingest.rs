@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use farr_records::{
     BuildSettings, Builder, Built, Derivations, Incoming, Intake, LocalCodes, ObjectId, ObjectRead,
-    Reject, RejectsMax, SourceTableId,
+    RangeRead, Reject, RejectsMax, SourceTableId,
 };
 use farr_source::SourceSummary;
 use farr_store::Location;
@@ -128,8 +128,8 @@ impl Intake for Stoppable<'_> {
         self.builder.object(object)
     }
 
-    fn object_hash(&self, object: ObjectId, sha256: &str) {
-        self.builder.object_hash(object, sha256);
+    fn range_read(&self, object: ObjectId, range: RangeRead) {
+        self.builder.range_read(object, range);
     }
 
     fn rows_read(&self, source_table: SourceTableId, rows: u64) {

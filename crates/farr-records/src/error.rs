@@ -129,12 +129,36 @@ pub enum Error {
     /// A row or a reject of a source table or object that no source named.
     #[error("rows or rejects of a source table or object not registered; this is a bug in farr")]
     Unregistered,
-    /// An object of which rows may be missing, since nobody gave its hash.
+    /// An object of which rows may be missing, since nobody said that it was
+    /// read to its end.
     #[error("{object}: was not read to its end; this is a bug in farr")]
     Unfinished {
         /// The object's path.
         object: String,
     },
+    /// An object that was another one for another part of the pull.
+    #[error("{object}: changed while it was read; read the sources anew, all parts of them")]
+    Changed {
+        /// The object's path.
+        object: String,
+    },
+    /// Ranges of an object that do not make it up.
+    #[error(
+        "{object}: of the ranges that were read of it one ends at {end}, and the next starts at \
+         {start}; a part is missing or stands twice, or a quoted field with a line break lies \
+         where the object was divided: read the sources without dividing them"
+    )]
+    Ranges {
+        /// The object's path.
+        object: String,
+        /// Where the one ends.
+        end: u64,
+        /// Where the next starts.
+        start: u64,
+    },
+    /// A build that was asked to stop.
+    #[error("stopped; the store is unfinished")]
+    Stopped,
     /// A number of shards that is no power of two, or too large.
     #[error("{found} shards; expected a power of two, at most {}", crate::SHARDS_MAX)]
     ShardCount {

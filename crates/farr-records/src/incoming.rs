@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use arrow::array::RecordBatch;
+use farr_store::Sha256Hash;
 use serde::{Deserialize, Serialize};
 
 use crate::{ConceptId, Table};
@@ -68,13 +69,45 @@ pub struct ObjectRead {
     pub size: u64,
     /// The store's entity tag.
     pub etag: Option<String>,
-    /// SHA-256 of the bytes, hexadecimal; set once the object has been read.
+    /// SHA-256 of the bytes, hexadecimal; of an object larger than one block,
+    /// of its blocks' ([`Sha256Hash::of_blocks`]). Set once the object has been
+    /// read.
     pub sha256: Option<String>,
+}
+
+/// What a source says of a range of an object once it has read it: the whole
+/// object, or one of several ranges, each of which was registered for itself.
+/// Ranges of an object must abut and together be all of it, wherever and in
+/// whatever order they were read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RangeRead {
+    /// Where the rows of the range start: a byte of a text object, a row group
+    /// of a Parquet one.
+    pub start: u64,
+    /// Where those of the next range start.
+    pub end: u64,
+    /// Where the last range of the object ends.
+    pub of: u64,
+    /// By how many lines the range moves the lines of the next one on: lines of
+    /// rows and rejects are counted from the start of their range. 0 where they
+    /// are counted from the start of the object.
+    pub lines: u64,
+    /// The first of the object's blocks that this range answers for.
+    pub first_block: u64,
+    /// The hashes of these blocks.
+    pub blocks: Vec<Sha256Hash>,
+}
+
+impl RangeRead {
+    /// An object that was read whole.
+    pub fn whole(blocks: Vec<Sha256Hash>) -> Self {
+        Self { start: 0, end: 1, of: 1, lines: 0, first_block: 0, blocks }
+    }
 }
 
 /// What records must be derived for the persons of one source, because its
 /// exports do not carry them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[expect(clippy::struct_excessive_bools, reason = "four independent switches")]
 pub struct Derivations {
     /// Observation periods, from the earliest kept event to the latest.
@@ -96,11 +129,12 @@ pub trait Intake: Sync {
     /// that system's persons.
     fn source_table(&self, system: &str, name: &str, derive: Derivations) -> SourceTableId;
 
-    /// Registers an object that is about to be read.
+    /// Registers an object that is about to be read, or a range of one: each
+    /// range has a place of its own.
     fn object(&self, object: ObjectRead) -> ObjectId;
 
-    /// States the hash of an object that was read to its end.
-    fn object_hash(&self, object: ObjectId, sha256: &str);
+    /// States that an object, or a range of one, was read to its end.
+    fn range_read(&self, object: ObjectId, range: RangeRead);
 
     /// States that so many more rows of a source table have been read.
     fn rows_read(&self, source_table: SourceTableId, rows: u64);
@@ -116,7 +150,7 @@ pub trait Intake: Sync {
 }
 
 /// One code without a vocabulary, which becomes a local concept.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LocalCode {
     /// OMOP's `vocabulary_id`: `SNOMED`, `RxNorm`, `LOINC`, `CVX`, ...
     pub vocabulary_id: String,
@@ -170,6 +204,12 @@ impl LocalCodes {
         ConceptId(PROVISIONAL + place as i64)
     }
 
+    /// The codes, each at the place that its provisional id counts from
+    /// [`PROVISIONAL`] up.
+    pub(crate) fn list(&self) -> Vec<LocalCode> {
+        self.codes.lock().unwrap_or_else(PoisonError::into_inner).list.clone()
+    }
+
     /// Every code in order of (vocabulary, code), and the final id of each
     /// provisional one: local ids count from `first` up in that order.
     pub fn assign(&self, first: ConceptId) -> (Vec<(ConceptId, LocalCode)>, FinalIds) {
@@ -193,6 +233,12 @@ pub struct FinalIds {
 }
 
 impl FinalIds {
+    /// The final ids of the codes of a part, whose provisional ids in the whole
+    /// are these.
+    pub(crate) fn of_part(&self, provisional: &[ConceptId]) -> Self {
+        Self { ids: provisional.iter().map(|id| self.of(*id)).collect() }
+    }
+
     /// Whether the number is a provisional id.
     pub(crate) fn is_provisional(&self, id: i64) -> bool {
         id >= PROVISIONAL && ((id - PROVISIONAL) as u64) < self.ids.len() as u64

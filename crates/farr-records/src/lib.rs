@@ -23,14 +23,16 @@ mod shard;
 mod store;
 mod vocabulary;
 
-pub use build::{BuildSettings, Builder, Built, RejectsMax};
+pub use build::{
+    BuildSettings, Builder, Built, Progress, Pulled, RejectsMax, SpillPlace, Watch, build,
+};
 pub use concept_set::{ConceptReference, ConceptSetExpression, ConceptSetItem, ConceptSetWarning};
 pub use day::{Day, Interval};
 pub use error::Error;
 pub use ids::{ConceptId, IdHasher, PersonId, SHARDS_MAX, ShardId, hash_of_person};
 pub use incoming::{
     Derivations, FinalIds, Incoming, Intake, Line, LocalCode, LocalCodes, ObjectId, ObjectRead,
-    Reject, SourceTableId,
+    RangeRead, Reject, SourceTableId,
 };
 pub use manifest::{
     Balance, Derived, DrugEraBasis, FORMAT_VERSION, FileEntry, MANIFEST_PATH, Manifest,

@@ -91,6 +91,17 @@ pub(crate) fn read(
     }
 }
 
+/// The named columns of a Parquet object whose bytes are at hand, as one batch.
+pub(crate) fn decode(bytes: Bytes, columns: &[&str]) -> Result<RecordBatch, ParquetError> {
+    let builder = ParquetRecordBatchReaderBuilder::try_new(bytes)?;
+    let rows = builder.metadata().file_metadata().num_rows() as usize;
+    let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
+    let mut reader = builder.with_projection(mask).with_batch_size(rows.max(1)).build()?;
+    let schema = reader.schema();
+    let batch = reader.next().transpose()?;
+    Ok(batch.unwrap_or_else(|| RecordBatch::new_empty(schema)))
+}
+
 /// Which bytes of the file the columns take, close ones joined.
 fn ranges_of(metadata: &ParquetMetaData, columns: &[usize]) -> Vec<Range<u64>> {
     let mut ranges: Vec<Range<u64>> = Vec::new();

@@ -5,8 +5,10 @@ use std::error::Error as StdError;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::StringArray;
-use farr_records::{Derivations, Incoming, Intake, ObjectId, ObjectRead, Reject, SourceTableId};
-use farr_store::{Location, ObjectInfo};
+use farr_records::{
+    Derivations, Incoming, Intake, ObjectId, ObjectRead, RangeRead, Reject, SourceTableId,
+};
+use farr_store::{Location, ObjectInfo, Sha256Hash};
 use rayon::prelude::*;
 
 use crate::clock::Clock;
@@ -143,9 +145,9 @@ where
     }
 
     /// Ends an object that was read to its end.
-    pub(crate) fn finish(&self, table: &TableReader, mut started: Started, sha256: &str) {
-        self.intake.object_hash(started.id, sha256);
-        started.read.sha256 = Some(sha256.to_owned());
+    pub(crate) fn finish(&self, table: &TableReader, mut started: Started, sha256: Sha256Hash) {
+        started.read.sha256 = Some(sha256.to_string());
+        self.intake.range_read(started.id, RangeRead::whole(vec![sha256]));
         table.found().objects.push(started.read);
     }
 
@@ -165,7 +167,7 @@ where
                 table.layout.resolve(self.settings, &started.url, &[])?;
             }
             table.note(format!("{} is empty: it has no header and no rows", object.path));
-            self.finish(table, started, (content.hash)().as_str());
+            self.finish(table, started, (content.hash)());
             return Ok(());
         };
         let header = table.layout.resolve(self.settings, &started.url, tokens.header())?;
@@ -187,7 +189,7 @@ where
                 .into_par_iter()
                 .try_for_each(|rows| self.take_text(table, &started, &header, rows, map))?;
         }
-        self.finish(table, started, (content.hash)().as_str());
+        self.finish(table, started, (content.hash)());
         Ok(())
     }
 

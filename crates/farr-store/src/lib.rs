@@ -25,5 +25,5 @@ pub use error::Error;
 pub use lease::{Lease, LeaseTiming};
 pub use location::{Location, ObjectInfo};
 pub use publication::{Publication, Published};
-pub use read::{ObjectReader, Sha256Hash};
+pub use read::{BLOCK_BYTES, ObjectReader, Sha256Hash};
 pub use write::{ObjectWriter, Written};

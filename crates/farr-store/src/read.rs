@@ -26,6 +26,23 @@ impl Sha256Hash {
         Self::from_digest(&Sha256::digest(bytes))
     }
 
+    /// The hash of an object of which the hashes of its blocks of
+    /// [`BLOCK_BYTES`](crate::BLOCK_BYTES) are known, in order: of one block,
+    /// the block's; of several, the hash of their hexadecimal hashes, a line
+    /// each. So parts of an object can be hashed apart, and
+    /// `split -b 8M --filter=sha256sum FILE | cut -c 1-64 | sha256sum` gives
+    /// the same.
+    pub fn of_blocks(blocks: &[Self]) -> Self {
+        match blocks {
+            [] => Self::of(b""),
+            [block] => block.clone(),
+            blocks => {
+                let lines: Vec<&str> = blocks.iter().flat_map(|b| [b.as_str(), "\n"]).collect();
+                Self::of(lines.concat().as_bytes())
+            }
+        }
+    }
+
     pub(crate) fn from_digest(digest: &[u8]) -> Self {
         use fmt::Write;
         let mut text = String::with_capacity(64);
@@ -46,6 +63,10 @@ impl fmt::Display for Sha256Hash {
         f.write_str(&self.0)
     }
 }
+
+/// Bytes of a block, of which the hash of an object is made: see
+/// [`Sha256Hash::of_blocks`].
+pub const BLOCK_BYTES: u64 = 8 << 20;
 
 /// Reads an object from its start to its end, hashing what passes.
 pub struct ObjectReader {

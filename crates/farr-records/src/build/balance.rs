@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use serde::{Deserialize, Serialize};
 
 use super::arrange::Arranged;
 use super::buffers::{DERIVED, Piece};
@@ -22,14 +23,14 @@ pub enum RejectsMax {
 }
 
 /// What became of the records of one source table, for one target table.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 struct Tally {
     all: Fates,
     /// Of records that stand for their source row.
     standing: Fates,
 }
 
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 struct Fates {
     written: u64,
     merged: u64,
@@ -44,7 +45,7 @@ enum Fate {
 }
 
 /// Why the builder itself rejects a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Refusal {
     /// The row names no person.
     NoPerson,
@@ -65,7 +66,7 @@ impl Refusal {
 }
 
 /// A row that the builder rejected and that stands for its source row.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct Refused {
     table: Table,
     refusal: Refusal,
@@ -75,10 +76,31 @@ pub(super) struct Refused {
 }
 
 /// What became of rows; those of pieces and shards are added up.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Fortunes {
+    #[serde(with = "pairs")]
     tallies: BTreeMap<(Table, u32), Tally>,
     pub(super) refused: Vec<Refused>,
+}
+
+/// JSON has no keys but texts: tallies are kept as pairs.
+mod pairs {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::Tally;
+    use crate::Table;
+
+    type Tallies = BTreeMap<(Table, u32), Tally>;
+
+    pub(super) fn serialize<S: Serializer>(of: &Tallies, to: S) -> Result<S::Ok, S::Error> {
+        of.iter().collect::<Vec<_>>().serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Tallies, D::Error> {
+        Ok(Vec::deserialize(from)?.into_iter().collect())
+    }
 }
 
 impl Fortunes {
@@ -293,7 +315,7 @@ pub(super) fn rejects_table(registry: &Registry) -> Result<RecordBatch, arrow::e
     RecordBatch::try_from_iter_with_nullable([
         ("system", texts(&|r| Some(table(r).system.clone())), false),
         ("source_table", texts(&|r| Some(table(r).name.clone())), false),
-        ("object", texts(&|r| Some(registry.objects[r.object as usize].path.clone())), false),
+        ("object", texts(&|r| Some(registry.objects[r.object as usize].read.path.clone())), false),
         ("line", Arc::new(lines) as ArrayRef, false),
         ("column", texts(&|r| r.column.map(|c| registry.text_at(c).to_owned())), true),
         ("reason", texts(&|r| Some(registry.text_at(r.reason).to_owned())), false),

@@ -13,7 +13,10 @@ use arrow::datatypes::{
 };
 use arrow::error::ArrowError;
 
-use super::spill::{self, Segment, Spill};
+use serde::{Deserialize, Serialize};
+
+use super::parts::Numbers;
+use super::spill::{self, RowsFile, RowsIn, RowsOut, Segment};
 use crate::incoming::PROVISIONAL;
 use crate::{ConceptId, Error, Incoming, Kind, PersonId, Scope, ShardId, Table};
 
@@ -25,7 +28,7 @@ const FINE: u32 = 256;
 pub(super) type ColumnSet = u64;
 
 /// What came in for one table.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(super) struct TableSeen {
     /// The columns that any batch had.
     pub(super) columns: ColumnSet,
@@ -34,7 +37,8 @@ pub(super) struct TableSeen {
 }
 
 /// Rows of one table that were divided by shard and written together.
-struct Flush {
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Flush {
     table: Table,
     /// The rows of shard `i` of so many lie in segment `i`.
     segments: Vec<Option<Segment>>,
@@ -51,19 +55,34 @@ struct Pending {
 
 /// Buffers of bounded size in front of the spill file.
 pub(super) struct Buffers {
-    spill: Spill,
+    rows: RowsOut,
     bytes_max: u64,
     pending: Mutex<Pending>,
     flushes: Mutex<Vec<Flush>>,
 }
 
-/// All rows that came in, at rest.
-pub(super) struct Spilled {
-    spill: Spill,
-    flushes: Vec<Flush>,
+/// What came in, its rows at rest.
+pub(super) struct Closed {
+    pub(super) rows: (RowsIn, Vec<RowsFile>),
+    pub(super) flushes: Vec<Flush>,
     pub(super) seen: BTreeMap<Table, TableSeen>,
     /// The largest id that a source uses for a local concept of its own.
     pub(super) local_id_max: Option<i64>,
+    /// Decoded bytes of persons' rows.
+    pub(super) decoded_bytes: u64,
+}
+
+/// The rows of one part of a pull, and what its numbers are in the whole.
+pub(super) struct PartRows {
+    pub(super) rows: RowsIn,
+    pub(super) flushes: Vec<Flush>,
+    pub(super) numbers: Numbers,
+}
+
+/// All rows that came in, at rest.
+pub(super) struct Spilled {
+    pub(super) parts: Vec<PartRows>,
+    pub(super) seen: BTreeMap<Table, TableSeen>,
 }
 
 /// Where the rows of a piece come from, column by column.
@@ -83,8 +102,8 @@ pub(super) struct Piece {
 }
 
 impl Buffers {
-    pub(super) fn new(spill: Spill, bytes_max: u64) -> Self {
-        Self { spill, bytes_max, pending: Mutex::default(), flushes: Mutex::default() }
+    pub(super) fn new(rows: RowsOut, bytes_max: u64) -> Self {
+        Self { rows, bytes_max, pending: Mutex::default(), flushes: Mutex::default() }
     }
 
     /// Takes rows; when the buffers are full, the largest is written out.
@@ -127,7 +146,7 @@ impl Buffers {
     }
 
     /// Writes out what is left, divided by shard.
-    pub(super) fn close(self, shard_count: u32) -> Result<Spilled, Error> {
+    pub(super) fn close(self, shard_count: u32) -> Result<Closed, Error> {
         let mut pending = {
             let mut guard = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
             std::mem::take(&mut *guard)
@@ -135,11 +154,12 @@ impl Buffers {
         for ((table, _), (_, batches)) in pending.batches.drain() {
             self.flush(table, &batches, shard_count.min(FINE))?;
         }
-        Ok(Spilled {
-            spill: self.spill,
+        Ok(Closed {
+            rows: self.rows.close()?,
             flushes: self.flushes.into_inner().unwrap_or_else(PoisonError::into_inner),
             seen: pending.seen,
             local_id_max: pending.local_id_max,
+            decoded_bytes: pending.decoded_bytes,
         })
     }
 
@@ -152,7 +172,7 @@ impl Buffers {
                 return Ok(None);
             }
             let bytes = spill::encode(batch).map_err(failed)?;
-            Ok(Some(self.spill.append(&bytes)?))
+            Ok(Some(self.rows.append(&bytes)?))
         };
         let segments = match table.person_column() {
             Some(person) if parts > 1 => {
@@ -170,11 +190,6 @@ impl Buffers {
 }
 
 impl Spilled {
-    /// The spill file, for further segments.
-    pub(super) fn file(&self) -> &Spill {
-        &self.spill
-    }
-
     /// All rows of a table without persons, with at least these columns.
     pub(super) fn one_piece(&self, table: Table, columns: ColumnSet) -> Result<Piece, Error> {
         self.piece(table, columns, None)
@@ -200,7 +215,9 @@ impl Spilled {
         let failed = |source| Error::Arrow { table, source };
         let schema = spill_schema(table, columns);
         let mut batches = Vec::new();
-        for flush in self.flushes.iter().filter(|flush| flush.table == table) {
+        let of_parts =
+            self.parts.iter().flat_map(|part| part.flushes.iter().map(move |f| (part, f)));
+        for (part, flush) in of_parts.filter(|(_, flush)| flush.table == table) {
             let parts = flush.segments.len() as u32;
             let (range, mixed) = match shard {
                 None => (0..parts, false),
@@ -209,13 +226,15 @@ impl Spilled {
                     (shard.index() * each..(shard.index() + 1) * each, false)
                 }
                 Some(shard) => {
-                    let part = shard.index() / (shard.count() / parts);
-                    (part..part + 1, true)
+                    let place = shard.index() / (shard.count() / parts);
+                    (place..place + 1, true)
                 }
             };
-            for part in range {
-                let Some(segment) = flush.segments[part as usize] else { continue };
-                let batch = spill::decode(self.spill.read(segment)?).map_err(failed)?;
+            let range = range.start as usize..range.end as usize;
+            let segments: Vec<_> = flush.segments[range].iter().flatten().copied().collect();
+            for bytes in part.rows.batches(&segments)? {
+                let batch = spill::decode(bytes).map_err(failed)?;
+                let batch = part.numbers.renumber(table, &batch).map_err(failed)?;
                 let batch = match shard {
                     Some(shard) if mixed => only(&batch, table, shard).map_err(failed)?,
                     _ => batch,
@@ -297,7 +316,7 @@ impl Piece {
 /// The source table and object of derived rows.
 pub(super) const DERIVED: u32 = u32::MAX;
 
-const PROVENANCE: [(&str, DataType); 4] = [
+pub(super) const PROVENANCE: [(&str, DataType); 4] = [
     ("farr source table", DataType::UInt32),
     ("farr object", DataType::UInt32),
     ("farr line", DataType::UInt64),

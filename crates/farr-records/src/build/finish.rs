@@ -1,72 +1,108 @@
 //! From rows at rest to a store: pieces, shards, balance, manifest.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use arrow::array::RecordBatch;
 use bytes::Bytes;
 use farr_disclosure::Labelled;
 use farr_store::Location;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use super::balance::{Fortunes, check_rejects, note_refused, rejects_table};
-use super::buffers::{ColumnSet, Spilled, all_columns, column_set};
+use super::buffers::{ColumnSet, PartRows, Spilled, all_columns, column_set};
 use super::local_concepts;
+use super::marks::Marks;
+use super::parts::Joined;
+use super::pulled::Pulled;
 use super::registry::Registry;
 use super::repeated::{IdsSpilled, count_range, ranges_for};
 use super::shards::{Outcome, Plan, write};
-use super::{Builder, Built};
+use super::spill::Scratch;
+use super::{BuildSettings, Built, Progress, SpillPlace, Watch};
 use crate::manifest::{
     Derived, DrugEraBasis, FORMAT_VERSION, FileEntry, MANIFEST_PATH, Manifest, RepeatedIds,
     TableEntry,
 };
 use crate::{
-    ConceptId, Derivations, Error, LocalCode, ObjectRead, SHARDS_MAX, Scope, ShardId, Table,
+    ConceptId, Derivations, Error, LocalCode, ObjectRead, Scope, ShardId, Table, parquet_file,
 };
 
-/// See [`Builder::finish`].
-pub(super) fn finish(builder: Builder, location: &Location) -> Result<Built, Error> {
-    let Builder { settings, buffers, registry, local_codes } = builder;
-    let mut registry = registry.into_inner().unwrap_or_else(PoisonError::into_inner);
+/// Builds a store of one or several parts of a pull and writes it to a place
+/// that holds none, its manifest last, on the threads of rayon's current pool.
+/// Its bytes depend on what was read, not on how that was divided into parts.
+///
+/// With a place for `marks` a shard that is built leaves a mark there, once its
+/// files are written; a later build of the same parts to the same place takes
+/// it as it is if its files still have their hashes. Parts in temporary files
+/// leave no marks.
+///
+/// # Errors
+/// [`Error::NoPersons`] without a person table; [`Error::TooManyRejects`];
+/// [`Error::Collision`]; [`Error::Balance`] if rows got lost;
+/// [`Error::Unfinished`], [`Error::Changed`] and [`Error::Ranges`] for objects
+/// that the parts do not make up; [`Error::Stopped`] if `watch` says so; and
+/// what fails in reading and writing.
+pub fn build(
+    parts: Vec<Pulled>,
+    settings: &BuildSettings,
+    store: &Location,
+    marks: Option<&Location>,
+    watch: &Watch<'_>,
+) -> Result<Built, Error> {
+    settings.check()?;
+    let Joined { mut registry, numbers, codes, seen, decoded_bytes } = Joined::of(&parts)?;
     check_rejects(&registry, settings.rejects_max)?;
     let snapshot = registry.snapshot()?;
-    let shard_count = settings.shards.unwrap_or_else(|| {
-        let shards = buffers.decoded_bytes().div_ceil(settings.bytes_per_shard.max(1));
-        shards.next_power_of_two().min(u64::from(SHARDS_MAX)) as u32
-    });
-    let spilled = buffers.close(shard_count)?;
-    let (codes, final_ids) = local_codes.assign(local_concepts::first_local(spilled.local_id_max));
-    let tables = tables_of(&spilled, &registry, !codes.is_empty())?;
-    let derive = registry.tables.iter().map(|table| registry.systems[&table.system]).collect();
-    let mut plan = Plan {
-        location,
-        ranks: registry.ranks(),
-        registry: &registry,
-        spilled: &spilled,
-        final_ids,
-        tables,
-        derive,
-        ingredients: None,
+    let shard_count = settings.shard_count(decoded_bytes);
+    let hashes: Vec<_> = parts.iter().map(|part| part.hash.clone()).collect();
+    let marks = marks.and_then(|place| Marks::of(place, &hashes, shard_count));
+    let rows_of = |(part, numbers): (Pulled, _)| {
+        let Pulled { rows, index, .. } = part;
+        PartRows { rows, flushes: index.flushes, numbers }
     };
-    let pieces = build_pieces(&mut plan, &codes, settings.shards_in_flight)?;
-    let shards: Vec<ShardId> = ShardId::all(shard_count).collect();
-    let built = in_flight(&shards, settings.shards_in_flight, |shard| plan.build_shard(*shard))?;
-    let by_ingredient = plan.ingredients.is_some();
+    let spilled = Spilled { parts: parts.into_iter().zip(numbers).map(rows_of).collect(), seen };
+    let scratch_folder = match &settings.spill {
+        SpillPlace::Temporary(folder) => folder.as_deref(),
+        SpillPlace::Kept(_) => None,
+    };
+    let scratch = Scratch::new(scratch_folder)?;
+    let mut work = Work {
+        plan: Plan {
+            location: store,
+            ranks: registry.ranks(),
+            tables: tables_of(&spilled, &registry, !codes.is_empty())?,
+            derive: registry.tables.iter().map(|table| registry.systems[&table.system]).collect(),
+            registry: &registry,
+            spilled: &spilled,
+            scratch: &scratch,
+            ingredients: None,
+        },
+        marks,
+        watch,
+        in_flight_max: settings.shards_in_flight,
+    };
+    work.tell(Progress::Begins { shards: shard_count })?;
+    let pieces = work.build_pieces(&codes)?;
+    let built = work.build_shards(shard_count)?;
+    let by_ingredient = work.plan.ingredients.is_some();
+    drop(work);
     let mut outcome = Gathered::default();
     for part in pieces.into_iter().chain(built) {
         outcome.add(part);
     }
-    let repeated_ids = repeated_ids(&spilled, &outcome.ids)?;
-    drop(plan);
+    let repeated_ids = repeated_ids(&spilled, &scratch, &outcome.ids)?;
 
     let balance = outcome.fortunes.balance(&registry)?;
     note_refused(&mut registry, &outcome.fortunes.refused);
     check_rejects(&registry, settings.rejects_max)?;
     let records = outcome.fortunes.records(&registry);
-    let rejects = write_rejects(location, &registry)?;
-    let objects = objects_of(&registry);
+    let rejects = write_rejects(store, &registry)?;
     let derived = derived_of(&registry, &outcome, by_ingredient);
     let has = |table: Table| spilled.seen.get(&table).is_some_and(|seen| seen.rows > 0);
+    let objects: Vec<ObjectRead> = registry.objects.into_iter().map(|object| object.read).collect();
     let manifest = Manifest {
         format_version: FORMAT_VERSION,
         farr_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -74,7 +110,7 @@ pub(super) fn finish(builder: Builder, location: &Location) -> Result<Built, Err
         shard_count,
         persons: outcome.files[&Table::Person].iter().map(|file| file.rows).sum(),
         snapshot,
-        timezones: settings.timezones,
+        timezones: settings.timezones.clone(),
         tables: outcome.tables(),
         balance,
         records,
@@ -86,7 +122,7 @@ pub(super) fn finish(builder: Builder, location: &Location) -> Result<Built, Err
         has_ancestors: has(Table::ConceptAncestor),
         objects: objects.iter().map(|o| ObjectRead { etag: None, ..o.clone() }).collect(),
     };
-    write_manifest(location, &manifest)?;
+    write_manifest(store, &manifest)?;
     Ok(Built { manifest, objects })
 }
 
@@ -130,37 +166,101 @@ fn tables_of(
     Ok(tables)
 }
 
-/// Builds the tables without persons, and learns the ingredients of drugs.
-fn build_pieces(
-    plan: &mut Plan<'_>,
-    codes: &[(ConceptId, LocalCode)],
+/// A build on its way.
+struct Work<'a> {
+    plan: Plan<'a>,
+    marks: Option<Marks<'a>>,
+    watch: &'a Watch<'a>,
     in_flight_max: usize,
-) -> Result<Vec<Outcome>, Error> {
-    let local = (!codes.is_empty()).then(|| local_concepts::rows(codes)).transpose()?;
-    let concept_tables = [Table::Concept, Table::ConceptAncestor];
-    let mut outcomes = Vec::new();
-    let mut concept_rows = Vec::new();
-    for table in concept_tables.into_iter().filter(|table| plan.tables.contains_key(table)) {
-        let derived = local.as_ref().filter(|_| table == Table::Concept);
-        let (outcome, rows) = plan.build_piece(table, derived)?;
-        outcomes.push(outcome);
-        concept_rows.push(rows);
+}
+
+impl Work<'_> {
+    fn tell(&self, progress: Progress) -> Result<(), Error> {
+        match (self.watch)(progress) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(Error::Stopped),
+        }
     }
-    if plan.tables.contains_key(&Table::DrugEra)
-        && let [concepts, ancestors] = &concept_rows[..]
-    {
-        plan.ingredients = local_concepts::ingredients(concepts, ancestors);
+
+    /// What an earlier build of a shard or piece gave, if it left a mark.
+    fn marked(&self, name: &str) -> Result<Option<Outcome>, Error> {
+        match &self.marks {
+            Some(marks) => marks.outcome(&self.plan, name),
+            None => Ok(None),
+        }
     }
-    drop(concept_rows);
-    let others: Vec<Table> = plan
-        .tables
-        .keys()
-        .copied()
-        .filter(|table| table.scope() != Scope::Person && !concept_tables.contains(table))
-        .collect();
-    let build = |table: &Table| Ok(plan.build_piece(*table, None)?.0);
-    outcomes.extend(in_flight(&others, in_flight_max, build)?);
-    Ok(outcomes)
+
+    fn mark(&self, name: &str, outcome: &Outcome) -> Result<(), Error> {
+        self.marks.as_ref().map_or(Ok(()), |marks| marks.put(name, outcome))
+    }
+
+    fn build_shards(&self, shard_count: u32) -> Result<Vec<Outcome>, Error> {
+        let shards: Vec<ShardId> = ShardId::all(shard_count).collect();
+        in_flight(&shards, self.in_flight_max, |shard| {
+            let name = format!("shard-{:05}", shard.index());
+            let (outcome, was_there) = match self.marked(&name)? {
+                Some(outcome) => (outcome, true),
+                None => (self.plan.build_shard(*shard)?, false),
+            };
+            if !was_there {
+                self.mark(&name, &outcome)?;
+            }
+            self.tell(Progress::Shard { shard: *shard, was_there })?;
+            Ok(outcome)
+        })
+    }
+
+    /// Builds a table without persons. Gives its rows too if they are wanted.
+    fn build_piece(
+        &self,
+        table: Table,
+        derived: Option<&RecordBatch>,
+        wants_rows: bool,
+    ) -> Result<(Outcome, Option<RecordBatch>), Error> {
+        let name = format!("table-{table}");
+        let marked = self.marked(&name)?;
+        let was_there = marked.is_some();
+        let (outcome, rows) = if let Some(outcome) = marked {
+            let file = outcome.files.get(&table).filter(|_| wants_rows);
+            let read = |file: &FileEntry| {
+                parquet_file::read(self.plan.location, &file.path, file.size, None)
+            };
+            let rows = file.map(read).transpose()?;
+            (outcome, rows)
+        } else {
+            let (outcome, rows) = self.plan.build_piece(table, derived)?;
+            self.mark(&name, &outcome)?;
+            (outcome, Some(rows).filter(|_| wants_rows))
+        };
+        self.tell(Progress::Table { table, was_there })?;
+        Ok((outcome, rows))
+    }
+
+    /// Builds the tables without persons, and learns the ingredients of drugs.
+    fn build_pieces(&mut self, codes: &[(ConceptId, LocalCode)]) -> Result<Vec<Outcome>, Error> {
+        let local = (!codes.is_empty()).then(|| local_concepts::rows(codes)).transpose()?;
+        let concept_tables = [Table::Concept, Table::ConceptAncestor];
+        let has = |table: &Table| self.plan.tables.contains_key(table);
+        let wants_rows = has(&Table::DrugEra);
+        let mut outcomes = Vec::new();
+        let mut concept_rows = Vec::new();
+        for table in concept_tables.into_iter().filter(has) {
+            let derived = local.as_ref().filter(|_| table == Table::Concept);
+            let (outcome, rows) = self.build_piece(table, derived, wants_rows)?;
+            outcomes.push(outcome);
+            concept_rows.extend(rows);
+        }
+        if let [concepts, ancestors] = &concept_rows[..] {
+            self.plan.ingredients = local_concepts::ingredients(concepts, ancestors);
+        }
+        drop(concept_rows);
+        let is_other =
+            |table: &Table| table.scope() != Scope::Person && !concept_tables.contains(table);
+        let others: Vec<Table> = self.plan.tables.keys().copied().filter(is_other).collect();
+        let build = |table: &Table| Ok(self.build_piece(*table, None, false)?.0);
+        outcomes.extend(in_flight(&others, self.in_flight_max, build)?);
+        Ok(outcomes)
+    }
 }
 
 /// Does the work for every unit, at most so many at a time; results in the
@@ -226,13 +326,14 @@ impl Gathered {
 
 fn repeated_ids(
     spilled: &Spilled,
+    scratch: &Scratch,
     ids: &BTreeMap<Table, Vec<IdsSpilled>>,
 ) -> Result<BTreeMap<String, RepeatedIds>, Error> {
     let mut repeated = BTreeMap::new();
     for (table, shards) in ids {
         let shards: Vec<&IdsSpilled> = shards.iter().collect();
         let ranges = ranges_for(spilled.seen.get(table).map_or(0, |seen| seen.rows));
-        let count = |range: u32| count_range(spilled.file(), &shards, range as usize);
+        let count = |range: u32| count_range(scratch, &shards, range as usize);
         let sum = |a: RepeatedIds, b: RepeatedIds| {
             Ok(RepeatedIds { ids: a.ids + b.ids, rows: a.rows + b.rows })
         };
@@ -261,12 +362,6 @@ fn derived_of(registry: &Registry, outcome: &Gathered, by_ingredient: bool) -> D
         providers_from_visits: systems(true, |derive| derive.providers_from_visits),
         providers_filled: outcome.providers_filled,
     }
-}
-
-fn objects_of(registry: &Registry) -> Vec<ObjectRead> {
-    let mut objects = registry.objects.clone();
-    objects.sort_by(|a, b| (&a.system, &a.path).cmp(&(&b.system, &b.path)));
-    objects
 }
 
 fn write_rejects(location: &Location, registry: &Registry) -> Result<FileEntry, Error> {

@@ -1,20 +1,28 @@
 //! Building a records store: rows in from sources, shards of sorted tables out.
 //!
-//! Rows are divided by shard on their way into a temporary file; memory is
-//! bounded by the buffers in front of it, then by the shards in flight. What a
-//! store holds does not depend on threads or on the order of arrival, and its
-//! tables not on the number of shards.
+//! A [`Builder`] takes rows and divides them by shard on their way into a
+//! temporary file, or into a place that keeps them; closed, it is a
+//! [`Pulled`]. [`build`] makes a store of one or of several such parts.
+//! Memory is bounded by the buffers in front of the file, then by the shards
+//! in flight. What a store holds does not depend on threads, on the order of
+//! arrival or on how the input was divided into parts, and its tables not on
+//! the number of shards.
 
 mod arrange;
 mod balance;
 mod buffers;
 mod derive;
+#[cfg(test)]
+mod division;
 mod eras;
 mod finish;
 mod local_concepts;
+mod marks;
+mod parts;
 mod persons;
 #[cfg(test)]
 mod properties;
+mod pulled;
 mod registry;
 mod repeated;
 mod shards;
@@ -23,6 +31,7 @@ mod spill;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -30,14 +39,28 @@ use farr_store::Location;
 
 pub use balance::RejectsMax;
 use buffers::Buffers;
+pub use finish::build;
+use pulled::Found;
+pub use pulled::Pulled;
 use registry::Registry;
-use spill::Spill;
+use spill::RowsOut;
 
 use crate::manifest::Manifest;
 use crate::{
-    Derivations, Error, Incoming, Intake, LocalCodes, ObjectId, ObjectRead, Reject, SHARDS_MAX,
-    SourceTableId,
+    Derivations, Error, Incoming, Intake, LocalCodes, ObjectId, ObjectRead, RangeRead, Reject,
+    SHARDS_MAX, ShardId, SourceTableId, Table,
 };
+
+/// Where rows lie until they are built into shards.
+#[derive(Debug, Clone)]
+pub enum SpillPlace {
+    /// In an unnamed file of a folder (`None`: the system's for temporary
+    /// files), gone with the process.
+    Temporary(Option<PathBuf>),
+    /// In a place that holds nothing else, until whoever named it takes them
+    /// away. They are persons' rows.
+    Kept(Location),
+}
 
 /// How a store is built. None but `shards` changes what files it has, and none
 /// what rows they hold together.
@@ -54,8 +77,12 @@ pub struct BuildSettings {
     /// Decoded bytes of rows that are held before they go to the temporary
     /// file.
     pub buffer_bytes: u64,
-    /// The folder of the temporary file; `None`: the system's.
-    pub spill_folder: Option<PathBuf>,
+    /// Where rows go.
+    pub spill: SpillPlace,
+    /// Into how many parts of about the same size the input is divided, of
+    /// which a builder takes one. It changes how fast a build is, not what it
+    /// gives.
+    pub parts: u32,
     /// How many rejects are allowed; `None`: any number.
     pub rejects_max: Option<RejectsMax>,
     /// The time zone of each source system, for the manifest.
@@ -69,7 +96,8 @@ impl Default for BuildSettings {
             bytes_per_shard: 64 << 20,
             shards_in_flight: 16,
             buffer_bytes: 256 << 20,
-            spill_folder: None,
+            spill: SpillPlace::Temporary(None),
+            parts: 1,
             rejects_max: None,
             timezones: BTreeMap::new(),
         }
@@ -93,6 +121,52 @@ pub struct Built {
     pub objects: Vec<ObjectRead>,
 }
 
+/// How far a build has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// It begins: there will be so many shards.
+    Begins {
+        /// How many.
+        shards: u32,
+    },
+    /// A table without persons is written.
+    Table {
+        /// Which.
+        table: Table,
+        /// Whether it was there from an earlier build.
+        was_there: bool,
+    },
+    /// A shard is written.
+    Shard {
+        /// Which.
+        shard: ShardId,
+        /// Whether it was there from an earlier build.
+        was_there: bool,
+    },
+}
+
+/// Is told how far a build has come, by any thread; a `Break` stops it.
+pub type Watch<'a> = dyn Fn(Progress) -> ControlFlow<()> + Sync + 'a;
+
+impl BuildSettings {
+    /// How many shards persons' rows of so many decoded bytes make.
+    fn shard_count(&self, decoded_bytes: u64) -> u32 {
+        self.shards.unwrap_or_else(|| {
+            let shards = decoded_bytes.div_ceil(self.bytes_per_shard.max(1));
+            shards.next_power_of_two().min(u64::from(SHARDS_MAX)) as u32
+        })
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        match self.shards {
+            Some(found) if !found.is_power_of_two() || found > SHARDS_MAX => {
+                Err(Error::ShardCount { found })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 impl Builder {
     /// A builder without rows.
     ///
@@ -100,27 +174,44 @@ impl Builder {
     /// [`Error::ShardCount`] for a number of shards that cannot be;
     /// [`Error::Spill`] if no temporary file can be made.
     pub fn new(settings: BuildSettings) -> Result<Self, Error> {
-        if let Some(found) = settings.shards
-            && (!found.is_power_of_two() || found > SHARDS_MAX)
-        {
-            return Err(Error::ShardCount { found });
-        }
-        let spill = Spill::new(settings.spill_folder.as_deref())?;
-        let buffers = Buffers::new(spill, settings.buffer_bytes);
+        settings.check()?;
+        let buffers = Buffers::new(RowsOut::new(&settings.spill)?, settings.buffer_bytes);
         let (registry, local_codes) = (Mutex::default(), LocalCodes::default());
         Ok(Self { settings, buffers, registry, local_codes })
     }
 
-    /// Writes the store to a place that holds none, its manifest last, on the
-    /// threads of rayon's current pool.
+    /// Ends the pull: all rows are at rest, and, where they are kept, their
+    /// index is written last.
     ///
     /// # Errors
-    /// [`Error::NoPersons`] without a person table; [`Error::TooManyRejects`];
-    /// [`Error::Collision`]; [`Error::Balance`] if rows got lost;
-    /// [`Error::Unfinished`] for an object without hash; and what fails in
-    /// reading and writing.
+    /// [`Error::Store`] or [`Error::Spill`] if something cannot be written.
+    pub fn close(self) -> Result<Pulled, Error> {
+        let Self { settings, buffers, registry, local_codes } = self;
+        let whole = buffers.decoded_bytes().saturating_mul(u64::from(settings.parts));
+        let closed = buffers.close(settings.shard_count(whole))?;
+        let found = Found {
+            registry: registry.into_inner().unwrap_or_else(PoisonError::into_inner),
+            codes: local_codes.list(),
+            seen: closed.seen,
+            local_id_max: closed.local_id_max,
+            decoded_bytes: closed.decoded_bytes,
+            flushes: closed.flushes,
+        };
+        let kept = match &settings.spill {
+            SpillPlace::Temporary(_) => None,
+            SpillPlace::Kept(location) => Some(location),
+        };
+        Pulled::new(found, closed.rows, kept)
+    }
+
+    /// Ends the pull and builds the store of this one part: see [`build`].
+    ///
+    /// # Errors
+    /// Those of both.
     pub fn finish(self, location: &Location) -> Result<Built, Error> {
-        finish::finish(self, location)
+        let settings = self.settings.clone();
+        let pulled = self.close()?;
+        build(vec![pulled], &settings, location, None, &|_| ControlFlow::Continue(()))
     }
 
     fn registry(&self) -> MutexGuard<'_, Registry> {
@@ -139,9 +230,9 @@ impl Intake for Builder {
         self.registry().object(object)
     }
 
-    fn object_hash(&self, object: ObjectId, sha256: &str) {
+    fn range_read(&self, object: ObjectId, range: RangeRead) {
         if let Some(object) = self.registry().objects.get_mut(object.0 as usize) {
-            object.sha256 = Some(sha256.to_owned());
+            object.range = Some(range);
         }
     }
 

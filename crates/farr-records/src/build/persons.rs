@@ -146,7 +146,8 @@ fn refuse_collision(piece: &Piece, registry: &Registry, a: u32, b: u32) -> Resul
     if !collide(id, key_a, key_b, hashed) {
         return Ok(());
     }
-    let object = |row: u32| registry.objects[from.object.value(row as usize) as usize].path.clone();
+    let object =
+        |row: u32| registry.objects[from.object.value(row as usize) as usize].read.path.clone();
     Err(Error::Collision {
         object: object(b),
         line: from.line.value(b as usize),

@@ -4,19 +4,28 @@
 use std::collections::{BTreeMap, HashMap};
 
 use farr_store::Sha256Hash;
+use serde::{Deserialize, Serialize};
 
-use crate::{Derivations, Error, ObjectId, ObjectRead, Reject, SourceTableId};
+use crate::{Derivations, Error, Line, ObjectId, ObjectRead, RangeRead, Reject, SourceTableId};
 
 /// One table of one source system.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct SourceTable {
     pub(super) system: String,
     pub(super) name: String,
     pub(super) read: u64,
 }
 
+/// An object, or a range of one.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct ObjectPiece {
+    pub(super) read: ObjectRead,
+    /// Which range it is; known once it has been read.
+    pub(super) range: Option<RangeRead>,
+}
+
 /// A rejected source row, its texts as places in [`Registry::texts`].
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct KeptReject {
     pub(super) source_table: u32,
     pub(super) object: u32,
@@ -26,13 +35,14 @@ pub(super) struct KeptReject {
 }
 
 /// All that was registered, in order of arrival.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Registry {
     pub(super) tables: Vec<SourceTable>,
     pub(super) systems: BTreeMap<String, Derivations>,
-    pub(super) objects: Vec<ObjectRead>,
+    pub(super) objects: Vec<ObjectPiece>,
     pub(super) rejects: Vec<KeptReject>,
     texts: Vec<String>,
+    #[serde(skip)]
     text_places: HashMap<String, u32>,
 }
 
@@ -51,11 +61,21 @@ impl Registry {
         name: &str,
         derive: Derivations,
     ) -> SourceTableId {
+        self.system(system, derive);
+        self.table(system, name)
+    }
+
+    /// Adds what must be derived for the persons of a system.
+    pub(super) fn system(&mut self, system: &str, derive: Derivations) {
         let known = self.systems.entry(system.to_owned()).or_default();
         known.observation_periods |= derive.observation_periods;
         known.condition_eras |= derive.condition_eras;
         known.drug_eras |= derive.drug_eras;
         known.providers_from_visits |= derive.providers_from_visits;
+    }
+
+    /// The place of a table of a system that is known.
+    pub(super) fn table(&mut self, system: &str, name: &str) -> SourceTableId {
         let place = self.tables.iter().position(|t| t.system == system && t.name == name);
         let place = place.unwrap_or_else(|| {
             let (system, name) = (system.to_owned(), name.to_owned());
@@ -66,7 +86,7 @@ impl Registry {
     }
 
     pub(super) fn object(&mut self, object: ObjectRead) -> ObjectId {
-        self.objects.push(object);
+        self.objects.push(ObjectPiece { read: object, range: None });
         ObjectId((self.objects.len() - 1) as u32)
     }
 
@@ -85,6 +105,17 @@ impl Registry {
             column,
             reason,
         });
+    }
+
+    /// A reject that is kept, with its texts.
+    pub(super) fn reject_of(&self, kept: &KeptReject) -> Reject {
+        Reject {
+            source_table: SourceTableId(kept.source_table),
+            object: ObjectId(kept.object),
+            line: Line(kept.line),
+            column: kept.column.map(|column| self.text_at(column).to_owned()),
+            reason: self.text_at(kept.reason).to_owned(),
+        }
     }
 
     /// The place of a text, which is kept once.
@@ -106,7 +137,7 @@ impl Registry {
     pub(super) fn ranks(&self) -> Ranks {
         Ranks {
             tables: ranks_by(&self.tables, |t| (&t.system, &t.name)),
-            objects: ranks_by(&self.objects, |o| (&o.system, &o.path)),
+            objects: ranks_by(&self.objects, |o| (&o.read.system, &o.read.path)),
         }
     }
 
@@ -119,7 +150,8 @@ impl Registry {
             Some(sha256) => Ok(format!("{}\0{}\0{sha256}\n", object.system, object.path)),
             None => Err(Error::Unfinished { object: object.path.clone() }),
         };
-        let mut lines: Vec<String> = self.objects.iter().map(line).collect::<Result<_, _>>()?;
+        let objects = self.objects.iter().map(|object| &object.read);
+        let mut lines: Vec<String> = objects.map(line).collect::<Result<_, _>>()?;
         lines.sort_unstable();
         lines.dedup();
         Ok(Sha256Hash::of(lines.concat().as_bytes()))

@@ -1,7 +1,7 @@
 //! Ids that several rows of a table have. They may lie in different shards, so
 //! ids are spilled in ranges of their hash and counted range by range.
 
-use super::spill::{Segment, Spill};
+use super::spill::{Scratch, Segment};
 use crate::manifest::RepeatedIds;
 use crate::{Error, PersonId, hash_of_person};
 
@@ -13,14 +13,14 @@ pub(super) fn ranges_for(rows: u64) -> u32 {
     (rows / IDS_PER_RANGE + 1).next_power_of_two().min(1 << 12) as u32
 }
 
-/// Ids of a shard in the spill file, range by range.
+/// Ids of a shard in the temporary file, range by range.
 #[derive(Debug)]
 pub(super) struct IdsSpilled {
     ranges: Vec<Option<Segment>>,
 }
 
-/// Writes ids to the spill file.
-pub(super) fn spill_ids(spill: &Spill, ids: &[i64], ranges: u32) -> Result<IdsSpilled, Error> {
+/// Writes ids to a temporary file.
+pub(super) fn spill_ids(spill: &Scratch, ids: &[i64], ranges: u32) -> Result<IdsSpilled, Error> {
     let mut parts: Vec<Vec<u8>> = vec![Vec::new(); ranges as usize];
     for id in ids {
         let high = hash_of_person(PersonId(*id)) >> 32;
@@ -33,7 +33,7 @@ pub(super) fn spill_ids(spill: &Spill, ids: &[i64], ranges: u32) -> Result<IdsSp
 
 /// Counts the ids that occur more than once in one range of all shards.
 pub(super) fn count_range(
-    spill: &Spill,
+    spill: &Scratch,
     shards: &[&IdsSpilled],
     range: usize,
 ) -> Result<RepeatedIds, Error> {
@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn repeated_ids_are_found_across_shards() {
-        let spill = Spill::new(None).unwrap();
+        let spill = Scratch::new(None).unwrap();
         let one = spill_ids(&spill, &[1, 2, 3, -7, -7], 4).unwrap();
         let two = spill_ids(&spill, &[3, 4, 3], 4).unwrap();
         let mut sum = RepeatedIds::default();

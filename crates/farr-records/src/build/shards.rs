@@ -1,32 +1,32 @@
 //! One shard after the other: its persons, their rows in order, what is
 //! derived of them, and the files.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use arrow::array::{AsArray, RecordBatch, UInt32Array};
 use arrow::compute::take_record_batch;
 use arrow::datatypes::Int64Type;
 use farr_disclosure::Labelled;
 use farr_store::{Location, Sha256Hash};
+use std::collections::BTreeMap;
 
 use super::arrange::{arrange, person_keys, piece_keys};
 use super::balance::Fortunes;
-use super::buffers::{ColumnSet, Piece, Spilled, concept_columns, whole};
+use super::buffers::{ColumnSet, Piece, Spilled, whole};
 use super::derive::{Ingredients, Observed, VisitProviders, condition_eras, drug_eras};
 use super::persons::Persons;
 use super::registry::{Ranks, Registry};
 use super::repeated::{IdsSpilled, ranges_for, spill_ids};
+use super::spill::Scratch;
 use crate::manifest::FileEntry;
-use crate::{ConceptId, Derivations, Error, FinalIds, Scope, ShardId, Table, parquet_file};
+use crate::{Derivations, Error, Scope, ShardId, Table, parquet_file};
 
 /// What every shard of a build needs to know.
 pub(super) struct Plan<'a> {
     pub(super) location: &'a Location,
     pub(super) registry: &'a Registry,
     pub(super) spilled: &'a Spilled,
+    /// For the ids of rows, which are counted at last.
+    pub(super) scratch: &'a Scratch,
     pub(super) ranks: Ranks,
-    pub(super) final_ids: FinalIds,
     /// The tables that the store will have, and the columns that any of their
     /// rows have.
     pub(super) tables: BTreeMap<Table, ColumnSet>,
@@ -96,7 +96,6 @@ impl Plan<'_> {
         let mut outcome = Outcome::default();
         let columns = self.tables.get(&table).copied().unwrap_or_default();
         let mut piece = self.spilled.one_piece(table, columns)?;
-        self.finalise_concepts(&mut piece)?;
         if let Some(derived) = derived {
             piece.add_derived(derived)?;
         }
@@ -107,19 +106,6 @@ impl Plan<'_> {
         let path = format!("{folder}/{table}.parquet");
         self.finish_table(&mut outcome, table, path, &rows, 0)?;
         Ok((outcome, rows))
-    }
-
-    /// Puts final concept ids in place of provisional ones.
-    fn finalise_concepts(&self, piece: &mut Piece) -> Result<(), Error> {
-        for name in concept_columns(piece.table) {
-            let Some(concepts) = piece.primitive::<Int64Type>(name) else { continue };
-            if !concepts.values().iter().any(|id| self.final_ids.is_provisional(*id)) {
-                continue;
-            }
-            let finals = concepts.unary::<_, Int64Type>(|id| self.final_ids.of(ConceptId(id)).0);
-            piece.replace(name, Arc::new(finals))?;
-        }
-        Ok(())
     }
 
     /// Writes a table's file and notes its ids.
@@ -135,13 +121,23 @@ impl Plan<'_> {
         let rows = whole(table, rows)?;
         let file = write(self.location, path, &rows, persons, &unique)?;
         outcome.files.insert(table, file);
-        if let Some(ids) = table.id_column().filter(|_| table != Table::Person)
+        self.note_ids(outcome, table, &rows)
+    }
+
+    /// Notes the ids of a table's rows.
+    pub(super) fn note_ids(
+        &self,
+        outcome: &mut Outcome,
+        table: Table,
+        rows: &RecordBatch,
+    ) -> Result<(), Error> {
+        if let Some(ids) = counted_ids(table)
             && let Some(ids) = rows.column_by_name(ids)
             && let Some(ids) = ids.as_primitive_opt::<Int64Type>()
         {
             let seen = self.spilled.seen.get(&table).map_or(0, |seen| seen.rows);
             let ids: Vec<i64> = ids.iter().flatten().collect();
-            let spilled = spill_ids(self.spilled.file(), &ids, ranges_for(seen))?;
+            let spilled = spill_ids(self.scratch, &ids, ranges_for(seen))?;
             outcome.ids.insert(table, spilled);
         }
         Ok(())
@@ -162,8 +158,7 @@ impl<'a> ShardBuild<'a> {
     /// Settles the persons and writes their table.
     fn start(plan: &'a Plan<'a>, shard: ShardId) -> Result<Self, Error> {
         let columns = plan.tables.get(&Table::Person).copied().unwrap_or_default();
-        let mut piece = plan.spilled.of_shard(Table::Person, columns, shard)?;
-        plan.finalise_concepts(&mut piece)?;
+        let piece = plan.spilled.of_shard(Table::Person, columns, shard)?;
         let mut outcome = Outcome::default();
         let (persons, piece) =
             Persons::settle(piece, plan.registry, &plan.ranks, &mut outcome.fortunes)?;
@@ -190,7 +185,6 @@ impl<'a> ShardBuild<'a> {
         let plan = self.plan;
         let columns = plan.tables.get(&table).copied().unwrap_or_default();
         let mut piece = plan.spilled.of_shard(table, columns, self.shard)?;
-        plan.finalise_concepts(&mut piece)?;
         if let Some(derived) = derived {
             piece.add_derived(derived)?;
         }
@@ -212,6 +206,11 @@ impl<'a> ShardBuild<'a> {
         plan.finish_table(&mut self.outcome, table, path, &rows, persons)?;
         Ok((rows, places))
     }
+}
+
+/// The column of ids that are counted if they repeat; persons' never do.
+pub(super) fn counted_ids(table: Table) -> Option<&'static str> {
+    table.id_column().filter(|_| table != Table::Person)
 }
 
 fn taken(piece: &Piece, rows: &UInt32Array) -> Result<RecordBatch, Error> {

@@ -1,5 +1,5 @@
-//! The temporary file that rows lie in until their shard is built: segments,
-//! appended by any thread, read back in any order.
+//! Where rows lie until their shard is built: segments, appended by any
+//! thread, read back in any order.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -11,23 +11,28 @@ use arrow::buffer::Buffer;
 use arrow::error::ArrowError;
 use arrow::ipc::reader::StreamDecoder;
 use arrow::ipc::writer::StreamWriter;
+use farr_store::{Location, ObjectWriter, Sha256Hash};
+use serde::{Deserialize, Serialize};
 
+use super::SpillPlace;
 use crate::Error;
 
-/// A part of the spill file.
-#[derive(Debug, Clone, Copy)]
+/// A part of what was appended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Segment {
+    /// Which of the objects, where rows are kept in several.
+    file: u32,
     offset: u64,
-    length: usize,
+    length: u64,
 }
 
 /// An unnamed file, gone with the process: persons' rows must not outlive it.
-pub(super) struct Spill {
+pub(super) struct Scratch {
     file: Mutex<(File, u64)>,
 }
 
-impl Spill {
-    /// A spill file in a folder, else in the system's for temporary files.
+impl Scratch {
+    /// A file in a folder, else in the system's for temporary files.
     pub(super) fn new(folder: Option<&Path>) -> Result<Self, Error> {
         let made = match folder {
             Some(folder) => tempfile::tempfile_in(folder),
@@ -41,7 +46,7 @@ impl Spill {
     pub(super) fn append(&self, bytes: &[u8]) -> Result<Segment, Error> {
         let mut guard = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         let (file, end) = &mut *guard;
-        let segment = Segment { offset: *end, length: bytes.len() };
+        let segment = Segment { file: 0, offset: *end, length: bytes.len() as u64 };
         let mut write = || -> io::Result<()> {
             file.seek(SeekFrom::Start(*end))?;
             file.write_all(bytes)
@@ -53,15 +58,194 @@ impl Spill {
 
     /// The bytes of a segment.
     pub(super) fn read(&self, segment: Segment) -> Result<Vec<u8>, Error> {
-        let mut bytes = vec![0; segment.length];
         let mut guard = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        let file = &mut guard.0;
-        let mut read = || -> io::Result<()> {
-            file.seek(SeekFrom::Start(segment.offset))?;
-            file.read_exact(&mut bytes)
+        read_at(&mut guard.0, segment)
+    }
+}
+
+fn read_at(file: &mut File, segment: Segment) -> Result<Vec<u8>, Error> {
+    let mut bytes = vec![0; segment.length as usize];
+    let mut read = || -> io::Result<()> {
+        file.seek(SeekFrom::Start(segment.offset))?;
+        file.read_exact(&mut bytes)
+    };
+    read().map_err(|source| Error::Spill { action: "read", source })?;
+    Ok(bytes)
+}
+
+/// Bytes of an object of kept rows, about: stores bound the size of one.
+const FILE_BYTES: u64 = 8 << 30;
+
+/// An object of kept rows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct RowsFile {
+    pub(super) path: String,
+    pub(super) size: u64,
+    pub(super) sha256: Sha256Hash,
+}
+
+/// Where rows go while sources are read.
+pub(super) enum RowsOut {
+    Temporary(Scratch),
+    Kept(Box<Mutex<Keeping>>),
+}
+
+/// Objects that rows are written into.
+pub(super) struct Keeping {
+    location: Location,
+    /// The object that is being written, and its bytes so far.
+    writer: Option<(ObjectWriter, u64)>,
+    files: Vec<RowsFile>,
+    /// A copy at hand, where the objects are far away.
+    copy: Option<Scratch>,
+}
+
+impl RowsOut {
+    pub(super) fn new(place: &SpillPlace) -> Result<Self, Error> {
+        match place {
+            SpillPlace::Temporary(folder) => Ok(Self::Temporary(Scratch::new(folder.as_deref())?)),
+            SpillPlace::Kept(location) => {
+                let is_far = location.local_folder().is_none();
+                Ok(Self::Kept(Box::new(Mutex::new(Keeping {
+                    location: location.clone(),
+                    writer: None,
+                    files: Vec::new(),
+                    copy: is_far.then(|| Scratch::new(None)).transpose()?,
+                }))))
+            }
+        }
+    }
+
+    /// Appends bytes.
+    pub(super) fn append(&self, bytes: &[u8]) -> Result<Segment, Error> {
+        match self {
+            Self::Temporary(scratch) => scratch.append(bytes),
+            Self::Kept(keeping) => {
+                keeping.lock().unwrap_or_else(PoisonError::into_inner).append(bytes)
+            }
+        }
+    }
+
+    /// Ends the writing. Gives the objects, if rows are kept.
+    pub(super) fn close(self) -> Result<(RowsIn, Vec<RowsFile>), Error> {
+        let keeping = match self {
+            Self::Temporary(scratch) => return Ok((RowsIn::Scratch(vec![0], scratch), Vec::new())),
+            Self::Kept(keeping) => keeping.into_inner().unwrap_or_else(PoisonError::into_inner),
         };
-        read().map_err(|source| Error::Spill { action: "read", source })?;
-        Ok(bytes)
+        let Keeping { location, writer, mut files, copy } = keeping;
+        if let Some((writer, _)) = writer {
+            files.push(finished(writer, files.len())?);
+        }
+        let rows = match copy {
+            Some(copy) => {
+                let starts = files.iter().scan(0, |end, file| {
+                    *end += file.size;
+                    Some(*end - file.size)
+                });
+                RowsIn::Scratch(starts.collect(), copy)
+            }
+            None => RowsIn::open(&location, &files)?,
+        };
+        Ok((rows, files))
+    }
+}
+
+fn path_of(place: usize) -> String {
+    format!("rows-{place:05}")
+}
+
+fn finished(writer: ObjectWriter, place: usize) -> Result<RowsFile, Error> {
+    let written = writer.finish()?;
+    Ok(RowsFile { path: path_of(place), size: written.size, sha256: written.sha256 })
+}
+
+impl Keeping {
+    fn append(&mut self, bytes: &[u8]) -> Result<Segment, Error> {
+        if let Some((_, size)) = &self.writer
+            && *size >= FILE_BYTES
+            && let Some((writer, _)) = self.writer.take()
+        {
+            self.files.push(finished(writer, self.files.len())?);
+        }
+        let place = self.files.len();
+        if self.writer.is_none() {
+            self.writer = Some((self.location.writer(&path_of(place))?, 0));
+        }
+        let bug = Error::Spill { action: "write", source: io::Error::other("no open object") };
+        let (writer, size) = self.writer.as_mut().ok_or(bug)?;
+        writer.write_all(bytes).map_err(|source| match source.downcast::<farr_store::Error>() {
+            Ok(error) => Error::Store(error),
+            Err(source) => Error::Spill { action: "write", source },
+        })?;
+        if let Some(copy) = &self.copy {
+            copy.append(bytes)?;
+        }
+        let segment = Segment { file: place as u32, offset: *size, length: bytes.len() as u64 };
+        *size += bytes.len() as u64;
+        Ok(segment)
+    }
+}
+
+/// Rows at rest.
+pub(super) enum RowsIn {
+    /// In a temporary file, with the place in it where each object's bytes
+    /// start.
+    Scratch(Vec<u64>, Scratch),
+    Files(Vec<Mutex<File>>),
+    Far(Location, Vec<String>),
+}
+
+impl RowsIn {
+    /// The rows that objects hold.
+    pub(super) fn open(location: &Location, files: &[RowsFile]) -> Result<Self, Error> {
+        let Some(folder) = location.local_folder() else {
+            let paths = files.iter().map(|file| file.path.clone());
+            return Ok(Self::Far(location.clone(), paths.collect()));
+        };
+        let open = |file: &RowsFile| Ok(Mutex::new(File::open(folder.join(&file.path))?));
+        let opened = files.iter().map(open).collect::<io::Result<_>>();
+        opened.map(Self::Files).map_err(|source| Error::Spill { action: "open", source })
+    }
+
+    /// The bytes of a segment.
+    fn read(&self, segment: Segment) -> Result<Buffer, Error> {
+        let missing = || Error::Spill { action: "read", source: io::ErrorKind::NotFound.into() };
+        let place = segment.file as usize;
+        Ok(match self {
+            Self::Scratch(starts, scratch) => {
+                let start = starts.get(place).ok_or_else(missing)?;
+                let segment = Segment { offset: start + segment.offset, ..segment };
+                Buffer::from_vec(scratch.read(segment)?)
+            }
+            Self::Files(files) => {
+                let file = files.get(place).ok_or_else(missing)?;
+                let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+                Buffer::from_vec(read_at(&mut file, segment)?)
+            }
+            Self::Far(location, paths) => {
+                let path = paths.get(place).ok_or_else(missing)?;
+                let range = segment.offset..segment.offset + segment.length;
+                Buffer::from(location.read_range(path, range)?)
+            }
+        })
+    }
+
+    /// The batches of segments. Those that lie one behind the other are read
+    /// at once.
+    pub(super) fn batches(&self, segments: &[Segment]) -> Result<Vec<Buffer>, Error> {
+        let mut read = Vec::with_capacity(segments.len());
+        let follows =
+            |a: &Segment, b: &Segment| a.file == b.file && a.offset + a.length == b.offset;
+        for run in segments.chunk_by(follows) {
+            let length = run.iter().map(|segment| segment.length).sum();
+            let bytes = self.read(Segment { length, ..run[0] })?;
+            let start = run[0].offset;
+            let slice = |s: &Segment| {
+                bytes.slice_with_length((s.offset - start) as usize, s.length as usize)
+            };
+            read.extend(run.iter().map(slice));
+        }
+        Ok(read)
     }
 }
 
@@ -76,11 +260,10 @@ pub(super) fn encode(batch: &RecordBatch) -> Result<Vec<u8>, ArrowError> {
 }
 
 /// The batch of the bytes that [`encode`] made.
-pub(super) fn decode(bytes: Vec<u8>) -> Result<RecordBatch, ArrowError> {
+pub(super) fn decode(mut bytes: Buffer) -> Result<RecordBatch, ArrowError> {
     let mut decoder = StreamDecoder::new();
-    let mut buffer = Buffer::from_vec(bytes);
-    while !buffer.is_empty() {
-        if let Some(batch) = decoder.decode(&mut buffer)? {
+    while !bytes.is_empty() {
+        if let Some(batch) = decoder.decode(&mut bytes)? {
             return Ok(batch);
         }
     }

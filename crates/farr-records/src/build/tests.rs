@@ -9,13 +9,13 @@ use arrow::array::{
 use arrow::compute::concat_batches;
 use arrow::datatypes::{Date32Type, Int64Type};
 use farr_disclosure::{Labelled, Zone};
-use farr_store::Location;
+use farr_store::{Location, Sha256Hash};
 
 use super::{BuildSettings, Builder, Built, RejectsMax};
 use crate::{
     ConceptId, Day, Derivations, Error, IdHasher, Incoming, Intake, Kind, Line, ObjectId,
-    ObjectRead, PersonId, RecordsStore, Reject, Scope, Shard, ShardId, SourceTableId, Table,
-    cohort_schema,
+    ObjectRead, PersonId, RangeRead, RecordsStore, Reject, Scope, Shard, ShardId, SourceTableId,
+    Table, cohort_schema,
 };
 
 /// A value of any column.
@@ -98,7 +98,7 @@ impl Case {
             etag: Some("tag".to_owned()),
             sha256: None,
         });
-        builder.object_hash(object, "ab");
+        builder.range_read(object, RangeRead::whole(vec![Sha256Hash::of(b"ab")]));
         Self { builder, folder: tempfile::tempdir().unwrap(), derive, object }
     }
 

@@ -127,7 +127,7 @@ where
             context.take(table, &started, rows, read, faults, map)
         })
     })?;
-    context.finish(table, started, Sha256Hash::of(&opened.bytes).as_str());
+    context.finish(table, started, Sha256Hash::of(&opened.bytes));
     Ok(())
 }
 

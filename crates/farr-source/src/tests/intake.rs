@@ -10,10 +10,10 @@ use arrow::compute::concat_batches;
 use arrow::datatypes::{Date32Type, Float64Type, Int64Type, TimestampMicrosecondType};
 use farr_disclosure::Zone;
 use farr_records::{
-    Day, Derivations, Incoming, Intake, LocalCodes, ObjectId, ObjectRead, Reject, SourceTableId,
-    Table,
+    Day, Derivations, Incoming, Intake, LocalCodes, ObjectId, ObjectRead, RangeRead, Reject,
+    SourceTableId, Table,
 };
-use farr_store::Location;
+use farr_store::{Location, Sha256Hash};
 
 use crate::{Error, Format, SourceSettings, SourceSummary, read};
 
@@ -48,9 +48,10 @@ impl Intake for Kept {
         ObjectId(state.objects.len() as u32 - 1)
     }
 
-    fn object_hash(&self, object: ObjectId, sha256: &str) {
+    fn range_read(&self, object: ObjectId, range: RangeRead) {
         let mut state = self.state.lock().unwrap();
-        state.objects[object.0 as usize].sha256 = Some(sha256.to_owned());
+        let sha256 = Sha256Hash::of_blocks(&range.blocks).to_string();
+        state.objects[object.0 as usize].sha256 = Some(sha256);
     }
 
     fn rows_read(&self, table: SourceTableId, rows: u64) {

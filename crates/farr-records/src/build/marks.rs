@@ -1,0 +1,109 @@
+//! What is left of a shard that was built, so that a build that was cut short
+//! need not build it again.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use farr_disclosure::Labelled;
+use farr_store::{Location, Sha256Hash};
+use serde::{Deserialize, Serialize};
+
+use super::balance::Fortunes;
+use super::shards::{Outcome, Plan, counted_ids};
+use crate::manifest::{FORMAT_VERSION, FileEntry};
+use crate::{Error, Table, parquet_file};
+
+/// The place of marks, and what they are marks of.
+pub(super) struct Marks<'a> {
+    location: &'a Location,
+    /// The hash of all that the bytes of a shard depend on.
+    key: Sha256Hash,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Mark {
+    key: Sha256Hash,
+    files: BTreeMap<Table, FileEntry>,
+    fortunes: Fortunes,
+    exposures_without_ingredient: u64,
+    providers_filled: u64,
+}
+
+impl<'a> Marks<'a> {
+    /// Marks of a build of these parts into so many shards; `None` if a part
+    /// does not outlive the process, so that its hash is not known.
+    pub(super) fn of(
+        location: &'a Location,
+        parts: &[Option<Sha256Hash>],
+        shard_count: u32,
+    ) -> Option<Self> {
+        let mut parts: Vec<&Sha256Hash> =
+            parts.iter().map(Option::as_ref).collect::<Option<_>>()?;
+        parts.sort();
+        let farr = env!("CARGO_PKG_VERSION");
+        let mut text = format!("{farr}\n{FORMAT_VERSION}\n{shard_count}\n");
+        for part in parts {
+            text.push_str(part.as_str());
+            text.push('\n');
+        }
+        Some(Self { location, key: Sha256Hash::of(text.as_bytes()) })
+    }
+
+    /// What a shard or piece gave that was built before, if its files are as
+    /// they were.
+    pub(super) fn outcome(&self, plan: &Plan<'_>, name: &str) -> Result<Option<Outcome>, Error> {
+        let bytes = match self.location.read(&path_of(name)) {
+            Ok(bytes) => bytes,
+            Err(farr_store::Error::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let Ok(mark) = serde_json::from_slice::<Mark>(&bytes) else { return Ok(None) };
+        if mark.key != self.key {
+            return Ok(None);
+        }
+        let mut outcome = Outcome {
+            fortunes: mark.fortunes,
+            exposures_without_ingredient: mark.exposures_without_ingredient,
+            providers_filled: mark.providers_filled,
+            ..Outcome::default()
+        };
+        for (table, file) in mark.files {
+            let bytes = match plan.location.read(&file.path) {
+                Ok(bytes) => bytes,
+                Err(farr_store::Error::NotFound { .. }) => return Ok(None),
+                Err(error) => return Err(error.into()),
+            };
+            if bytes.len() as u64 != file.size || Sha256Hash::of(&bytes) != file.sha256 {
+                return Ok(None);
+            }
+            if let Some(ids) = counted_ids(table) {
+                let failed = |source| Error::Parquet { object: file.path.clone(), source };
+                let rows = parquet_file::decode(bytes, &[ids]).map_err(failed)?;
+                plan.note_ids(&mut outcome, table, &rows)?;
+            }
+            outcome.files.insert(table, file);
+        }
+        Ok(Some(outcome))
+    }
+
+    /// Marks a shard or piece as built.
+    pub(super) fn put(&self, name: &str, outcome: &Outcome) -> Result<(), Error> {
+        let mark = Mark {
+            key: self.key.clone(),
+            files: outcome.files.clone(),
+            fortunes: outcome.fortunes.clone(),
+            exposures_without_ingredient: outcome.exposures_without_ingredient,
+            providers_filled: outcome.providers_filled,
+        };
+        let path = path_of(name);
+        let failed = |source| Error::Manifest { object: self.location.url_of(&path), source };
+        let bytes = serde_json::to_vec(&mark).map_err(failed)?;
+        // Places of refused rows are in it.
+        Ok(self.location.write(&path, Labelled::person_level(Bytes::from(bytes)))?)
+    }
+}
+
+fn path_of(name: &str) -> String {
+    format!("{name}.json")
+}
