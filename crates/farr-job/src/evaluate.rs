@@ -9,10 +9,12 @@ use arrow::array::{ArrayRef, Date32Array, Int64Array, RecordBatch};
 use farr_analysis::{
     AnyAnalysis, AnyPartial, CohortRow, CohortRows, Inclusion, MaskCount, ShardView,
 };
+use farr_cohort::algebra::Choices;
 use farr_cohort::{CohortEntries, Mode, Site};
 use farr_disclosure::{Aggregate, AggregateTable, Labelled};
 use farr_records::{PersonId, RecordsStore, Scope, ShardId, Table, Vocabulary, cohort_schema};
 
+use crate::derive::{add_derived, choose};
 use crate::executor::{Executor, Threads};
 use crate::ingest::{finished, stop_if_asked};
 use crate::plan::Plan;
@@ -102,7 +104,8 @@ pub(crate) fn evaluate(
     let shards: Vec<ShardId> = store.shards().collect();
     let steps = Some(shards.len() as u64);
     observer.event(Event::Started { stage: Stage::Cohorts, steps });
-    let cohorts = farr_cohort::Plan::new(&plan.definitions, &vocabulary_of(store)?);
+    let vocabulary = vocabulary_of(store)?;
+    let cohorts = farr_cohort::Plan::new(&plan.definitions, &vocabulary);
     let name_of = |id: i64| {
         let definition = plan.definitions.iter().find(|definition| definition.id == id);
         definition.map_or_else(String::new, |definition| definition.name.clone())
@@ -114,10 +117,10 @@ pub(crate) fn evaluate(
     warn_of_sets(cohorts.warnings(), observer);
     let site = lookups(store, cohorts.needs())?;
     let mut needs = cohorts.needs().clone();
-    for analysis in &plan.analyses {
-        for (table, columns) in analysis.needs() {
-            needs.entry(table).or_default().extend(columns);
-        }
+    let choices = choose(plan, (store, &vocabulary), threads, cancel)?;
+    let analyses = plan.analyses.iter().map(AnyAnalysis::needs);
+    for (table, columns) in analyses.chain([plan.algebra.needs()]).flatten() {
+        needs.entry(table).or_default().extend(columns);
     }
     for columns in needs.values_mut() {
         columns.sort_unstable();
@@ -125,7 +128,7 @@ pub(crate) fn evaluate(
     }
     let map = |shard: ShardId| {
         stop_if_asked(cancel)?;
-        let part = shard_part(plan, (store, &needs), (&cohorts, &site), shard)?;
+        let part = shard_part(plan, (store, &needs), (&cohorts, &site, &choices), shard)?;
         observer.event(Event::Stepped { stage: Stage::Cohorts });
         Ok::<_, Error>(part)
     };
@@ -142,7 +145,7 @@ pub(crate) fn evaluate(
         tables.extend(analysis.finish(merged)?);
     }
     let sizes = columns.sizes();
-    let mut summary = counted(plan.definitions.len() as u64, "cohort", "cohorts");
+    let mut summary = counted(plan.cohorts.len() as u64, "cohort", "cohorts");
     if plan.shows_counts() {
         let rows = counted(columns.subject.len() as u64, "row", "rows");
         summary = format!("{summary} with {rows}");
@@ -157,15 +160,16 @@ pub(crate) fn evaluate(
 fn shard_part(
     plan: &Plan,
     (store, needs): (&RecordsStore, &BTreeMap<Table, Vec<&'static str>>),
-    (cohorts, site): (&farr_cohort::Plan, &Site),
+    (cohorts, site, choices): (&farr_cohort::Plan, &Site, &Choices),
     id: ShardId,
 ) -> Result<ShardPart, Error> {
     let shard = store.read_shard(id, needs)?;
     let failed = |source| Error::Cohort { id: 0, name: "all".to_owned(), source };
     let entered = cohorts.evaluate(&shard, site).map_err(failed)?.cohorts;
-    let rows: Vec<CohortRows> = entered.iter().map(rows_of).collect();
-    let inclusions: Vec<Inclusion> =
+    let mut rows: Vec<CohortRows> = entered.iter().map(rows_of).collect();
+    let mut inclusions: Vec<Inclusion> =
         entered.iter().zip(&plan.definitions).map(|(e, d)| inclusion_of(e, d)).collect();
+    add_derived(plan, &shard, choices, (&mut rows, &mut inclusions));
     let view = ShardView { shard: &shard, cohorts: &rows, inclusions: &inclusions };
     let partials = plan.analyses.iter().map(|analysis| analysis.shard(&view));
     let partials = partials.collect::<Result<Vec<AnyPartial>, _>>()?;
@@ -192,6 +196,7 @@ fn inclusion_of(cohort: &CohortEntries, definition: &farr_cohort::Definition) ->
         id: cohort.definition,
         rules: definition.expression.inclusion_rules.iter().map(|rule| rule.name.clone()).collect(),
         masks: masks.collect(),
+        chain: None,
     }
 }
 

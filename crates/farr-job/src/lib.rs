@@ -9,6 +9,7 @@
 //! It does not know terminals and logs: it tells an [`Observer`] what happens.
 
 mod cohorts;
+mod derive;
 mod error;
 mod evaluate;
 mod executor;
