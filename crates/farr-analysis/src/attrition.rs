@@ -10,7 +10,7 @@ use farr_records::Table;
 use serde::{Deserialize, Serialize};
 
 use crate::overlap::persons_of;
-use crate::{Analysis, Error, Needs, ShardView};
+use crate::{Analysis, Chain, Error, Needs, ShardView};
 
 /// The analysis, ready to run.
 #[derive(Debug, Clone)]
@@ -22,6 +22,7 @@ pub struct Attrition {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Funnel {
     rules: Vec<String>,
+    chain: Option<Chain>,
     /// Events and persons by mask.
     masks: BTreeMap<u64, (i64, i64)>,
     persons: i64,
@@ -43,7 +44,8 @@ struct Step {
     remaining: i64,
     lost: i64,
     events: i64,
-    of_cohort: bool,
+    /// The cohort whose persons remain, if these are a cohort's.
+    of_cohort: Option<i64>,
 }
 
 impl Attrition {
@@ -68,16 +70,22 @@ impl Funnel {
             let remaining = now;
             steps.push(Step { cohort, sequence, name, alone, remaining, lost, events, of_cohort });
         };
-        push(0, "qualifying events", None, remaining, remaining, events, false);
+        // What a step of a derivation leaves is a cohort too; alone it leaves
+        // nothing else.
+        let of_step =
+            |place: usize| self.chain.as_ref().and_then(|chain| chain.cohorts.get(place).copied());
+        let base = self.chain.as_ref().map_or("qualifying events", |chain| &chain.base);
+        push(0, base, None, remaining, remaining, events, of_step(0));
         for (i, rule) in self.rules.iter().enumerate() {
             let all_so_far = (1_u64 << (i + 1)) - 1;
             let (events, now) = sum(&|mask| mask & all_so_far == all_so_far);
             let (_, alone) = sum(&|mask| mask & (1 << i) != 0);
-            push(i as i64 + 1, rule, Some(alone), now, remaining, events, false);
+            let alone = self.chain.is_none().then_some(alone);
+            push(i as i64 + 1, rule, alone, now, remaining, events, of_step(i + 1));
             remaining = now;
         }
         let last = self.rules.len() as i64 + 1;
-        push(last, "cohort", None, self.persons, remaining, self.entries, true);
+        push(last, "cohort", None, self.persons, remaining, self.entries, Some(cohort));
         steps
     }
 }
@@ -98,6 +106,7 @@ impl Analysis for Attrition {
             let inclusion = view.inclusions.iter().find(|inclusion| inclusion.id == id);
             let Some(inclusion) = inclusion else { continue };
             funnel.rules.clone_from(&inclusion.rules);
+            funnel.chain.clone_from(&inclusion.chain);
             for count in &inclusion.masks {
                 funnel.masks.insert(count.mask, (count.events as i64, count.persons as i64));
             }
@@ -111,6 +120,7 @@ impl Analysis for Attrition {
             if total.rules.is_empty() {
                 total.rules = funnel.rules;
             }
+            total.chain = total.chain.take().or(funnel.chain);
             total.persons += funnel.persons;
             total.entries += funnel.entries;
             for (mask, (events, persons)) in funnel.masks {
@@ -125,8 +135,7 @@ impl Analysis for Attrition {
         let steps: Vec<Step> =
             merged.funnels.iter().flat_map(|(id, funnel)| funnel.steps(*id)).collect();
         let count = |of: fn(&Step) -> i64| steps.iter().map(of).collect::<Vec<i64>>();
-        let cohort_persons =
-            steps.iter().map(|s| s.of_cohort.then(|| persons_of(s.cohort))).collect();
+        let cohort_persons = steps.iter().map(|s| s.of_cohort.map(persons_of)).collect();
         AggregateTable::build(&self.name, "How many persons each inclusion rule leaves.")
             .key("cohort_definition_id", "The cohort.", count(|s| s.cohort))
             .key(
@@ -175,7 +184,7 @@ mod tests {
     fn rules_count_alone_and_in_sequence() {
         let masks = BTreeMap::from([(0, (1, 1)), (1, (2, 2)), (2, (3, 3)), (3, (4, 4))]);
         let rules = vec!["first".to_owned(), "second".to_owned()];
-        let funnel = Funnel { rules, masks, persons: 3, entries: 5 };
+        let funnel = Funnel { rules, chain: None, masks, persons: 3, entries: 5 };
         let steps = funnel.steps(7);
         let columns: Vec<_> = steps.iter().map(|s| (s.alone, s.remaining, s.lost)).collect();
         assert_eq!(columns, [(None, 10, 0), (Some(6), 6, 4), (Some(7), 4, 2), (None, 3, 1)]);

@@ -35,4 +35,4 @@ pub use settings::{
     StandardWeightSettings, Stratum, StudyWindowSettings, SubgroupSettings, SurvivalSettings,
     TimeAtRiskSettings, TimePoint,
 };
-pub use view::{CohortRow, CohortRows, Inclusion, MaskCount, ShardView};
+pub use view::{Chain, CohortRow, CohortRows, Inclusion, MaskCount, ShardView};

@@ -52,6 +52,19 @@ pub struct Inclusion {
     pub rules: Vec<String>,
     /// Counts by mask.
     pub masks: Vec<MaskCount>,
+    /// For a cohort that is derived from others: what its rules are.
+    pub chain: Option<Chain>,
+}
+
+/// The cohorts that lead to a derived one: each takes some persons of the one
+/// before away, and is what a rule leaves. Its masks have no gaps, and count
+/// persons as events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chain {
+    /// The first, in words.
+    pub base: String,
+    /// Their ids, the cohort itself last: one more than there are rules.
+    pub cohorts: Vec<i64>,
 }
 
 /// One shard of records with its cohorts.

@@ -92,4 +92,44 @@ pub enum Error {
         /// Circe's name of the column.
         column: String,
     },
+    /// A derived cohort names one that the job does not have.
+    #[error(
+        "derived from {reference}, but the job has no such cohort{}; it has {known}{}",
+        suggestion.as_ref().map_or_else(String::new, |s| format!("; did you mean '{s}'?")),
+        if needed_by.is_empty() { String::new() } else { format!("; from it is derived {needed_by}") }
+    )]
+    NoSuchCohort {
+        /// What it names.
+        reference: String,
+        /// The nearest name.
+        suggestion: Option<String>,
+        /// The job's cohorts.
+        known: String,
+        /// The cohorts that are derived from it in turn.
+        needed_by: String,
+    },
+    /// A derived cohort names one by a name that several have.
+    #[error("derived from '{name}', but several cohorts are called so ({ids}); name one by its id")]
+    SharedName {
+        /// The name.
+        name: String,
+        /// The ids.
+        ids: String,
+    },
+    /// A cohort is derived from itself.
+    #[error("derived from itself: {chain}")]
+    Cycle {
+        /// The cohorts, each derived from the next.
+        chain: String,
+    },
+    /// A setting of a derived cohort that cannot be.
+    #[error("derive.{key}: found {found}, expected {expected}")]
+    Derivation {
+        /// The key.
+        key: &'static str,
+        /// What is there.
+        found: String,
+        /// What should be there.
+        expected: String,
+    },
 }

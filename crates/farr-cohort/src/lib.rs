@@ -12,6 +12,7 @@
 //! It does not know where definitions or records are stored, nor threads: the
 //! job maps [`Plan::evaluate`] over shards.
 
+pub mod algebra;
 mod circe;
 mod count;
 mod domain;

@@ -234,6 +234,16 @@ pub enum Sex {
     Male,
 }
 
+impl Sex {
+    /// Its standard concept.
+    pub(crate) fn concept(self) -> ConceptId {
+        match self {
+            Self::Female => ConceptId(8532),
+            Self::Male => ConceptId(8507),
+        }
+    }
+}
+
 /// From and to, both included; either may be left out.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -516,12 +526,10 @@ fn demographic(
     }
     let path = format!("{path}.age");
     let age = age.map(|range| comparison(&path, range, |years| years as i64)).transpose()?;
-    let concept = |sex| match sex {
-        Sex::Female => ConceptId(8532),
-        Sex::Male => ConceptId(8507),
+    let test = |sex: Sex| ConceptTest {
+        concepts: Concepts::Listed(vec![sex.concept()]),
+        is_exclusion: false,
     };
-    let test =
-        |sex| ConceptTest { concepts: Concepts::Listed(vec![concept(sex)]), is_exclusion: false };
     let concepts = sex.map(|sex| (PersonConcept::Gender, test(sex))).into_iter().collect();
     Ok(Some(Demographic { age, concepts, ..Demographic::default() }))
 }

@@ -159,6 +159,12 @@ pub enum Error {
          is complete"
     )]
     InputChanged,
+    /// Parts of a run that are to be joined and are not all there.
+    #[error("parts are missing: {reason}")]
+    Parts {
+        /// Which, and what makes them.
+        reason: String,
+    },
     /// Work that cannot be kept.
     #[error("{object}: this part of the work cannot be kept")]
     Work {
@@ -190,6 +196,7 @@ impl Error {
             | Self::Definition { .. }
             | Self::Cohort { .. }
             | Self::Synth { .. }
+            | Self::Parts { .. }
             | Self::Analysis(farr_analysis::Error::Settings { .. }) => Failure::Job,
             Self::Source { source, .. } => of_source(source),
             Self::Records(error) => of_records(error),

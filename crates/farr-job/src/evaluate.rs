@@ -8,11 +8,14 @@ use arrow::array::{ArrayRef, Date32Array, Int64Array, RecordBatch};
 use farr_analysis::{
     AnyAnalysis, AnyPartial, CohortRow, CohortRows, Inclusion, MaskCount, ShardView,
 };
+use farr_cohort::algebra::Choices;
 use farr_cohort::{CohortEntries, Mode, Site};
 use farr_disclosure::{Aggregate, AggregateTable, Labelled};
 use farr_records::{PersonId, RecordsStore, Scope, ShardId, Table, Vocabulary, cohort_schema};
+use farr_source::Share;
 use serde::{Deserialize, Serialize};
 
+use crate::derive::{add_derived, choose};
 use crate::executor::{Executor, Threads};
 use crate::ingest::stop_if_asked;
 use crate::limits::Memory;
@@ -107,17 +110,90 @@ pub(crate) fn warn_of_sets(warnings: &[farr_cohort::Warning], observer: &dyn Obs
     }
 }
 
-/// Enters the cohorts and counts the analyses over a store.
+/// The shards whose parts are not kept yet, of a run over records.
+pub(crate) fn shards_missing(
+    store: &RecordsStore,
+    (work, records): (&Work, &str),
+) -> Result<Vec<ShardId>, Error> {
+    let kept = work.names(records)?;
+    let is_missing = |shard: &ShardId| !kept.contains(&part_name(records, *shard));
+    Ok(store.shards().filter(is_missing).collect())
+}
+
+fn part_name(records: &str, shard: ShardId) -> String {
+    format!("{records}/shard-{:05}", shard.index())
+}
+
+/// Enters the cohorts and counts the analyses over a store. Shards whose parts
+/// are kept are not read again.
 pub(crate) fn evaluate(
     plan: &Plan,
     store: &RecordsStore,
-    (threads, memory): (&Threads, Memory),
-    (work, records): (&Work, &str),
+    of_machine: (&Threads, Memory),
+    kept: (&Work, &str),
     (observer, cancel): (&dyn Observer, &Cancel),
 ) -> Result<Evaluated, Error> {
     let shards: Vec<ShardId> = store.shards().collect();
+    let mut merged: Vec<AnyPartial> = plan.analyses.iter().map(AnyAnalysis::empty).collect();
+    let mut columns = CohortColumns::default();
     let clock = StageClock::start(observer, Stage::Cohorts, Some(shards.len() as u64));
-    let cohorts = farr_cohort::Plan::new(&plan.definitions, &vocabulary_of(store)?);
+    let add = |part: ShardPart| {
+        for ((analysis, into), later) in plan.analyses.iter().zip(&mut merged).zip(part.partials) {
+            analysis.merge(into, later);
+        }
+        columns.append(part.columns);
+    };
+    map_shards(plan, (store, &shards), of_machine, kept, (observer, cancel), add)?;
+    let mut tables = Vec::new();
+    for (analysis, merged) in plan.analyses.iter().zip(merged) {
+        tables.extend(analysis.finish(merged)?);
+    }
+    let sizes = columns.sizes();
+    let mut summary = counted(plan.cohorts.len() as u64, "cohort", "cohorts");
+    if plan.shows_counts() {
+        let rows = counted(columns.subject.len() as u64, "row", "rows");
+        summary = format!("{summary} with {rows}");
+    }
+    let analyses = counted(plan.analyses.len() as u64, "analysis", "analyses");
+    let summary = format!("{summary}, {analyses}");
+    let rows = columns.into_batch()?;
+    let figures = Figures {
+        persons: plan.shows_counts().then_some(store.manifest().persons),
+        rows: plan.shows_counts().then_some(rows.num_rows() as u64),
+        bytes: None,
+    };
+    clock.finish(observer, figures, summary);
+    Ok(Evaluated { tables, rows, sizes })
+}
+
+/// Does a share of the shards, and keeps their parts.
+pub(crate) fn evaluate_share(
+    plan: &Plan,
+    (store, share): (&RecordsStore, Share),
+    of_machine: (&Threads, Memory),
+    kept: (&Work, &str),
+    (observer, cancel): (&dyn Observer, &Cancel),
+) -> Result<(), Error> {
+    let shards: Vec<ShardId> =
+        store.shards().filter(|shard| shard.index() % share.of() == share.index()).collect();
+    let clock = StageClock::start(observer, Stage::Cohorts, Some(shards.len() as u64));
+    let summary = counted(shards.len() as u64, "shard", "shards");
+    map_shards(plan, (store, &shards), of_machine, kept, (observer, cancel), drop)?;
+    clock.finish(observer, Figures::default(), summary);
+    Ok(())
+}
+
+/// Makes or finds the part of each shard; `add` gets them in order.
+fn map_shards(
+    plan: &Plan,
+    (store, shards): (&RecordsStore, &[ShardId]),
+    (threads, memory): (&Threads, Memory),
+    (work, records): (&Work, &str),
+    (observer, cancel): (&dyn Observer, &Cancel),
+    add: impl FnMut(ShardPart),
+) -> Result<(), Error> {
+    let vocabulary = vocabulary_of(store)?;
+    let cohorts = farr_cohort::Plan::new(&plan.definitions, &vocabulary);
     let name_of = |id: i64| {
         let definition = plan.definitions.iter().find(|definition| definition.id == id);
         definition.map_or_else(String::new, |definition| definition.name.clone())
@@ -129,10 +205,10 @@ pub(crate) fn evaluate(
     warn_of_sets(cohorts.warnings(), observer);
     let site = lookups(store, cohorts.needs())?;
     let mut needs = cohorts.needs().clone();
-    for analysis in &plan.analyses {
-        for (table, columns) in analysis.needs() {
-            needs.entry(table).or_default().extend(columns);
-        }
+    let choices = choose(plan, (store, &vocabulary), threads, cancel)?;
+    let analyses = plan.analyses.iter().map(AnyAnalysis::needs);
+    for (table, columns) in analyses.chain([plan.algebra.needs()]).flatten() {
+        needs.entry(table).or_default().extend(columns);
     }
     for columns in needs.values_mut() {
         columns.sort_unstable();
@@ -140,11 +216,11 @@ pub(crate) fn evaluate(
     }
     let map = |shard: ShardId| {
         stop_if_asked(cancel)?;
-        let name = format!("{records}/shard-{:05}", shard.index());
+        let name = part_name(records, shard);
         let part = match work.find(&name)? {
             Some(part) => part,
             None => {
-                let part = shard_part(plan, (store, &needs), (&cohorts, &site), shard)?;
+                let part = shard_part(plan, (store, &needs), (&cohorts, &site, &choices), shard)?;
                 work.keep(&name, &part)?;
                 part
             }
@@ -152,50 +228,23 @@ pub(crate) fn evaluate(
         observer.event(Event::Stepped { stage: Stage::Cohorts });
         Ok::<_, Error>(part)
     };
-    let mut merged: Vec<AnyPartial> = plan.analyses.iter().map(AnyAnalysis::empty).collect();
-    let mut columns = CohortColumns::default();
     let in_flight = memory.shards_in_flight(decoded_bytes(store), threads.count());
-    threads.with_in_flight(in_flight).map_shards(&shards, map, |part: ShardPart| {
-        for ((analysis, into), later) in plan.analyses.iter().zip(&mut merged).zip(part.partials) {
-            analysis.merge(into, later);
-        }
-        columns.append(part.columns);
-    })?;
-    let mut tables = Vec::new();
-    for (analysis, merged) in plan.analyses.iter().zip(merged) {
-        tables.extend(analysis.finish(merged)?);
-    }
-    let sizes = columns.sizes();
-    let mut summary = counted(plan.definitions.len() as u64, "cohort", "cohorts");
-    if plan.shows_counts() {
-        let rows = counted(columns.subject.len() as u64, "row", "rows");
-        summary = format!("{summary} with {rows}");
-    }
-    let analyses = counted(plan.analyses.len() as u64, "analysis", "analyses");
-    let summary = format!("{summary}, {analyses}");
-    let rows = columns.into_batch()?;
-    let manifest = store.manifest();
-    let figures = Figures {
-        persons: plan.shows_counts().then_some(manifest.persons),
-        rows: plan.shows_counts().then_some(rows.num_rows() as u64),
-        bytes: None,
-    };
-    clock.finish(observer, figures, summary);
-    Ok(Evaluated { tables, rows, sizes })
+    threads.with_in_flight(in_flight).map_shards(shards, map, add)
 }
 
 fn shard_part(
     plan: &Plan,
     (store, needs): (&RecordsStore, &BTreeMap<Table, Vec<&'static str>>),
-    (cohorts, site): (&farr_cohort::Plan, &Site),
+    (cohorts, site, choices): (&farr_cohort::Plan, &Site, &Choices),
     id: ShardId,
 ) -> Result<ShardPart, Error> {
     let shard = store.read_shard(id, needs)?;
     let failed = |source| Error::Cohort { id: 0, name: "all".to_owned(), source };
     let entered = cohorts.evaluate(&shard, site).map_err(failed)?.cohorts;
-    let rows: Vec<CohortRows> = entered.iter().map(rows_of).collect();
-    let inclusions: Vec<Inclusion> =
+    let mut rows: Vec<CohortRows> = entered.iter().map(rows_of).collect();
+    let mut inclusions: Vec<Inclusion> =
         entered.iter().zip(&plan.definitions).map(|(e, d)| inclusion_of(e, d)).collect();
+    add_derived(plan, &shard, choices, (&mut rows, &mut inclusions));
     let view = ShardView { shard: &shard, cohorts: &rows, inclusions: &inclusions };
     let partials = plan.analyses.iter().map(|analysis| analysis.shard(&view));
     let partials = partials.collect::<Result<Vec<AnyPartial>, _>>()?;
@@ -222,6 +271,7 @@ fn inclusion_of(cohort: &CohortEntries, definition: &farr_cohort::Definition) ->
         id: cohort.definition,
         rules: definition.expression.inclusion_rules.iter().map(|rule| rule.name.clone()).collect(),
         masks: masks.collect(),
+        chain: None,
     }
 }
 

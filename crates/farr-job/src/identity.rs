@@ -2,7 +2,6 @@
 //! found again by name, whoever started it and wherever it died.
 
 use farr_records::FORMAT_VERSION;
-use farr_source::{Format, SourceSettings};
 use farr_store::{Location, ObjectInfo, Publication, Published, Sha256Hash};
 use serde_json::{Value, json};
 
@@ -25,8 +24,7 @@ impl Inputs {
         }
         if let Some(name) = &plan.job.records.vocabulary {
             let location = plan.location(name)?;
-            let settings = SourceSettings::new(Format::Omop, name);
-            let objects = farr_source::inputs(&settings, &location)
+            let objects = farr_source::vocabulary_inputs(&location)
                 .map_err(|error| Error::Source { system: name.clone(), source: error })?;
             found.extend(objects.iter().map(|object| entry("vocabulary", &location, object)));
         }
@@ -54,7 +52,11 @@ impl Identity {
     }
 
     /// Of the records: what they are made of, and how.
-    pub(crate) fn of_records(plan: &Plan, inputs: &Inputs) -> Self {
+    pub(crate) fn of_records(
+        plan: &Plan,
+        inputs: &Inputs,
+        rejects_max: Option<farr_records::RejectsMax>,
+    ) -> Self {
         let job = &plan.job;
         let sources: Vec<_> = job
             .source
@@ -67,7 +69,7 @@ impl Identity {
             "sources": sources,
             "vocabulary": job.records.vocabulary.is_some(),
             "shards": job.records.shards,
-            "max_rejects": job.records.max_rejects,
+            "max_rejects": rejects_max.map(|max| format!("{max:?}")),
             "inputs": inputs.0,
         }))
     }

@@ -1,105 +1,216 @@
 //! Pull and records: sources are read into a records store.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::time::Instant;
 
 use farr_records::{
     BuildSettings, Builder, Built, Derivations, Incoming, Intake, LocalCodes, ObjectId, ObjectRead,
-    RangeRead, Reject, RejectsMax, SourceTableId,
+    Progress, Pulled, RangeRead, Reject, RejectsMax, SourceTableId, SpillPlace, build,
 };
-use farr_source::SourceSummary;
+use farr_source::{Share, SourceSummary};
 use farr_store::Location;
 
 use crate::executor::Threads;
 use crate::limits::{Memory, peak_memory};
 use crate::plan::Plan;
 use crate::progress::{Cancel, Event, Figures, Observer, Stage, StageClock};
+use crate::work::Work;
 use crate::{Error, counted};
 
-/// What ingest gave.
-#[derive(Debug)]
-pub(crate) struct Ingested {
-    /// The store's manifest and the objects read.
-    pub(crate) built: Built,
-    /// What was found in each source, by system.
-    pub(crate) sources: Vec<(String, SourceSummary)>,
+/// What was found in each source, by system.
+pub(crate) type Found = Vec<(String, SourceSummary)>;
+
+/// How a job's sources become records.
+#[derive(Clone, Copy)]
+pub(crate) struct Ingest<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) rejects_max: Option<RejectsMax>,
+    pub(crate) threads: &'a Threads,
+    pub(crate) memory: Memory,
+    /// Where rows lie until they are built, and what was built is marked.
+    pub(crate) work: &'a Work,
+    pub(crate) observer: &'a dyn Observer,
+    pub(crate) cancel: &'a Cancel,
 }
 
-/// Reads every source and writes the records to `target`, which holds none.
-pub(crate) fn ingest(
-    plan: &Plan,
-    rejects_max: Option<RejectsMax>,
-    target: &Location,
-    (threads, memory): (&Threads, Memory),
-    (observer, cancel): (&dyn Observer, &Cancel),
-) -> Result<Ingested, Error> {
-    let job = &plan.job;
-    let timezones: BTreeMap<String, String> =
-        job.source.iter().map(|s| (s.system.clone(), s.timezone.clone())).collect();
-    let bytes_per_shard = memory.bytes_per_shard(threads.count());
-    let builder = Builder::new(BuildSettings {
-        shards: job.records.shards,
-        bytes_per_shard,
-        shards_in_flight: memory.shards_in_flight(bytes_per_shard, threads.count()),
-        buffer_bytes: memory.buffer_bytes(),
-        rejects_max: rejects_max.or_else(|| plan.rejects_max()),
-        timezones,
-        ..BuildSettings::default()
-    })?;
-    let clock = StageClock::start(observer, Stage::Pull, Some(job.source.len() as u64));
-    let mapping = match &job.records.vocabulary {
-        None => None,
-        Some(name) => {
-            let location = plan.location(name)?;
-            let read = threads.run(|| farr_source::read_vocabulary(&location, &builder));
-            let of_vocabulary = |source| Error::Source { system: name.clone(), source };
-            let (mapping, _) = read.map_err(of_vocabulary)?;
-            Some(mapping)
+impl Ingest<'_> {
+    /// A share of the sources' rows, at rest: pulled now, or before by a run
+    /// that died later.
+    pub(crate) fn pull(&self, share: Share) -> Result<(Pulled, Found), Error> {
+        if let Some(pulled) = self.pulled(share)? {
+            return Ok(pulled);
         }
-    };
-    let mut sources = Vec::new();
-    for source in &job.source {
-        stop_if_asked(cancel)?;
-        let location = plan.location(&source.location)?;
-        let settings = Plan::source_settings(source);
-        let intake = Stoppable { builder: &builder, cancel };
-        let read =
-            threads.run(|| farr_source::read(&settings, &location, mapping.as_ref(), &intake));
-        let summary = read.map_err(|error| of_read(&source.system, error))?;
-        warn_of(&source.system, &summary, observer);
-        sources.push((source.system.clone(), summary));
-        observer.event(Event::Stepped { stage: Stage::Pull });
+        let folder = folder_of(share);
+        let kept = self.work.below(&folder);
+        kept.remove_all()?;
+        let builder = Builder::new(self.settings(share, SpillPlace::Kept(kept)))?;
+        let found = self.read(share, &builder)?;
+        // Summaries first: the index that `close` writes says that all is there.
+        self.work.keep(&format!("found/{}", name_of(share)), &found)?;
+        Ok((builder.close()?, found))
     }
-    let rows: u64 = sources.iter().flat_map(|(_, s)| &s.tables).map(|t| t.rows_read).sum();
-    let objects: usize = sources.iter().map(|(_, s)| s.objects.len()).sum();
-    let shows = plan.shows_counts();
-    let mut summary = counted(objects as u64, "object", "objects");
-    if shows {
-        summary = format!("{} of {summary}", counted(rows, "row", "rows"));
-    }
-    let bytes = sources.iter().flat_map(|(_, s)| &s.objects).map(|object| object.size).sum();
-    let shown = |n: u64| shows.then_some(n);
-    let figures = Figures { persons: None, rows: shown(rows), bytes: shown(bytes) };
-    clock.finish(observer, figures, summary);
 
-    stop_if_asked(cancel)?;
-    let clock = StageClock::start(observer, Stage::Records, None);
-    let built = threads.run(|| builder.finish(target))?;
-    let manifest = &built.manifest;
-    let records: u64 = manifest.tables.values().map(|table| table.rows).sum();
-    let mut summary = counted(u64::from(manifest.shard_count), "shard", "shards");
-    if shows {
-        let persons = counted(manifest.persons, "person", "persons");
-        summary = format!("{persons}, {}, {summary}", counted(records, "record", "records"));
+    /// A share that was pulled; `None` if it was not, or not to its end.
+    fn pulled(&self, share: Share) -> Result<Option<(Pulled, Found)>, Error> {
+        let Some(pulled) = Pulled::open(&self.work.below(&folder_of(share)))? else {
+            return Ok(None);
+        };
+        let found = self.work.find(&format!("found/{}", name_of(share)))?;
+        Ok(found.map(|found| (pulled, found)))
     }
-    let files = manifest.tables.values().flat_map(|table| &table.files);
-    let figures = Figures {
-        persons: shown(manifest.persons),
-        rows: shown(records),
-        bytes: shown(files.map(|file| file.size).sum()),
-    };
-    clock.finish(observer, figures, summary);
-    Ok(Ingested { built, sources })
+
+    /// All shares that were pulled, if there are any.
+    ///
+    /// # Errors
+    /// [`Error::Parts`] if some but not all are there.
+    pub(crate) fn all_pulled(&self) -> Result<Option<(Vec<Pulled>, Found)>, Error> {
+        let names = self.work.names("found")?;
+        let of = |name: &String| name.rsplit_once("-of-")?.1.parse::<u32>().ok();
+        let Some(of) = names.iter().filter_map(of).max() else { return Ok(None) };
+        let (mut parts, mut found, mut missing) = (Vec::new(), Vec::new(), Vec::new());
+        for share in (0..of).filter_map(|index| Share::new(index, of)) {
+            match self.pulled(share)? {
+                Some((part, of_part)) => {
+                    parts.push(part);
+                    found.push(of_part);
+                }
+                None => missing.push(format!("{}/{of}", share.index() + 1)),
+            }
+        }
+        if missing.is_empty() {
+            return Ok(Some((parts, joined(found))));
+        }
+        let missing = missing.join(", ");
+        Err(Error::Parts { reason: format!("run `farr ingest --shard` for {missing} first") })
+    }
+
+    /// Builds the records of shares to `target`, which holds none but what the
+    /// same build, cut short, left there.
+    pub(crate) fn build(&self, parts: Vec<Pulled>, target: &Location) -> Result<Built, Error> {
+        self.cancel.check()?;
+        let clock = StageClock::start(self.observer, Stage::Records, None);
+        let watch = |progress: Progress| {
+            // Only now the number of steps is known.
+            if let Progress::Begins { shards } = progress {
+                let (stage, steps) = (Stage::Records, Some(u64::from(shards)));
+                self.observer.event(Event::Started { stage, steps });
+            } else if let Progress::Shard { .. } = progress {
+                self.observer.event(Event::Stepped { stage: Stage::Records });
+            }
+            match self.cancel.check() {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(_) => ControlFlow::Break(()),
+            }
+        };
+        let settings = self.settings(Share::WHOLE, SpillPlace::Temporary(None));
+        let marks = self.work.below("marks");
+        let built = self.threads.run(|| build(parts, &settings, target, Some(&marks), &watch));
+        let built = match built {
+            Err(farr_records::Error::Stopped) => {
+                self.cancel.check()?;
+                return Err(Error::Stopped);
+            }
+            built => built?,
+        };
+        let manifest = &built.manifest;
+        let records: u64 = manifest.tables.values().map(|table| table.rows).sum();
+        let shows = self.plan.shows_counts();
+        let mut summary = counted(u64::from(manifest.shard_count), "shard", "shards");
+        if shows {
+            let persons = counted(manifest.persons, "person", "persons");
+            summary = format!("{persons}, {}, {summary}", counted(records, "record", "records"));
+        }
+        let files = manifest.tables.values().flat_map(|table| &table.files);
+        let figures = Figures {
+            persons: shows.then_some(manifest.persons),
+            rows: shows.then_some(records),
+            bytes: shows.then(|| files.map(|file| file.size).sum()),
+        };
+        clock.finish(self.observer, figures, summary);
+        Ok(built)
+    }
+
+    fn settings(&self, share: Share, spill: SpillPlace) -> BuildSettings {
+        let job = &self.plan.job;
+        let bytes_per_shard = self.memory.bytes_per_shard(self.threads.count());
+        BuildSettings {
+            shards: job.records.shards,
+            bytes_per_shard,
+            shards_in_flight: self.memory.shards_in_flight(bytes_per_shard, self.threads.count()),
+            buffer_bytes: self.memory.buffer_bytes(),
+            spill,
+            parts: share.of(),
+            rejects_max: self.rejects_max.or_else(|| self.plan.rejects_max()),
+            timezones: job.source.iter().map(|s| (s.system.clone(), s.timezone.clone())).collect(),
+        }
+    }
+
+    fn read(&self, share: Share, builder: &Builder) -> Result<Found, Error> {
+        let (plan, threads, observer) = (self.plan, self.threads, self.observer);
+        let job = &plan.job;
+        let clock = StageClock::start(observer, Stage::Pull, Some(job.source.len() as u64));
+        let mapping = match &job.records.vocabulary {
+            None => None,
+            Some(name) => {
+                let location = plan.location(name)?;
+                let read = threads.run(|| farr_source::read_vocabulary(&location, share, builder));
+                let of_vocabulary = |source| Error::Source { system: name.clone(), source };
+                let (mapping, _) = read.map_err(of_vocabulary)?;
+                Some(mapping)
+            }
+        };
+        let mut found = Vec::new();
+        for source in &job.source {
+            self.cancel.check()?;
+            let location = plan.location(&source.location)?;
+            let settings = Plan::source_settings(source);
+            let intake = Stoppable { builder, cancel: self.cancel };
+            let read = threads.run(|| {
+                farr_source::read(&settings, &location, mapping.as_ref(), share, &intake)
+            });
+            let summary = read.map_err(|error| of_read(&source.system, self.cancel, error))?;
+            found.push((source.system.clone(), summary));
+            observer.event(Event::Stepped { stage: Stage::Pull });
+        }
+        let rows: u64 = found.iter().flat_map(|(_, s)| &s.tables).map(|t| t.rows_read).sum();
+        let objects = found.iter().flat_map(|(_, s)| &s.objects);
+        let bytes: u64 = objects.clone().map(|object| object.size).sum();
+        let mut summary = counted(objects.count() as u64, "object", "objects");
+        let shows = plan.shows_counts();
+        if shows {
+            summary = format!("{} of {summary}", counted(rows, "row", "rows"));
+        }
+        let shown = |n: u64| shows.then_some(n);
+        let figures = Figures { persons: None, rows: shown(rows), bytes: shown(bytes) };
+        clock.finish(observer, figures, summary);
+        Ok(found)
+    }
+}
+
+/// Names what exports have that farr does not keep.
+pub(crate) fn warn(found: &Found, observer: &dyn Observer) {
+    for (system, summary) in found {
+        warn_of(system, summary, observer);
+    }
+}
+
+fn name_of(share: Share) -> String {
+    format!("{}-of-{}", share.index() + 1, share.of())
+}
+
+fn folder_of(share: Share) -> String {
+    format!("pull/{}", name_of(share))
+}
+
+/// What shares found, as one.
+fn joined(shares: Vec<Found>) -> Found {
+    let mut by_system: BTreeMap<usize, (String, Vec<SourceSummary>)> = BTreeMap::new();
+    for (place, (system, summary)) in shares.into_iter().flat_map(|f| f.into_iter().enumerate()) {
+        by_system.entry(place).or_insert_with(|| (system, Vec::new())).1.push(summary);
+    }
+    let join = |(system, summaries)| (system, SourceSummary::joined(summaries));
+    by_system.into_values().map(join).collect()
 }
 
 /// An intake that takes no more rows once the run was asked to stop.
@@ -153,13 +264,13 @@ impl Intake for Stoppable<'_> {
 }
 
 /// What ended the reading of a source: what the records refused is theirs.
-fn of_read(system: &str, error: farr_source::Error) -> Error {
+fn of_read(system: &str, cancel: &Cancel, error: farr_source::Error) -> Error {
     let of_source = |source| Error::Source { system: system.to_owned(), source };
     let farr_source::Error::Intake(refused) = error else { return of_source(error) };
     match refused.downcast::<Refused>() {
         Ok(refused) => match *refused {
             Refused::Records(error) => Error::Records(error),
-            Refused::Stopped => Error::Stopped,
+            Refused::Stopped => cancel.check().err().unwrap_or(Error::Stopped),
         },
         Err(other) => of_source(farr_source::Error::Intake(other)),
     }

@@ -28,6 +28,9 @@ pub fn check(request: &JobRequest) -> Result<String, Error> {
         let rules = definition.expression.inclusion_rules.len();
         let _ = writeln!(text, "cohort {} '{}': {rules} rules", definition.id, definition.name);
     }
+    for derived in plan.algebra.derived() {
+        let _ = writeln!(text, "cohort {} '{}': {}", derived.id, derived.name, derived.words());
+    }
     for settings in &plan.job.analysis {
         let _ = writeln!(text, "analysis '{}'", settings.name());
     }

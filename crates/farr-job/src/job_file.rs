@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use farr_analysis::Settings;
+use farr_cohort::algebra::settings::{CohortReference, Derivation};
 use farr_disclosure::Zone;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -132,16 +133,22 @@ pub enum RejectsMax {
     Share(String),
 }
 
-/// `[[cohort]]`: a file, or the short form's keys in place.
+/// `[[cohort]]`: a definition's file, or how the cohort is derived from others
+/// of the job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("oneOf" = [{ "required": ["file"] }, { "required": ["derive"] }]))]
 pub struct CohortSettings {
     /// `cohort_definition_id`, unique in the job.
     pub id: i64,
     /// What the cohort is called.
     pub name: String,
     /// A definition: Circe JSON (`.json`) or the short form (`.toml`).
-    pub file: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// How the cohort is derived from others of the job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub derive: Option<Derivation<CohortReference>>,
 }
 
 /// `[report]`.

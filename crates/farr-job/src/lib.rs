@@ -10,6 +10,7 @@
 
 mod clean;
 mod cohorts;
+mod derive;
 mod error;
 mod evaluate;
 mod executor;
@@ -20,6 +21,7 @@ mod job_file;
 mod limits;
 mod near;
 mod parse;
+mod parts;
 mod plan;
 mod progress;
 mod publish;
@@ -39,6 +41,7 @@ pub use job_file::{
 };
 pub use limits::Memory;
 pub use parse::{Parameter, parse_job};
+pub use parts::{Merged, Part, PartOutcome, ingest_part, merge, run_part};
 pub use plan::{JobRequest, Plan};
 pub use progress::{Cancel, Event, Figures, Observer, Stage};
 pub use run::{IngestOutcome, RunOptions, RunOutcome, RunRequest, RunStatus, ingest, run};

@@ -4,15 +4,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use farr_analysis::{AnyAnalysis, analysis_of};
+use farr_analysis::{AnyAnalysis, AttritionSettings, Settings, analysis_of};
 use farr_cohort::Definition;
+use farr_cohort::algebra::{Algebra, CohortName, ToDerive};
 use farr_disclosure::Zone;
 use farr_source::{Format, SourceSettings};
 use farr_store::{Location, Sha256Hash};
 use serde_json::json;
 
 use crate::cohorts::read_definition;
-use crate::job_file::{FormatName, JobFile, LocationSettings, RejectsMax};
+use crate::job_file::{CohortSettings, FormatName, JobFile, LocationSettings, RejectsMax};
 use crate::parse::{Parameter, parse_job};
 use crate::{Error, near};
 
@@ -32,14 +33,33 @@ pub struct Plan {
     pub job: JobFile,
     /// The folder that relative paths start at.
     pub folder: PathBuf,
-    /// The cohorts' definitions, in the job's order.
+    /// The definitions of the cohorts that have one, in the job's order.
     pub definitions: Vec<Definition>,
-    /// The analyses, in the job's order.
+    /// The cohorts that are derived from others.
+    pub algebra: Algebra,
+    /// All cohorts, in the job's order.
+    pub cohorts: Vec<PlannedCohort>,
+    /// The analyses, in the job's order; then, if there are derived cohorts,
+    /// what their steps leave.
     pub analyses: Vec<AnyAnalysis>,
     /// Hash of all that can change an answer: definitions, settings, farr's
     /// version; not threads, shards, places or secrets.
     pub job_hash: Sha256Hash,
 }
+
+/// A cohort of a job, defined or derived.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedCohort {
+    /// `cohort_definition_id`.
+    pub id: i64,
+    /// What people call it.
+    pub name: String,
+    /// Hash of its definition, or of its derivation and what is behind it.
+    pub hash: String,
+}
+
+/// The table that says what the steps of derived cohorts leave.
+const DERIVATION_TABLE: &str = "derivation";
 
 impl Plan {
     /// Reads and checks a job and its cohorts; reads no data.
@@ -56,14 +76,18 @@ impl Plan {
         let folder = request.file.parent().map_or_else(PathBuf::new, Path::to_path_buf);
         check(&file, &job)?;
         let definitions = definitions(&job, &folder)?;
+        let algebra = algebra(&job)?;
+        let cohorts = planned(&job, &definitions, &algebra);
         let ids: Vec<i64> = job.cohort.iter().map(|cohort| cohort.id).collect();
+        let steps = steps_analysis(&algebra);
         let analyses = job
             .analysis
             .iter()
+            .chain(&steps)
             .map(|settings| analysis_of(settings, &ids))
             .collect::<Result<_, _>>()?;
-        let job_hash = job_hash(&job, &definitions);
-        let plan = Self { job, folder, definitions, analyses, job_hash };
+        let job_hash = job_hash(&job, &cohorts);
+        let plan = Self { job, folder, definitions, algebra, cohorts, analyses, job_hash };
         plan.check_places()?;
         Ok(plan)
     }
@@ -208,8 +232,17 @@ fn check_cohorts(
             let reason = format!("the id {} stands twice", cohort.id);
             return Err(failed(format!("cohort[{i}].id"), &reason, None));
         }
+        let reason = match (&cohort.file, &cohort.derive) {
+            (Some(_), Some(_)) => "found file and derive, expected one of them",
+            (None, None) => "expected file, a definition, or derive, from other cohorts",
+            _ => continue,
+        };
+        return Err(failed(format!("cohort[{i}] '{}'", cohort.name), reason, None));
     }
     let mut names = BTreeSet::new();
+    if job.cohort.iter().any(|cohort| cohort.derive.is_some()) {
+        names.insert(DERIVATION_TABLE.to_owned());
+    }
     for (i, analysis) in job.analysis.iter().enumerate() {
         let name = analysis.name();
         let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
@@ -234,20 +267,52 @@ fn check_cohorts(
 }
 
 fn definitions(job: &JobFile, folder: &Path) -> Result<Vec<Definition>, Error> {
-    job.cohort
-        .iter()
-        .map(|cohort| {
-            let mut definition = read_definition(cohort.id, &folder.join(&cohort.file))?;
+    let with_file = job.cohort.iter().filter_map(|c| c.file.as_ref().map(|file| (c, file)));
+    with_file
+        .map(|(cohort, file)| {
+            let mut definition = read_definition(cohort.id, &folder.join(file))?;
             definition.name.clone_from(&cohort.name);
             Ok(definition)
         })
         .collect()
 }
 
+fn algebra(job: &JobFile) -> Result<Algebra, Error> {
+    let cohort = |cohort: &CohortSettings| ToDerive {
+        name: CohortName { id: cohort.id, name: cohort.name.clone() },
+        derivation: cohort.derive.clone(),
+    };
+    let cohorts: Vec<ToDerive> = job.cohort.iter().map(cohort).collect();
+    Algebra::new(&cohorts).map_err(|(cohort, source)| Error::Cohort {
+        id: cohort.id,
+        name: cohort.name,
+        source,
+    })
+}
+
+fn planned(job: &JobFile, definitions: &[Definition], algebra: &Algebra) -> Vec<PlannedCohort> {
+    let mut hashes: BTreeMap<i64, String> = definitions.iter().map(|d| (d.id, d.hash())).collect();
+    algebra.add_hashes(&mut hashes);
+    let cohort = |cohort: &CohortSettings| PlannedCohort {
+        id: cohort.id,
+        name: cohort.name.clone(),
+        hash: hashes.get(&cohort.id).cloned().unwrap_or_default(),
+    };
+    job.cohort.iter().map(cohort).collect()
+}
+
+/// The steps of derived cohorts stand in a table of their own, whatever the
+/// job asks for: so disclosure control knows which cohort is part of which.
+fn steps_analysis(algebra: &Algebra) -> Option<Settings> {
+    let cohorts: Vec<i64> = algebra.derived().iter().map(|derived| derived.id).collect();
+    let name = DERIVATION_TABLE.to_owned();
+    (!cohorts.is_empty()).then_some(Settings::Attrition(AttritionSettings { name, cohorts }))
+}
+
 /// Hashes what can change an answer.
-fn job_hash(job: &JobFile, definitions: &[Definition]) -> Sha256Hash {
-    let cohorts: BTreeMap<i64, (&str, String)> =
-        definitions.iter().map(|d| (d.id, (d.name.as_str(), d.hash()))).collect();
+fn job_hash(job: &JobFile, cohorts: &[PlannedCohort]) -> Sha256Hash {
+    let cohorts: BTreeMap<i64, (&str, &str)> =
+        cohorts.iter().map(|c| (c.id, (c.name.as_str(), c.hash.as_str()))).collect();
     let sources: Vec<_> = job
         .source
         .iter()

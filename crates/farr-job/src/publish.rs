@@ -87,20 +87,20 @@ fn metadata(plan: &Plan, records: &RecordsManifest) -> Metadata {
         job_hash: plan.job_hash.to_string(),
         farr_version: crate::VERSION.to_owned(),
         source_snapshot: records.snapshot.to_string(),
-        cohort_hashes: plan.definitions.iter().map(|d| (d.name.clone(), d.hash())).collect(),
+        cohort_hashes: plan.cohorts.iter().map(|c| (c.name.clone(), c.hash.clone())).collect(),
     }
 }
 
 /// What the manifest counts: cohorts, and in a restricted zone what became of
 /// every source row.
 fn counts(plan: &Plan, records: &RecordsManifest, evaluated: &Evaluated, zone: Zone) -> Document {
-    let cohorts = plan.definitions.iter().map(|definition| {
-        let size = evaluated.sizes.get(&definition.id).copied().unwrap_or_default();
-        let persons = format!("cohort/{}/persons", definition.id);
+    let cohorts = plan.cohorts.iter().map(|cohort| {
+        let size = evaluated.sizes.get(&cohort.id).copied().unwrap_or_default();
+        let persons = format!("cohort/{}/persons", cohort.id);
         let mut entries = vec![
-            ("cohort_definition_id", Node::Integer(definition.id)),
-            ("name", Node::from(definition.name.as_str())),
-            ("hash", Node::from(definition.hash())),
+            ("cohort_definition_id", Node::Integer(cohort.id)),
+            ("name", Node::from(cohort.name.as_str())),
+            ("hash", Node::from(cohort.hash.as_str())),
             ("n_persons", Node::quantity(size.persons, &persons)),
         ];
         // Where persons enter once, rows are persons again.

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use farr_disclosure::{Document, Labelled, Node, Zone};
 use farr_records::{Manifest, ObjectRead, RecordsStore};
+use farr_source::Share;
 use farr_store::{Lease, LeaseTiming, Location, Publication};
 
 use crate::evaluate::{Evaluated, evaluate};
 use crate::executor::Threads;
 use crate::identity::{Identity, Inputs, Standing};
-use crate::ingest::{ingest as ingest_sources, stop_if_asked};
+use crate::ingest::{Ingest, stop_if_asked, warn};
 use crate::job_file::RejectsMax;
 use crate::limits::{Memory, parse_time};
 use crate::plan::{JobRequest, Plan, rejects_max};
@@ -42,7 +43,7 @@ pub struct RunOptions<'a> {
 pub struct RunRequest {
     pub(crate) job: JobRequest,
     threads: Option<usize>,
-    memory: Memory,
+    pub(crate) memory: Memory,
     timeout: Option<Duration>,
     rejects_max: Option<farr_records::RejectsMax>,
     force: bool,
@@ -118,37 +119,57 @@ pub struct IngestOutcome {
     pub summary: String,
 }
 
+/// What records are built of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Parts {
+    /// The sources, read now.
+    Whole,
+    /// The shares that parts of an ingest have pulled.
+    Kept,
+}
+
+/// What a run does, and hence whom it keeps out.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Scope {
+    /// Records and reports.
+    Run,
+    /// Records only.
+    Ingest,
+    /// A share of either: other shares go on meanwhile.
+    Part(&'static str, Share),
+}
+
 /// A run on its way.
-struct Running<'a> {
-    plan: Plan,
-    request: &'a RunRequest,
-    threads: Threads,
+pub(crate) struct Running<'a> {
+    pub(crate) plan: Plan,
+    pub(crate) request: &'a RunRequest,
+    pub(crate) threads: Threads,
     started: jiff::Timestamp,
-    recorder: Recorder<'a>,
-    cancel: &'a Cancel,
+    pub(crate) recorder: Recorder<'a>,
+    pub(crate) cancel: &'a Cancel,
     /// Of the report's place first, where the run has one, then of the
     /// records'.
     leases: Vec<Lease>,
 }
 
 /// The records of a run.
-struct Records {
-    store: RecordsStore,
-    run_id: String,
+pub(crate) struct Records {
+    pub(crate) store: RecordsStore,
+    pub(crate) run_id: String,
     /// The objects read, with their entity tags where they were read now.
     objects: Vec<ObjectRead>,
     /// What the sources lack.
     absent: Vec<String>,
-    status: RunStatus,
+    pub(crate) status: RunStatus,
 }
 
 impl<'a> Running<'a> {
     /// Checks the job, and keeps other runs of it out.
-    fn start(
+    pub(crate) fn start(
         request: &'a RunRequest,
         observer: &'a dyn Observer,
         cancel: &'a Cancel,
-        with_report: bool,
+        scope: Scope,
     ) -> Result<Self, Error> {
         if let Some(time) = request.timeout {
             cancel.after(time);
@@ -161,26 +182,32 @@ impl<'a> Running<'a> {
         let leases = Vec::new();
         let mut running = Self { plan, request, threads, started, recorder, cancel, leases };
         // A place that does not answer is found before anything is read.
-        let places = [
-            with_report.then_some(&running.plan.job.report.location),
-            Some(&running.plan.job.records.location),
-        ];
+        let job = &running.plan.job;
+        let places = match scope {
+            Scope::Run => vec![&job.report.location, &job.records.location],
+            Scope::Ingest | Scope::Part(..) => vec![&job.records.location],
+        };
+        let name = match scope {
+            Scope::Run | Scope::Ingest => job.job.name.clone(),
+            Scope::Part(what, share) => {
+                format!("{}.{what}-{}-of-{}", job.job.name, share.index() + 1, share.of())
+            }
+        };
         let mut locations: Vec<Location> = Vec::new();
-        for name in places.into_iter().flatten() {
+        for name in places {
             let location = running.plan.location(name)?;
             if locations.iter().all(|other| other.url() != location.url()) {
                 locations.push(location);
             }
         }
         for location in locations {
-            let lease = running.take_lease(&location)?;
+            let lease = running.take_lease(&location, &name)?;
             running.leases.push(lease);
         }
         Ok(running)
     }
 
-    fn take_lease(&self, location: &Location) -> Result<Lease, Error> {
-        let name = &self.plan.job.job.name;
+    fn take_lease(&self, location: &Location, name: &str) -> Result<Lease, Error> {
         let started = self.started.strftime("%Y%m%dT%H%M%S%6f");
         let holder = format!("{started}-{}", std::process::id());
         let mut told = false;
@@ -199,25 +226,24 @@ impl<'a> Running<'a> {
     }
 
     /// Nothing is made visible by a run that has lost its place.
-    fn confirm(&self) -> Result<(), Error> {
+    pub(crate) fn confirm(&self) -> Result<(), Error> {
         stop_if_asked(self.cancel)?;
         self.leases.iter().try_for_each(|lease| Ok(lease.confirm()?))
     }
 
-    fn records_location(&self) -> Result<Location, Error> {
+    pub(crate) fn records_location(&self) -> Result<Location, Error> {
         self.plan.location(&self.plan.job.records.location)
     }
 
     /// The records of the input: those that are there, or built now and made
     /// the current ones.
-    fn records(&self, inputs: &Inputs) -> Result<Records, Error> {
+    pub(crate) fn records(&self, inputs: &Inputs, parts: Parts) -> Result<Records, Error> {
         let location = self.records_location()?;
-        let identity = Identity::of_records(&self.plan, inputs);
-        let work = Work::of(&location, &format!("records-{}", identity.as_str()));
-        if self.request.force {
+        let (identity, work) = self.records_work(inputs)?;
+        if self.request.force && parts == Parts::Whole {
             work.remove()?;
         }
-        let run_id = match Standing::of(&location, &identity, self.started, self.request.force)? {
+        let run_id = match self.records_standing(&identity)? {
             Standing::Published(published, _) => {
                 let clock = StageClock::start(&self.recorder, Stage::Records, None);
                 let store = RecordsStore::open(&published.folder)?;
@@ -232,29 +258,59 @@ impl<'a> Running<'a> {
             }
             Standing::Unfinished(run_id) | Standing::New(run_id) => run_id,
         };
+        let ingest = self.ingest_of(&work);
         let publication = Publication::begin(&location, &run_id)?;
-        let ingested = ingest_sources(
-            &self.plan,
-            self.request.rejects_max,
-            publication.folder(),
-            (&self.threads, self.request.memory),
-            (&self.recorder, self.cancel),
-        )?;
+        let (parts, found) = match parts {
+            Parts::Whole => {
+                let (pulled, found) = ingest.pull(Share::WHOLE)?;
+                (vec![pulled], found)
+            }
+            Parts::Kept => ingest.all_pulled()?.ok_or_else(|| Error::Parts {
+                reason: "run `farr ingest --shard I/N` for each of N parts first".to_owned(),
+            })?,
+        };
+        warn(&found, &self.recorder);
+        let built = ingest.build(parts, publication.folder())?;
         if Inputs::list(&self.plan)? != *inputs {
+            work.remove()?;
             return Err(Error::InputChanged);
         }
         let store = RecordsStore::open(publication.folder())?;
         self.confirm()?;
         publication.commit()?;
         work.remove()?;
-        let absent = ingested.sources.iter().flat_map(|(system, summary)| {
+        let absent = found.iter().flat_map(|(system, summary)| {
             let tables = summary.tables.iter();
             let absent = tables.filter_map(|t| t.absent.as_ref().map(|why| (t, why)));
             absent.map(move |(table, why)| format!("{system}: no {}: {why}", table.table))
         });
         let absent = absent.collect();
-        let (objects, status) = (ingested.built.objects, RunStatus::Done);
+        let (objects, status) = (built.objects, RunStatus::Done);
         Ok(Records { store, run_id, objects, absent, status })
+    }
+
+    pub(crate) fn records_standing(&self, identity: &Identity) -> Result<Standing, Error> {
+        Standing::of(&self.records_location()?, identity, self.started, self.request.force)
+    }
+
+    /// How sources become records, with its work kept there.
+    pub(crate) fn ingest_of<'b>(&'b self, work: &'b Work) -> Ingest<'b> {
+        Ingest {
+            plan: &self.plan,
+            rejects_max: self.rejects_max(),
+            threads: &self.threads,
+            memory: self.request.memory,
+            work,
+            observer: &self.recorder,
+            cancel: self.cancel,
+        }
+    }
+
+    /// The records' identity and work.
+    pub(crate) fn records_work(&self, inputs: &Inputs) -> Result<(Identity, Work), Error> {
+        let identity = Identity::of_records(&self.plan, inputs, self.rejects_max());
+        let name = format!("records-{}", identity.as_str());
+        Ok((identity, Work::of(&self.records_location()?, &name)))
     }
 
     /// What `run.json` says: the run's own facts, which change from run to run.
@@ -308,61 +364,109 @@ pub fn run(
     observer: &dyn Observer,
     cancel: &Cancel,
 ) -> Result<RunOutcome, Error> {
-    let running = Running::start(request, observer, cancel, true)?;
-    let plan = &running.plan;
-    let location = plan.location(&plan.job.report.location)?;
-    let inputs = Inputs::list(plan)?;
-    let identity = Identity::of_report(plan, &Identity::of_records(plan, &inputs));
-    let outcome = |status, run_id: String, report: String, lines: &[String]| RunOutcome {
-        status,
-        run_id,
-        job_hash: plan.job_hash.to_string(),
-        summary: [lines, &[format!("reports: {report}")]].concat().join("\n"),
-        report,
+    let running = Running::start(request, observer, cancel, Scope::Run)?;
+    let report = match running.report()? {
+        Ok(done) => return Ok(done),
+        Err(report) => report,
     };
-    let run_id = match Standing::of(&location, &identity, running.started, request.force)? {
-        Standing::Published(published, is_current) => {
-            running.confirm()?;
-            Publication::point_again(&location, &published.run)?;
-            let lines = [if is_current {
-                "nothing to do: this job has been run over this input (--force runs it again)"
-            } else {
-                "nothing to compute: this job was run over this input before; its reports are \
-                 the current ones again (--force runs it again)"
+    let records = running.records(&report.inputs, Parts::Whole)?;
+    running.finish(report, &records)
+}
+
+/// A report that is to be made.
+pub(crate) struct Report {
+    pub(crate) inputs: Inputs,
+    pub(crate) identity: Identity,
+    location: Location,
+    run_id: String,
+    publication: Publication,
+}
+
+impl Running<'_> {
+    /// The report of this job over this input: done already, or to be made.
+    pub(crate) fn report(&self) -> Result<Result<RunOutcome, Report>, Error> {
+        let plan = &self.plan;
+        let location = plan.location(&plan.job.report.location)?;
+        let inputs = Inputs::list(plan)?;
+        let identity = self.report_identity(&inputs);
+        let run_id = match Standing::of(&location, &identity, self.started, self.request.force)? {
+            Standing::Published(published, is_current) => {
+                self.confirm()?;
+                Publication::point_again(&location, &published.run)?;
+                let line = if is_current {
+                    "nothing to do: this job has been run over this input (--force runs it again)"
+                } else {
+                    "nothing to compute: this job was run over this input before; its reports \
+                     are the current ones again (--force runs it again)"
+                };
+                let (status, url) = (RunStatus::Unchanged, published.folder.url().to_owned());
+                return Ok(Ok(self.outcome(status, published.run, url, &[line.to_owned()])));
             }
-            .to_owned()];
-            let url = published.folder.url().to_owned();
-            return Ok(outcome(RunStatus::Unchanged, published.run, url, &lines));
+            Standing::Unfinished(run_id) | Standing::New(run_id) => run_id,
+        };
+        let publication = Publication::begin(&location, &run_id)?;
+        Ok(Err(Report { inputs, identity, location, run_id, publication }))
+    }
+
+    pub(crate) fn report_identity(&self, inputs: &Inputs) -> Identity {
+        let rejects_max = self.rejects_max();
+        Identity::of_report(&self.plan, &Identity::of_records(&self.plan, inputs, rejects_max))
+    }
+
+    fn rejects_max(&self) -> Option<farr_records::RejectsMax> {
+        self.request.rejects_max.or_else(|| self.plan.rejects_max())
+    }
+
+    fn outcome(
+        &self,
+        status: RunStatus,
+        run_id: String,
+        report: String,
+        lines: &[String],
+    ) -> RunOutcome {
+        RunOutcome {
+            status,
+            run_id,
+            job_hash: self.plan.job_hash.to_string(),
+            summary: [lines, &[format!("reports: {report}")]].concat().join("\n"),
+            report,
         }
-        Standing::Unfinished(run_id) | Standing::New(run_id) => run_id,
-    };
-    let publication = Publication::begin(&location, &run_id)?;
-    let records = running.records(&inputs)?;
-    let work = Work::of(&running.records_location()?, &format!("report-{}", identity.as_str()));
-    if request.force {
+    }
+
+    /// The work of a report, by its identity.
+    pub(crate) fn report_work(&self, identity: &Identity) -> Result<Work, Error> {
+        Ok(Work::of(&self.records_location()?, &format!("report-{}", identity.as_str())))
+    }
+
+    /// Cohorts, analyses and reports, of which parts may be kept already.
+    pub(crate) fn finish(&self, report: Report, records: &Records) -> Result<RunOutcome, Error> {
+        let (plan, recorder) = (&self.plan, &self.recorder);
+        let work = self.report_work(&report.identity)?;
+        if self.request.force {
+            work.remove()?;
+        }
+        let kept = (&work, records.run_id.as_str());
+        let machine = (&self.threads, self.request.memory);
+        let evaluated = evaluate(plan, &records.store, machine, kept, (recorder, self.cancel))?;
+        keep_cohorts(plan, &records.store, &evaluated)?;
+        stop_if_asked(self.cancel)?;
+        let clock = StageClock::start(recorder, Stage::Reports, None);
+        let tables = counted(evaluated.tables.len() as u64, "table", "tables");
+        let zone = report.location.zone();
+        let manifest = records.store.manifest();
+        let document = self.document(&report.run_id, &records.objects, zone);
+        let confirm = || self.confirm();
+        let publication = report.publication;
+        let published = publish(plan, publication, document, manifest, evaluated, &confirm)?;
+        clock.finish(recorder, Figures::default(), tables);
         work.remove()?;
+        let mut lines = vec![String::new()];
+        if zone == Zone::Restricted {
+            lines.extend(balance_lines(manifest));
+        }
+        lines.extend(published.lines);
+        Ok(self.outcome(RunStatus::Done, report.run_id, published.url, &lines))
     }
-    let watch = (&running.recorder as &dyn Observer, cancel);
-    let kept = (&work, records.run_id.as_str());
-    let evaluated =
-        evaluate(plan, &records.store, (&running.threads, request.memory), kept, watch)?;
-    keep_cohorts(plan, &records.store, &evaluated)?;
-    stop_if_asked(cancel)?;
-    let clock = StageClock::start(&running.recorder, Stage::Reports, None);
-    let tables = counted(evaluated.tables.len() as u64, "table", "tables");
-    let zone = location.zone();
-    let manifest = records.store.manifest();
-    let confirm = || running.confirm();
-    let document = || running.document(&run_id, &records.objects, zone);
-    let published = publish(plan, publication, document(), manifest, evaluated, &confirm)?;
-    clock.finish(&running.recorder, Figures::default(), tables);
-    work.remove()?;
-    let mut lines = vec![String::new()];
-    if zone == Zone::Restricted {
-        lines.extend(balance_lines(manifest));
-    }
-    lines.extend(published.lines);
-    Ok(outcome(RunStatus::Done, run_id.clone(), published.url, &lines))
 }
 
 /// Builds a job's records only.
@@ -374,9 +478,9 @@ pub fn ingest(
     observer: &dyn Observer,
     cancel: &Cancel,
 ) -> Result<IngestOutcome, Error> {
-    let running = Running::start(request, observer, cancel, false)?;
+    let running = Running::start(request, observer, cancel, Scope::Ingest)?;
     let inputs = Inputs::list(&running.plan)?;
-    let Records { store, run_id, absent, status, .. } = running.records(&inputs)?;
+    let Records { store, run_id, absent, status, .. } = running.records(&inputs, Parts::Whole)?;
     let records = store.location().url().to_owned();
     let mut lines = Vec::new();
     if status == RunStatus::Unchanged {

@@ -2,6 +2,8 @@
 //! died, goes on where it was. It holds persons' data and lies with the
 //! records, in `work/`.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use farr_disclosure::Labelled;
 use farr_store::{Location, Sha256Hash};
@@ -55,6 +57,11 @@ impl Work {
             return Ok(None);
         }
         Ok(postcard::from_bytes(content).ok())
+    }
+
+    /// The names of what is kept in a folder, whole or damaged.
+    pub(crate) fn names(&self, folder: &str) -> Result<BTreeSet<String>, Error> {
+        Ok(self.location.list(folder)?.into_iter().map(|object| object.path).collect())
     }
 
     /// Removes all of it.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use farr_job::{
-    CohortInput, CohortRequest, Error, JobRequest, Parameter, RunOptions, RunRequest, SynthFormat,
+    CohortInput, CohortRequest, Error, JobRequest, Parameter, Part, RunOptions, RunRequest, SynthFormat,
     SynthRequest,
 };
 
@@ -61,6 +61,13 @@ pub(crate) enum Command {
     Run(Run),
     /// Build a job's records only.
     Ingest(Run),
+    /// Join the parts that `ingest --shard` or `run --shard` made.
+    ///
+    /// On N machines that share the job's places: `farr ingest JOB --shard I/N`,
+    /// then `farr merge JOB` once: the records are there. Then `farr run JOB
+    /// --shard I/N`, and `farr merge JOB` once: the reports are there, byte for
+    /// byte those of `farr run JOB`.
+    Merge(Bounded),
     /// Check a job and its cohorts without reading data.
     Check(Job),
     /// Remove what dead runs of a job left; nothing that was published.
@@ -171,6 +178,29 @@ impl Job {
 #[derive(Debug, Args)]
 pub(crate) struct Run {
     #[command(flatten)]
+    bounded: Bounded,
+    /// Do all of it again, though this job has been done over this input.
+    #[arg(long, conflicts_with = "shard")]
+    force: bool,
+    /// Do part I of N only, beside the others; then `farr merge` joins them.
+    #[arg(long, value_name = "I/N")]
+    shard: Option<String>,
+}
+
+impl Run {
+    pub(crate) fn request(&self) -> Result<RunRequest, Error> {
+        self.bounded.request(self.force)
+    }
+
+    pub(crate) fn part(&self) -> Result<Option<Part>, Error> {
+        self.shard.as_deref().map(Part::parse).transpose()
+    }
+}
+
+/// A job, and how much of the machine it may take.
+#[derive(Debug, Args)]
+pub(crate) struct Bounded {
+    #[command(flatten)]
     job: Job,
     /// How many threads; left out: one a core.
     #[arg(long)]
@@ -185,23 +215,20 @@ pub(crate) struct Run {
     /// Fail above so many rejected rows: a count, or a share like 1%.
     #[arg(long, value_name = "COUNT|SHARE%")]
     max_rejects: Option<String>,
-    /// Do all of it again, though this job has been done over this input.
-    #[arg(long)]
-    force: bool,
     /// Fail at once (exit code 75) if another run of this job is going on,
     /// instead of waiting for it.
     #[arg(long)]
     no_wait: bool,
 }
 
-impl Run {
-    pub(crate) fn request(&self) -> Result<RunRequest, Error> {
+impl Bounded {
+    pub(crate) fn request(&self, force: bool) -> Result<RunRequest, Error> {
         let options = RunOptions {
             threads: self.threads,
             memory: self.memory.as_deref(),
             timeout: self.timeout.as_deref(),
             max_rejects: self.max_rejects.as_deref(),
-            force: self.force,
+            force,
             no_wait: self.no_wait,
         };
         RunRequest::new(self.job.request()?, &options)

@@ -4,7 +4,9 @@ use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use farr_job::{Error, Event, Failure, IngestOutcome, Observer, RunOutcome};
+use farr_job::{
+    Error, Event, Failure, IngestOutcome, Observer, PartOutcome, RunOutcome, RunStatus,
+};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
@@ -60,6 +62,18 @@ impl Console {
             "records": outcome.records,
         });
         self.ended(&outcome.summary, &last);
+    }
+
+    /// A part of a job that ended well.
+    pub(crate) fn part(&self, outcome: &PartOutcome) {
+        self.ended(&outcome.summary, &json!({ "status": outcome.status }));
+    }
+
+    /// Records that were joined of parts.
+    pub(crate) fn merged(&self, run_id: &str, records: &str, status: RunStatus) {
+        let last = json!({ "status": status, "run_id": run_id, "records": records });
+        let next = "for the reports: farr run --shard I/N for each of N parts, then farr merge";
+        self.ended(&format!("records: {records}\n{next}"), &last);
     }
 
     fn ended(&self, summary: &str, last: &serde_json::Value) {

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use arguments::{Arguments, Cohort, Command};
 use clap::{CommandFactory, Parser};
 use console::Console;
-use farr_job::{Cancel, Failure};
+use farr_job::{Cancel, Failure, Merged};
 
 static CANCEL: Cancel = Cancel::new();
 
@@ -53,14 +53,24 @@ fn main() -> ExitCode {
 /// The exit code of work that ended well: 0, or 6 when done in part.
 fn perform(command: Command, console: &Console) -> Result<u8, farr_job::Error> {
     match command {
-        Command::Run(run) => {
-            let outcome = farr_job::run(&run.request()?, console, &CANCEL)?;
-            console.ran(&outcome);
-        }
-        Command::Ingest(run) => {
-            let outcome = farr_job::ingest(&run.request()?, console, &CANCEL)?;
-            console.ingested(&outcome);
-        }
+        Command::Run(run) => match run.part()? {
+            Some(part) => {
+                console.part(&farr_job::run_part(&run.request()?, part, console, &CANCEL)?);
+            }
+            None => console.ran(&farr_job::run(&run.request()?, console, &CANCEL)?),
+        },
+        Command::Merge(merge) => match farr_job::merge(&merge.request(false)?, console, &CANCEL)? {
+            Merged::Report(outcome) => console.ran(&outcome),
+            Merged::Records { run_id, records, status } => {
+                console.merged(&run_id, &records, status);
+            }
+        },
+        Command::Ingest(run) => match run.part()? {
+            Some(part) => {
+                console.part(&farr_job::ingest_part(&run.request()?, part, console, &CANCEL)?);
+            }
+            None => console.ingested(&farr_job::ingest(&run.request()?, console, &CANCEL)?),
+        },
         Command::Check(job) => console.text(&farr_job::check(&job.request()?)?),
         Command::Clean(job) => {
             console.text(&farr_job::clean(&job.request()?, &CANCEL)?.summary);
