@@ -7,7 +7,7 @@ use farr_records::{
     BuildSettings, Builder, Built, Derivations, Incoming, Intake, LocalCodes, ObjectId, ObjectRead,
     RangeRead, Reject, RejectsMax, SourceTableId,
 };
-use farr_source::SourceSummary;
+use farr_source::{Share, SourceSummary};
 use farr_store::Location;
 
 use crate::executor::Threads;
@@ -49,7 +49,8 @@ pub(crate) fn ingest(
         None => None,
         Some(name) => {
             let location = plan.location(name)?;
-            let read = threads.run(|| farr_source::read_vocabulary(&location, &builder));
+            let read =
+                threads.run(|| farr_source::read_vocabulary(&location, Share::WHOLE, &builder));
             let of_vocabulary = |source| Error::Source { system: name.clone(), source };
             let (mapping, _) = read.map_err(of_vocabulary)?;
             Some(mapping)
@@ -61,8 +62,9 @@ pub(crate) fn ingest(
         let location = plan.location(&source.location)?;
         let settings = Plan::source_settings(source);
         let intake = Stoppable { builder: &builder, cancel };
-        let read =
-            threads.run(|| farr_source::read(&settings, &location, mapping.as_ref(), &intake));
+        let read = threads.run(|| {
+            farr_source::read(&settings, &location, mapping.as_ref(), Share::WHOLE, &intake)
+        });
         let summary = read.map_err(|error| of_read(&source.system, error))?;
         warn_of(&source.system, &summary, observer);
         sources.push((source.system.clone(), summary));

@@ -12,6 +12,7 @@
 mod error;
 mod location;
 mod open;
+mod pinned;
 mod publication;
 mod read;
 mod runtime;
@@ -22,6 +23,7 @@ mod suite;
 
 pub use error::Error;
 pub use location::{Location, ObjectInfo};
+pub use pinned::{Blocks, Pinned};
 pub use publication::{Publication, Published};
 pub use read::{BLOCK_BYTES, ObjectReader, Sha256Hash};
 pub use write::{ObjectWriter, Written};
