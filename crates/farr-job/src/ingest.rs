@@ -166,9 +166,8 @@ impl Ingest<'_> {
             let location = plan.location(&source.location)?;
             let settings = Plan::source_settings(source);
             let intake = Stoppable { builder, cancel: self.cancel };
-            let read = threads.run(|| {
-                farr_source::read(&settings, &location, mapping.as_ref(), share, &intake)
-            });
+            let read = threads
+                .run(|| farr_source::read(&settings, &location, mapping.as_ref(), share, &intake));
             let summary = read.map_err(|error| of_read(&source.system, self.cancel, error))?;
             found.push((source.system.clone(), summary));
             observer.event(Event::Stepped { stage: Stage::Pull });

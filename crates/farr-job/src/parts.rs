@@ -69,11 +69,8 @@ pub fn ingest_part(
     if Inputs::list(&running.plan)? != inputs {
         return Err(Error::InputChanged);
     }
-    let summary = format!(
-        "part {}/{} is pulled; when all are: farr merge",
-        share.index() + 1,
-        share.of()
-    );
+    let summary =
+        format!("part {}/{} is pulled; when all are: farr merge", share.index() + 1, share.of());
     Ok(PartOutcome { status: RunStatus::Done, summary })
 }
 
@@ -108,11 +105,8 @@ pub fn run_part(
         (&work, &records.run),
         (&running.recorder, cancel),
     )?;
-    let summary = format!(
-        "part {}/{} is evaluated; when all are: farr merge",
-        share.index() + 1,
-        share.of()
-    );
+    let summary =
+        format!("part {}/{} is evaluated; when all are: farr merge", share.index() + 1, share.of());
     Ok(PartOutcome { status: RunStatus::Done, summary })
 }
 
@@ -153,7 +147,11 @@ pub fn merge(
     let missing = shards_missing(&records.store, (&work, &records.run_id))?;
     if missing.len() == records.store.shards().count() {
         let url = records.store.location().url().to_owned();
-        return Ok(Merged::Records { run_id: records.run_id, records: url, status: records.status });
+        return Ok(Merged::Records {
+            run_id: records.run_id,
+            records: url,
+            status: records.status,
+        });
     }
     if !missing.is_empty() {
         let names: Vec<String> = missing.iter().map(|shard| shard.index().to_string()).collect();

@@ -11,6 +11,7 @@
 //! (`farr-records`): it writes to an [`Intake`].
 
 mod bridge;
+mod chunks;
 mod clock;
 mod decode;
 mod error;
@@ -23,9 +24,12 @@ mod outgoing;
 mod pipeline;
 mod rows;
 mod settings;
+mod share;
 mod synthea;
+mod text;
 mod tokens;
 mod typing;
+mod unheard;
 
 #[cfg(test)]
 mod tests;
@@ -33,9 +37,11 @@ mod tests;
 pub use error::Error;
 pub use mapping::{Mapping, Target, read_vocabulary};
 pub use settings::{AbsentColumn, Format, SourceSettings, SourceSummary, TableSummary};
+pub use share::Share;
 
-use farr_records::{Intake, Table};
+use farr_records::Intake;
 use farr_store::{Location, ObjectInfo};
+use share::Division;
 
 /// Checks what can be known of settings without reading the export: the time
 /// zone.
@@ -46,23 +52,16 @@ pub fn check(settings: &SourceSettings) -> Result<(), Error> {
     clock::Clock::new(&settings.system, &settings.timezone).map(drop)
 }
 
-/// The objects that [`read`] would read, as the place lists them; no data is
-/// read.
-///
-/// # Errors
-/// As [`read`], as far as names tell.
-pub fn inputs(settings: &SourceSettings, location: &Location) -> Result<Vec<ObjectInfo>, Error> {
-    let assigned = match settings.format {
-        Format::SyntheaCsv => synthea::assign_objects(settings, location)?,
-        Format::Omop => omop::assign_objects(settings, location, &Table::ALL)?,
-    };
-    Ok(assigned.by_table.into_values().flatten().collect())
-}
-
 /// Reads an export: every row goes to `intake`, as a record or as a reject.
 ///
 /// `vocabulary` maps the codes of formats that carry codes (Synthea); without
 /// it each code becomes a local concept. OMOP exports are mapped already.
+///
+/// Of a [`Share`] only its rows go to the intake, and hardly more than these
+/// are read: text is divided between records, Parquet between row groups,
+/// compressed text not at all. Where quoted fields hold line breaks, a guess
+/// tells where the records of a share start; the records notice a wrong one when
+/// shares are joined.
 ///
 /// # Errors
 /// A table or column that must be there and is not, an object that cannot be
@@ -71,6 +70,21 @@ pub fn read<I>(
     settings: &SourceSettings,
     location: &Location,
     vocabulary: Option<&Mapping>,
+    share: Share,
+    intake: &I,
+) -> Result<SourceSummary, Error>
+where
+    I: Intake,
+    I::Error: std::error::Error + Send + Sync + 'static,
+{
+    read_divided(settings, location, vocabulary, Division::of(share), intake)
+}
+
+fn read_divided<I>(
+    settings: &SourceSettings,
+    location: &Location,
+    vocabulary: Option<&Mapping>,
+    division: Division,
     intake: &I,
 ) -> Result<SourceSummary, Error>
 where
@@ -78,7 +92,27 @@ where
     I::Error: std::error::Error + Send + Sync + 'static,
 {
     match settings.format {
-        Format::SyntheaCsv => synthea::read(settings, location, vocabulary, intake),
-        Format::Omop => omop::read(settings, location, intake),
+        Format::SyntheaCsv => synthea::read(settings, location, vocabulary, division, intake),
+        Format::Omop => omop::read(settings, location, division, intake),
     }
+}
+
+/// The objects that [`read`] would read, by path, as they are listed: none is
+/// opened.
+///
+/// # Errors
+/// [`Error::Store`] if the location cannot be listed, and wrong settings.
+pub fn inputs(settings: &SourceSettings, location: &Location) -> Result<Vec<ObjectInfo>, Error> {
+    match settings.format {
+        Format::SyntheaCsv => synthea::objects(settings, location),
+        Format::Omop => omop::objects(settings, location, false),
+    }
+}
+
+/// The objects that [`read_vocabulary`] would read, as [`inputs`] gives them.
+///
+/// # Errors
+/// Those of [`inputs`].
+pub fn vocabulary_inputs(location: &Location) -> Result<Vec<ObjectInfo>, Error> {
+    omop::objects(&mapping::settings_of_vocabulary(), location, true)
 }

@@ -7,7 +7,8 @@ use arrow::datatypes::Int64Type;
 use farr_records::{ConceptId, Intake};
 use farr_store::Location;
 
-use crate::{Error, Format, SourceSettings, SourceSummary};
+use crate::share::Division;
+use crate::{Error, Format, Share, SourceSettings, SourceSummary};
 
 /// A standard concept that a code maps to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,22 +129,29 @@ impl Mapping {
     }
 }
 
+/// How a vocabulary is read.
+pub(crate) fn settings_of_vocabulary() -> SourceSettings {
+    SourceSettings::new(Format::Omop, "vocabulary")
+}
+
 /// Reads a vocabulary in Athena's layout (`CONCEPT.csv`,
 /// `CONCEPT_RELATIONSHIP.csv`, ..., tab-separated, or as CSV or Parquet): its
-/// rows go to the intake, and codes can be mapped by what it returns.
+/// share's rows go to the intake, and all codes can be mapped by what it
+/// returns.
 ///
 /// # Errors
 /// As [`read`](crate::read); a location without the table `concept` is one.
 pub fn read_vocabulary<I>(
     location: &Location,
+    share: Share,
     intake: &I,
 ) -> Result<(Mapping, SourceSummary), Error>
 where
     I: Intake,
     I::Error: std::error::Error + Send + Sync + 'static,
 {
-    let settings = SourceSettings::new(Format::Omop, "vocabulary");
-    let (tables, summary) = crate::omop::read_vocabulary(&settings, location, intake)?;
+    let (settings, division) = (settings_of_vocabulary(), Division::of(share));
+    let (tables, summary) = crate::omop::read_vocabulary(&settings, location, division, intake)?;
     Ok((Mapping::new(&tables.concept, &tables.concept_relationship), summary))
 }
 

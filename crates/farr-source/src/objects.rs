@@ -22,6 +22,15 @@ pub(crate) struct Assigned {
     pub(crate) unknown: Vec<String>,
 }
 
+impl Assigned {
+    /// The objects that belong to a table, by path.
+    pub(crate) fn objects(self) -> Vec<ObjectInfo> {
+        let mut objects: Vec<ObjectInfo> = self.by_table.into_values().flatten().collect();
+        objects.sort_by(|a, b| a.path.cmp(&b.path));
+        objects
+    }
+}
+
 /// Lists a location and tells which table each object belongs to.
 ///
 /// A table's object has its name (any letter case), perhaps with a number or

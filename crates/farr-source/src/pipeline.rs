@@ -2,22 +2,25 @@
 
 use std::collections::BTreeSet;
 use std::error::Error as StdError;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::StringArray;
 use farr_records::{
     Derivations, Incoming, Intake, ObjectId, ObjectRead, RangeRead, Reject, SourceTableId,
 };
-use farr_store::{Location, ObjectInfo, Sha256Hash};
+use farr_store::{Location, ObjectInfo, Pinned, Sha256Hash};
 use rayon::prelude::*;
 
+use crate::chunks::Chunk;
 use crate::clock::Clock;
-use crate::decode;
 use crate::layout::{Absence, Header, TableLayout};
 use crate::outgoing::Mapped;
 use crate::rows::{RawColumn, Rows, typed};
 use crate::settings::AbsentColumn;
-use crate::tokens::{Fault, TextRows, Tokens};
+use crate::share::Division;
+use crate::text::{self, Text, damaged};
+use crate::tokens::{Fault, Head, Tokens};
 use crate::{Error, SourceSettings, TableSummary};
 
 /// What reading any object needs.
@@ -27,15 +30,17 @@ pub(crate) struct Context<'a, I> {
     pub(crate) clock: Clock,
     pub(crate) intake: &'a I,
     pub(crate) derive: Derivations,
+    pub(crate) division: Division,
 }
 
 /// A table, the objects that hold it, and what was found in them so far.
 pub(crate) struct TableReader {
     pub(crate) layout: TableLayout,
     pub(crate) objects: Vec<ObjectInfo>,
-    /// Its place in the intake, and those of its objects, once registered.
+    /// Of each object the bytes that are to be read, if any.
+    ranges: Vec<Option<Range<u64>>>,
+    /// Its place in the intake, once registered.
     id: Option<SourceTableId>,
-    object_ids: Vec<ObjectId>,
     found: Mutex<Found>,
 }
 
@@ -56,7 +61,13 @@ pub(crate) type MapRows<'m> = dyn Fn(&Rows) -> Result<Mapped, Error> + Sync + 'm
 
 impl TableReader {
     pub(crate) fn new(layout: TableLayout, objects: Vec<ObjectInfo>) -> Self {
-        Self { layout, objects, id: None, object_ids: Vec::new(), found: Mutex::default() }
+        let ranges = objects.iter().map(|object| Some(0..object.size)).collect();
+        Self { layout, objects, ranges, id: None, found: Mutex::default() }
+    }
+
+    /// Objects of which something is to be read: their places, and which bytes.
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = (usize, Range<u64>)> + '_ {
+        self.ranges.iter().enumerate().filter_map(|(place, range)| Some((place, range.clone()?)))
     }
 
     fn found(&self) -> std::sync::MutexGuard<'_, Found> {
@@ -103,7 +114,8 @@ impl TableReader {
         };
         let summary = TableSummary {
             table: self.layout.name.to_owned(),
-            objects: self.objects.len(),
+            objects: self.ranges.iter().flatten().filter(|range| range.start == 0).count(),
+            is_read: self.ranges.iter().any(Option::is_some),
             rows_read: found.rows_read,
             rows_rejected: found.rows_rejected,
             absent: self.objects.is_empty().then(|| absent.to_owned()),
@@ -121,75 +133,101 @@ where
     I: Intake,
     I::Error: StdError + Send + Sync + 'static,
 {
-    /// Registers the tables that some object holds, and the objects, in their
-    /// order, so that their places in the intake do not depend on threads.
+    /// Registers the tables that some object holds, in their order, and chooses
+    /// what is read of their objects.
     pub(crate) fn register(&self, tables: &mut [TableReader]) {
         let system = &self.settings.system;
         for table in tables.iter_mut().filter(|table| !table.objects.is_empty()) {
             table.id = Some(self.intake.source_table(system, table.layout.name, self.derive));
-            let objects = table.objects.iter();
-            table.object_ids =
-                objects.map(|object| self.intake.object(read_of(system, object))).collect();
+        }
+        let objects = tables.iter().flat_map(|table| &table.objects);
+        let mut ranges = self.division.ranges(objects).into_iter();
+        for table in tables {
+            table.ranges = ranges.by_ref().take(table.objects.len()).collect();
         }
     }
 
-    /// Starts the object at a place of a registered table.
+    /// Pins an object, which must be as it was listed.
+    pub(crate) fn pin(&self, object: &ObjectInfo) -> Result<Pinned, Error> {
+        let pinned = self.location.pin(&object.path)?;
+        if pinned.size() != object.size {
+            let object = pinned.url().to_owned();
+            return Err(Error::Store(farr_store::Error::Changed { object }));
+        }
+        Ok(pinned)
+    }
+
+    /// Starts an object of a registered table, or a range of one.
     pub(crate) fn start(&self, table: &TableReader, place: usize) -> Started {
-        let object = &table.objects[place];
+        let read = read_of(&self.settings.system, &table.objects[place]);
         Started {
-            id: table.object_ids[place],
+            id: self.intake.object(read.clone()),
             source_table: table.id.expect("tables are registered before they are read"),
-            read: read_of(&self.settings.system, object),
-            url: self.location.url_of(&object.path),
+            read,
         }
     }
 
-    /// Ends an object that was read to its end.
-    pub(crate) fn finish(&self, table: &TableReader, mut started: Started, sha256: Sha256Hash) {
-        started.read.sha256 = Some(sha256.to_string());
-        self.intake.range_read(started.id, RangeRead::whole(vec![sha256]));
-        table.found().objects.push(started.read);
+    /// Ends what was read to its end.
+    pub(crate) fn finish(&self, table: &TableReader, mut started: Started, range: RangeRead) {
+        if range.start == 0 {
+            let is_whole = range.end == range.of;
+            started.read.sha256 =
+                is_whole.then(|| Sha256Hash::of_blocks(&range.blocks).to_string());
+            table.found().objects.push(started.read);
+        }
+        self.intake.range_read(started.id, range);
     }
 
-    /// Reads a delimited text object from its start to its end.
+    /// Reads the bytes `range` of a delimited text object.
     pub(crate) fn read_text(
         &self,
         table: &TableReader,
-        place: usize,
+        (place, range): (usize, Range<u64>),
         map: &MapRows,
     ) -> Result<(), Error> {
         let object = &table.objects[place];
-        let started = self.start(table, place);
-        let damaged = |source| Error::Damaged { object: started.url.clone(), source };
-        let content = decode::open(self.location, &object.path)?;
-        let Some(mut tokens) = Tokens::open(content.reader).map_err(damaged)? else {
-            if table.layout.absence == Absence::Error {
-                table.layout.resolve(self.settings, &started.url, &[])?;
+        let pinned = self.pin(object)?;
+        let block_bytes = self.division.block_bytes;
+        let mut text = match text::open(&pinned, &object.path, range.clone(), block_bytes)? {
+            Text::Rows(text) => text,
+            Text::Elsewhere => return Ok(()),
+            Text::Nothing(read) => {
+                if table.layout.absence == Absence::Error {
+                    table.layout.resolve(self.settings, pinned.url(), &[])?;
+                }
+                if range.start == 0 {
+                    let path = &object.path;
+                    table.note(format!("{path} is empty: it has no header and no rows"));
+                }
+                self.finish(table, self.start(table, place), read);
+                return Ok(());
             }
-            table.note(format!("{} is empty: it has no header and no rows", object.path));
-            self.finish(table, started, (content.hash)());
-            return Ok(());
         };
-        let header = table.layout.resolve(self.settings, &started.url, tokens.header())?;
+        let started = self.start(table, place);
+        let head = text.head.clone();
+        let header = table.layout.resolve(self.settings, pinned.url(), &head.names)?;
         table.saw(&header);
-        let places: Vec<usize> = header.read.iter().map(|(_, place, _)| *place).collect();
-        // Splitting is serial, the rest is not: so many batches at a time.
-        let batches_max = rayon::current_num_threads().max(1);
-        loop {
-            let mut batches = Vec::new();
-            while batches.len() < batches_max
-                && let Some(rows) = tokens.next_rows(&places).map_err(damaged)?
+        let take = |chunk| self.take_text(table, &started, (&head, &header), chunk, map);
+        // Cutting into chunks is serial, the rest is not: so many at a time,
+        // while the next are cut.
+        let chunks_max = rayon::current_num_threads().max(1);
+        let mut next = || -> Result<Vec<Chunk>, Error> {
+            let mut chunks = Vec::new();
+            while chunks.len() < chunks_max
+                && let Some(chunk) = text.next()?
             {
-                batches.push(rows);
+                chunks.push(chunk);
             }
-            if batches.is_empty() {
-                break;
-            }
-            batches
-                .into_par_iter()
-                .try_for_each(|rows| self.take_text(table, &started, &header, rows, map))?;
+            Ok(chunks)
+        };
+        let mut chunks = next()?;
+        while !chunks.is_empty() {
+            let (taken, following) =
+                rayon::join(|| chunks.into_par_iter().try_for_each(take), &mut next);
+            taken?;
+            chunks = following?;
         }
-        self.finish(table, started, (content.hash)());
+        self.finish(table, started, text.read()?);
         Ok(())
     }
 
@@ -202,35 +240,46 @@ where
         columns: &[&str],
         look: &mut dyn FnMut(&Rows),
     ) -> Result<(), Error> {
-        let url = self.location.url_of(&object.path);
-        let damaged = |source| Error::Damaged { object: url.clone(), source };
-        let content = decode::open(self.location, &object.path)?;
-        let Some(mut tokens) = Tokens::open(content.reader).map_err(damaged)? else {
+        let pinned = self.pin(object)?;
+        let (whole, block_bytes) = (0..object.size, self.division.block_bytes);
+        let Text::Rows(mut text) = text::open(&pinned, &object.path, whole, block_bytes)? else {
             return Ok(());
         };
-        let mut header = table.layout.resolve(self.settings, &url, tokens.header())?;
+        let head = text.head.clone();
+        let mut header = table.layout.resolve(self.settings, pinned.url(), &head.names)?;
         header.keep(&table.layout, columns);
         let places: Vec<usize> = header.read.iter().map(|(_, place, _)| *place).collect();
-        while let Some(text) = tokens.next_rows(&places).map_err(damaged)? {
-            let raw = raw_of(&header, text.columns);
-            let (rows, _) = typed(text.lines, &raw, &table.layout, &self.clock)?;
-            look(&rows);
+        while let Some(chunk) = text.next()? {
+            let mut tokens = Tokens::new(&head, chunk);
+            while let Some(text) = tokens.next_rows(&places).map_err(|e| damaged(&pinned, e))? {
+                let raw = raw_of(&header, text.columns);
+                let (rows, _) = typed(text.lines, &raw, &table.layout, &self.clock)?;
+                look(&rows);
+            }
         }
         Ok(())
     }
 
+    /// Splits a chunk into fields, types them and hands them over.
     fn take_text(
         &self,
         table: &TableReader,
         started: &Started,
-        header: &Header,
-        text: TextRows,
+        (head, header): (&Head, &Header),
+        chunk: Chunk,
         map: &MapRows,
     ) -> Result<(), Error> {
-        let raw = raw_of(header, text.columns);
-        let (rows, faults) = typed(text.lines, &raw, &table.layout, &self.clock)?;
-        let faults = text.faults.into_iter().chain(faults).collect();
-        self.take(table, started, &rows, text.rows_read, faults, map)
+        let places: Vec<usize> = header.read.iter().map(|(_, place, _)| *place).collect();
+        let mut tokens = Tokens::new(head, chunk);
+        let object = || self.location.url_of(&started.read.path);
+        let damaged = |source| Error::Damaged { object: object(), source };
+        while let Some(text) = tokens.next_rows(&places).map_err(damaged)? {
+            let raw = raw_of(header, text.columns);
+            let (rows, faults) = typed(text.lines, &raw, &table.layout, &self.clock)?;
+            let faults = text.faults.into_iter().chain(faults).collect();
+            self.take(table, started, &rows, text.rows_read, faults, map)?;
+        }
+        Ok(())
     }
 
     /// Maps typed rows and hands them over, with the faults of the others.
@@ -300,11 +349,9 @@ fn raw_of(header: &Header, columns: Vec<StringArray>) -> Vec<RawColumn<'_>> {
     raw
 }
 
-/// An object that is being read.
+/// An object, or a range of one, that is being read.
 pub(crate) struct Started {
     pub(crate) id: ObjectId,
     pub(crate) source_table: SourceTableId,
     pub(crate) read: ObjectRead,
-    /// For messages.
-    pub(crate) url: String,
 }

@@ -44,9 +44,10 @@ impl SourceSettings {
 }
 
 /// What was found in an export.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceSummary {
-    /// The objects that were read, with their hashes, by path.
+    /// The objects whose start was read, by path, with their hashes where all
+    /// of them was.
     pub objects: Vec<ObjectRead>,
     /// Every table that the format has, in the format's order.
     pub tables: Vec<TableSummary>,
@@ -54,13 +55,61 @@ pub struct SourceSummary {
     pub unknown_objects: Vec<String>,
 }
 
+impl SourceSummary {
+    /// What shares of an export found, as one.
+    pub fn joined(shares: Vec<Self>) -> Self {
+        let mut shares = shares.into_iter();
+        let Some(mut all) = shares.next() else { return Self::default() };
+        for share in shares {
+            all.objects.extend(share.objects);
+            all.unknown_objects.extend(share.unknown_objects);
+            for table in share.tables {
+                match all.tables.iter_mut().find(|known| known.table == table.table) {
+                    Some(known) => known.join(table),
+                    None => all.tables.push(table),
+                }
+            }
+        }
+        all.objects.sort_by(|a, b| a.path.cmp(&b.path));
+        all.unknown_objects.sort();
+        all.unknown_objects.dedup();
+        crate::omop::note_empty_eras(&mut all);
+        all
+    }
+}
+
+impl TableSummary {
+    fn join(&mut self, other: Self) {
+        let union = |mine: &mut Vec<String>, others: Vec<String>| {
+            mine.extend(others);
+            mine.sort();
+            mine.dedup();
+        };
+        if self.is_read && other.is_read {
+            self.absent_columns.retain(|column| other.absent_columns.contains(column));
+        } else if other.is_read {
+            self.absent_columns = other.absent_columns;
+        }
+        self.is_read |= other.is_read;
+        self.objects += other.objects;
+        self.rows_read += other.rows_read;
+        self.rows_rejected += other.rows_rejected;
+        union(&mut self.unknown_columns, other.unknown_columns);
+        union(&mut self.columns_not_kept, other.columns_not_kept);
+        union(&mut self.notes, other.notes);
+    }
+}
+
 /// What was found of one table.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableSummary {
     /// The table's name.
     pub table: String,
-    /// How many objects hold it.
+    /// How many objects hold it; in a share, how many start in it.
     pub objects: usize,
+    /// Whether any of its objects was read: if not, nothing is known of its
+    /// columns.
+    pub is_read: bool,
     /// Rows read.
     pub rows_read: u64,
     /// Rows rejected while reading.
@@ -78,7 +127,7 @@ pub struct TableSummary {
 }
 
 /// A known column that an export lacks.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct AbsentColumn {
     /// The logical column.
     pub column: String,

@@ -1,10 +1,12 @@
 //! Splitting delimited text into columns of text, with the line of each row.
 
-use std::io::{self, Cursor, Read};
+use std::io::{self, Chain, Cursor, Read};
 
 use arrow::array::{StringArray, StringBuilder};
 use csv::{ByteRecord, ReaderBuilder, StringRecord};
 use farr_records::Line;
+
+use crate::chunks::Chunk;
 
 /// At most so many rows in a batch,
 const ROWS_MAX: usize = 65_536;
@@ -33,51 +35,105 @@ pub(crate) struct TextRows {
     pub(crate) faults: Vec<Fault>,
 }
 
-/// A delimited text that is being split.
+/// What the head of a delimited text says.
 ///
-/// The header tells the delimiter: comma, tab, semicolon or bar, whichever is
-/// most frequent. Tab-separated text has no quotes, since Athena writes names
-/// with quotes in them as they are.
-pub(crate) struct Tokens {
-    reader: csv::Reader<Box<dyn Read + Send>>,
-    header: Vec<String>,
-    record: ByteRecord,
+/// It tells the delimiter: comma, tab, semicolon or bar, whichever is most
+/// frequent. Tab-separated text has no quotes, since Athena writes names with
+/// quotes in them as they are.
+#[derive(Debug, Clone)]
+pub(crate) struct Head {
+    /// The columns, without blanks around them.
+    pub(crate) names: Vec<String>,
+    pub(crate) delimiter: u8,
+    /// Bytes of it, with a mark of byte order.
+    pub(crate) length: usize,
+    /// Line breaks in it.
+    pub(crate) lines: u64,
 }
 
-impl Tokens {
-    /// Reads the header; `None` if there is nothing at all.
-    pub(crate) fn open(mut content: Box<dyn Read + Send>) -> io::Result<Option<Self>> {
-        let first = first_line(&mut content)?;
-        let bytes = first.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&first);
-        if bytes.iter().all(u8::is_ascii_whitespace) && bytes.len() < HEADER_BYTES_MAX {
-            return Ok(None);
+/// What the first bytes of a text are.
+#[derive(Debug)]
+pub(crate) enum Beginning {
+    Head(Head),
+    /// There is nothing but white space.
+    Nothing,
+    /// They end within the head.
+    Short,
+}
+
+impl Head {
+    /// The head that a text starts with; `is_all` if there is no more of it.
+    pub(crate) fn begins(text: &[u8], is_all: bool) -> Beginning {
+        let is_long = text.len() >= HEADER_BYTES_MAX;
+        let bytes = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+        if bytes.iter().all(u8::is_ascii_whitespace) && !is_long {
+            return if is_all { Beginning::Nothing } else { Beginning::Short };
         }
+        match Self::of(text, is_all || is_long) {
+            Some(head) => Beginning::Head(head),
+            None => Beginning::Short,
+        }
+    }
+
+    /// The head that a text starts with; `None` if it does not end there and
+    /// there is more.
+    pub(crate) fn of(text: &[u8], is_all: bool) -> Option<Self> {
+        let bytes = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+        let mark = text.len() - bytes.len();
         let line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
         let count = |delimiter: u8| memchr::memchr_iter(delimiter, line).count();
         let delimiter = [b'|', b';', b'\t', b','].into_iter().max_by_key(|d| count(*d));
         let delimiter = delimiter.unwrap_or(b',');
-        // One more line's end, so that the last row has one, too.
-        let whole = Cursor::new(bytes.to_vec()).chain(content).chain(&b"\n"[..]);
-        let whole: Box<dyn Read + Send> = Box::new(whole);
-        let mut reader = ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .delimiter(delimiter)
-            // Not at carriage returns, after which lines would be miscounted.
-            .terminator(csv::Terminator::Any(b'\n'))
-            .quoting(delimiter != b'\t')
-            .buffer_capacity(1 << 18)
-            .from_reader(whole);
+        let mut head = Self { names: Vec::new(), delimiter, length: 0, lines: 0 };
+        let mut reader = head.reader(bytes);
         let mut record = ByteRecord::new();
-        reader.read_byte_record(&mut record).map_err(io_error)?;
-        let header = record.iter().map(|name| String::from_utf8_lossy(name).trim().to_owned());
-        let header = header.collect();
-        Ok(Some(Self { reader, header, record }))
+        // Bytes in memory can always be read.
+        let _ = reader.read_byte_record(&mut record);
+        let length = reader.position().byte() as usize;
+        if !is_all && (length >= bytes.len() || !bytes[..length].ends_with(b"\n")) {
+            return None;
+        }
+        let name = |name: &[u8]| String::from_utf8_lossy(name).trim().to_owned();
+        head.names = record.iter().map(name).collect();
+        head.length = mark + length;
+        head.lines = memchr::memchr_iter(b'\n', &bytes[..length]).count() as u64;
+        Some(head)
     }
 
-    /// The names of the columns, without blanks around them.
-    pub(crate) fn header(&self) -> &[String] {
-        &self.header
+    /// Whether quotes mean anything.
+    pub(crate) fn has_quotes(&self) -> bool {
+        self.delimiter != b'\t'
+    }
+
+    /// A splitter of text of this kind.
+    pub(crate) fn reader<R: Read>(&self, text: R) -> csv::Reader<R> {
+        ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .delimiter(self.delimiter)
+            // Not at carriage returns, after which lines would be miscounted.
+            .terminator(csv::Terminator::Any(b'\n'))
+            .quoting(self.has_quotes())
+            .buffer_capacity(1 << 16)
+            .from_reader(text)
+    }
+}
+
+/// Whole records that are being split.
+pub(crate) struct Tokens<'h> {
+    reader: csv::Reader<Chain<Cursor<Vec<u8>>, &'static [u8]>>,
+    head: &'h Head,
+    /// Lines before the records.
+    lines_before: u64,
+    record: ByteRecord,
+}
+
+impl<'h> Tokens<'h> {
+    pub(crate) fn new(head: &'h Head, chunk: Chunk) -> Self {
+        // One more line's end, so that the last row has one, too.
+        let text = Cursor::new(chunk.bytes).chain(&b"\n"[..]);
+        let (reader, lines_before) = (head.reader(text), chunk.first_line - 1);
+        Self { reader, head, lines_before, record: ByteRecord::new() }
     }
 
     /// The next rows, of the columns at `places` of the header; `None` after
@@ -127,18 +183,20 @@ impl Tokens {
     fn line_of(&self, record: &ByteRecord) -> Line {
         let breaks = memchr::memchr_iter(b'\n', record.as_slice()).count() as u64;
         let counted = self.reader.position().line().saturating_sub(breaks + 1);
-        Line(counted.max(record.position().map_or(0, csv::Position::line)))
+        let line = counted.max(record.position().map_or(0, csv::Position::line));
+        Line(self.lines_before + line)
     }
 
     fn checked(&self, record: ByteRecord, line: Line) -> Result<StringRecord, Fault> {
         let fault = |column: Option<usize>, reason: String| Fault {
             line,
-            column: column.and_then(|place| self.header.get(place).cloned()),
+            column: column.and_then(|place| self.head.names.get(place).cloned()),
             reason,
         };
-        if record.len() != self.header.len() {
-            let (found, expected) = (record.len(), self.header.len());
-            let lines = self.reader.position().line().saturating_sub(line.0);
+        if record.len() != self.head.names.len() {
+            let (found, expected) = (record.len(), self.head.names.len());
+            let end = self.lines_before + self.reader.position().line();
+            let lines = end.saturating_sub(line.0);
             let spans = if lines > 1 {
                 format!("; it spans {lines} lines, perhaps a quote is not closed")
             } else {
@@ -156,23 +214,6 @@ impl Tokens {
     }
 }
 
-/// Everything up to the first line's end, and perhaps some of the next.
-fn first_line(content: &mut impl Read) -> io::Result<Vec<u8>> {
-    let mut first = Vec::new();
-    let mut chunk = [0; 4096];
-    loop {
-        let n = match content.read(&mut chunk) {
-            Ok(n) => n,
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-            Err(e) => return Err(e),
-        };
-        first.extend_from_slice(&chunk[..n]);
-        if n == 0 || chunk[..n].contains(&b'\n') || first.len() >= HEADER_BYTES_MAX {
-            return Ok(first);
-        }
-    }
-}
-
 fn io_error(error: csv::Error) -> io::Error {
     match error.into_kind() {
         csv::ErrorKind::Io(error) => error,
@@ -186,10 +227,17 @@ mod tests {
 
     use super::*;
 
-    fn split(text: &'static [u8]) -> (Vec<String>, Vec<Vec<Option<String>>>, Vec<Fault>) {
-        let mut tokens = Tokens::open(Box::new(text)).unwrap().unwrap();
-        let header = tokens.header().to_vec();
-        let places: Vec<usize> = (0..header.len()).collect();
+    type Split = (Vec<String>, Vec<Vec<Option<String>>>, Vec<Fault>);
+
+    fn tokens<'h>(head: &'h Head, text: &[u8]) -> Tokens<'h> {
+        let (bytes, first_line) = (text[head.length..].to_vec(), head.lines + 1);
+        Tokens::new(head, Chunk { bytes, first_line })
+    }
+
+    fn split(text: &[u8]) -> Split {
+        let head = Head::of(text, true).unwrap();
+        let mut tokens = tokens(&head, text);
+        let places: Vec<usize> = (0..head.names.len()).collect();
         let (mut rows, mut faults) = (Vec::new(), Vec::new());
         while let Some(batch) = tokens.next_rows(&places).unwrap() {
             let texts = |i: usize| {
@@ -200,7 +248,7 @@ mod tests {
             assert_eq!(batch.rows_read as usize, batch.lines.len() + batch.faults.len());
             faults.extend(batch.faults);
         }
-        (header, rows, faults)
+        (head.names, rows, faults)
     }
 
     fn texts(row: &[Option<String>]) -> Vec<&str> {
@@ -221,7 +269,7 @@ mod tests {
     fn lines_are_counted_over_blank_ones_and_breaks() {
         for end in ["\n", "\r\n"] {
             let text = ["a,b", "", "1", "", "", "\"2", "3\",4", "5", "6,7", "8"].join(end);
-            let (_, rows, faults) = split(text.leak().as_bytes());
+            let (_, rows, faults) = split(text.as_bytes());
             assert_eq!(rows.len(), 2, "{rows:?}");
             let lines: Vec<_> = faults.iter().map(|fault| fault.line.0).collect();
             assert_eq!(lines, [3, 8, 10]);
@@ -241,7 +289,8 @@ mod tests {
                 writer.write_record(row).unwrap();
             }
             let text = writer.into_inner().unwrap();
-            let mut tokens = Tokens::open(Box::new(Cursor::new(text))).unwrap().unwrap();
+            let head = Head::of(&text, true).unwrap();
+            let mut tokens = tokens(&head, &text);
             let mut line = 2;
             let batch = tokens.next_rows(&[0, 1]).unwrap();
             for (i, row) in rows.iter().enumerate() {
@@ -283,6 +332,9 @@ mod tests {
 
     #[test]
     fn nothing_is_nothing() {
-        assert!(Tokens::open(Box::new(&b"\xef\xbb\xbf\n"[..])).unwrap().is_none());
+        let begins = |is_all| Head::begins(b"\xef\xbb\xbf\n", is_all);
+        assert!(matches!(begins(true), Beginning::Nothing));
+        assert!(matches!(begins(false), Beginning::Short));
+        assert!(matches!(Head::begins(b"a,\"b\nc", false), Beginning::Short));
     }
 }

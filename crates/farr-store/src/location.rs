@@ -83,6 +83,11 @@ impl Location {
         Self { files: Some(files.unwrap_or_default()), ..self }
     }
 
+    /// The store, and whether its server may know no ranges.
+    pub(crate) fn store(&self) -> (Arc<dyn ObjectStore>, bool) {
+        (Arc::clone(&self.store), self.files.is_some())
+    }
+
     /// The location below this one, in the same zone.
     #[must_use]
     pub fn below(&self, prefix: &str) -> Self {
@@ -335,7 +340,7 @@ fn remove_remnants(folder: &std::path::Path) -> Result<u64, Error> {
 }
 
 /// A store's path for a name: as listed, or with what it cannot hold encoded.
-fn object_path(path: &str) -> Path {
+pub(crate) fn object_path(path: &str) -> Path {
     Path::parse(path).unwrap_or_else(|_| Path::from(path))
 }
 

@@ -8,6 +8,7 @@ mod costs;
 mod layout;
 mod parquet;
 
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{Array, ArrayRef, RecordBatch, TimestampMicrosecondArray};
@@ -19,25 +20,52 @@ use self::costs::CostPersons;
 use crate::clock::Clock;
 use crate::error::nearest;
 use crate::layout::Absence;
-use crate::objects::{Assigned, assign};
+use crate::objects::assign;
 use crate::outgoing::{Mapped, Outgoing};
 use crate::pipeline::{Context, MapRows, TableReader};
 use crate::rows::Rows;
+use crate::share::{Division, Share};
 use crate::tokens::Fault;
+use crate::unheard::Unheard;
 use crate::{Error, SourceSettings, SourceSummary};
 
 const MICROS_A_DAY: i64 = 86_400_000_000;
 
+const ENDINGS: [&str; 3] = [".csv", ".tsv", ".parquet"];
+
+/// Which tables are read, and without which there is nothing to read.
+struct Tables<'t> {
+    all: &'t [Table],
+    required: Table,
+}
+
 pub(crate) fn read<I>(
     settings: &SourceSettings,
     location: &Location,
+    division: Division,
     intake: &I,
 ) -> Result<SourceSummary, Error>
 where
     I: Intake,
     I::Error: std::error::Error + Send + Sync + 'static,
 {
-    read_tables(settings, location, intake, &Table::ALL, Table::Person, &|_, _| ())
+    let tables = Tables { all: &Table::ALL, required: Table::Person };
+    read_tables((settings, location), division, intake, &tables, &|_, _| ())
+}
+
+/// The objects that hold tables, by path: of all, or of a vocabulary.
+pub(crate) fn objects(
+    settings: &SourceSettings,
+    location: &Location,
+    is_vocabulary: bool,
+) -> Result<Vec<ObjectInfo>, Error> {
+    let all = if is_vocabulary { vocabulary_tables() } else { Table::ALL.to_vec() };
+    let names: Vec<&str> = all.iter().map(|table| table.name()).collect();
+    Ok(assign(location, settings, &names, &ENDINGS)?.objects())
+}
+
+fn vocabulary_tables() -> Vec<Table> {
+    Table::ALL.into_iter().filter(|table| table.scope() == Scope::Vocabulary).collect()
 }
 
 /// Batches of the two tables that a mapping is made of.
@@ -47,18 +75,20 @@ pub(crate) struct VocabularyTables {
     pub(crate) concept_relationship: Vec<RecordBatch>,
 }
 
-/// Reads vocabulary tables only, and keeps a copy of what a mapping needs.
+/// Reads vocabulary tables only, and keeps a copy of what a mapping needs. A
+/// share reads the two tables of the mapping whole, and hands over its own rows
+/// of all.
 pub(crate) fn read_vocabulary<I>(
     settings: &SourceSettings,
     location: &Location,
+    division: Division,
     intake: &I,
 ) -> Result<(VocabularyTables, SourceSummary), Error>
 where
     I: Intake,
     I::Error: std::error::Error + Send + Sync + 'static,
 {
-    let tables: Vec<Table> =
-        Table::ALL.into_iter().filter(|table| table.scope() == Scope::Vocabulary).collect();
+    let tables = Tables { all: &vocabulary_tables(), required: Table::Concept };
     let kept = Mutex::new(VocabularyTables::default());
     let keep = |table: Table, rows: &RecordBatch| {
         let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -68,33 +98,33 @@ where
             _ => {}
         }
     };
-    let summary = read_tables(settings, location, intake, &tables, Table::Concept, &keep)?;
+    let source = (settings, location);
+    let summary = if division.share.is_whole() {
+        read_tables(source, division, intake, &tables, &keep)?
+    } else {
+        let of_mapping =
+            Tables { all: &[Table::Concept, Table::ConceptRelationship], required: Table::Concept };
+        let whole = Division { share: Share::WHOLE, ..division };
+        read_tables(source, whole, &Unheard::default(), &of_mapping, &keep)?;
+        read_tables(source, division, intake, &tables, &|_, _| ())?
+    };
     Ok((kept.into_inner().unwrap_or_else(PoisonError::into_inner), summary))
 }
 
-/// Which of the place's objects hold which table.
-pub(crate) fn assign_objects(
-    settings: &SourceSettings,
-    location: &Location,
-    tables: &[Table],
-) -> Result<Assigned, Error> {
-    let names: Vec<&str> = tables.iter().map(|table| table.name()).collect();
-    assign(location, settings, &names, &[".csv", ".tsv", ".parquet"])
-}
-
 fn read_tables<I>(
-    settings: &SourceSettings,
-    location: &Location,
+    (settings, location): (&SourceSettings, &Location),
+    division: Division,
     intake: &I,
-    tables: &[Table],
-    required: Table,
+    tables: &Tables<'_>,
     keep: &(dyn Fn(Table, &RecordBatch) + Sync),
 ) -> Result<SourceSummary, Error>
 where
     I: Intake,
     I::Error: std::error::Error + Send + Sync + 'static,
 {
-    let mut assigned = assign_objects(settings, location, tables)?;
+    let &Tables { all: tables, required } = tables;
+    let names: Vec<&str> = tables.iter().map(|table| table.name()).collect();
+    let mut assigned = assign(location, settings, &names, &ENDINGS)?;
     if !assigned.by_table.contains_key(required.name()) {
         return Err(missing(location, required, &assigned.unknown));
     }
@@ -125,14 +155,14 @@ where
             drug_eras: lacks(Table::DrugEra),
             providers_from_visits: false,
         },
+        division,
     };
     context.register(&mut readers);
     let persons = CostPersons::read(&context, &readers)?;
-    let pieces: Vec<_> =
-        readers.iter().flat_map(|r| (0..r.objects.len()).map(move |place| (r, place))).collect();
-    pieces.into_par_iter().with_max_len(1).try_for_each(|(reader, place)| {
+    let pieces: Vec<_> = readers.iter().flat_map(|r| r.pieces().map(move |p| (r, p))).collect();
+    pieces.into_par_iter().with_max_len(1).try_for_each(|(reader, piece)| {
         let Some(table) = Table::from_name(reader.layout.name) else { return Ok(()) };
-        read_object(&context, reader, place, &|rows| {
+        read_object(&context, reader, piece, &|rows| {
             let mapped = pass(table, rows, &persons)?;
             for outgoing in &mapped.outgoing {
                 keep(table, &outgoing.rows);
@@ -149,7 +179,9 @@ where
         summary.objects.extend(objects);
     }
     summary.objects.sort_by(|a, b| a.path.cmp(&b.path));
-    note_empty_eras(&mut summary);
+    if division.share.is_whole() {
+        note_empty_eras(&mut summary);
+    }
     Ok(summary)
 }
 
@@ -157,7 +189,7 @@ where
 fn read_object<I>(
     context: &Context<'_, I>,
     reader: &TableReader,
-    place: usize,
+    (place, range): (usize, Range<u64>),
     map: &MapRows,
 ) -> Result<(), Error>
 where
@@ -165,9 +197,9 @@ where
     I::Error: std::error::Error + Send + Sync + 'static,
 {
     if is_parquet(&reader.objects[place]) {
-        parquet::read(context, reader, place, map)
+        parquet::read(context, reader, (place, range), map)
     } else {
-        context.read_text(reader, place, map)
+        context.read_text(reader, (place, range), map)
     }
 }
 
@@ -253,16 +285,19 @@ fn note_backward(reader: &TableReader, table: Table, rows: &Rows) {
 }
 
 /// An era table that is there and empty is kept so; but it may be a surprise.
-fn note_empty_eras(summary: &mut SourceSummary) {
+pub(crate) fn note_empty_eras(summary: &mut SourceSummary) {
     for (eras, events) in [("condition_era", "condition_occurrence"), ("drug_era", "drug_exposure")]
     {
         let has_events = summary.tables.iter().any(|t| t.table == events && t.rows_read > 0);
         let empty =
             |t: &&mut crate::TableSummary| t.table == eras && t.objects > 0 && t.rows_read == 0;
         if let Some(table) = summary.tables.iter_mut().find(empty).filter(|_| has_events) {
-            table.notes.push(format!(
+            let note = format!(
                 "it is there and empty, though {events} has rows: kept so; take the file away to have the eras made"
-            ));
+            );
+            if !table.notes.contains(&note) {
+                table.notes.push(note);
+            }
         }
     }
 }

@@ -16,17 +16,20 @@ use std::collections::HashMap;
 
 use arrow::array::{Array, ArrayRef, StringArray};
 use farr_records::{Derivations, IdHasher, Intake, LocalCodes};
-use farr_store::Location;
+use farr_store::{Location, ObjectInfo};
 use rayon::prelude::*;
 
 use crate::clock::Clock;
 use crate::error::nearest;
 use crate::layout::Absence;
-use crate::objects::{Assigned, assign};
+use crate::objects::assign;
 use crate::outgoing::{Mapped, ids_of};
 use crate::pipeline::{Context, TableReader};
 use crate::rows::Rows;
+use crate::share::Division;
 use crate::{Error, Mapping, SourceSettings, SourceSummary};
+
+const ENDINGS: [&str; 1] = [".csv"];
 
 /// What mapping any row needs.
 struct Synthea<'a> {
@@ -96,20 +99,11 @@ impl<'a> Synthea<'a> {
     }
 }
 
-/// Which of the place's objects hold which table.
-pub(crate) fn assign_objects(
-    settings: &SourceSettings,
-    location: &Location,
-) -> Result<Assigned, Error> {
-    let layouts = layout::tables();
-    let names: Vec<&str> = layouts.iter().map(|layout| layout.name).collect();
-    assign(location, settings, &names, &[".csv"])
-}
-
 pub(crate) fn read<I>(
     settings: &SourceSettings,
     location: &Location,
     vocabulary: Option<&Mapping>,
+    division: Division,
     intake: &I,
 ) -> Result<SourceSummary, Error>
 where
@@ -117,7 +111,8 @@ where
     I::Error: std::error::Error + Send + Sync + 'static,
 {
     let layouts = layout::tables();
-    let mut assigned = assign_objects(settings, location)?;
+    let names: Vec<&str> = layouts.iter().map(|layout| layout.name).collect();
+    let mut assigned = assign(location, settings, &names, &ENDINGS)?;
     let mut tables: Vec<TableReader> = Vec::new();
     for layout in layouts {
         let objects = assigned.by_table.remove(layout.name).unwrap_or_default();
@@ -137,14 +132,14 @@ where
             drug_eras: true,
             providers_from_visits: true,
         },
+        division,
     };
     context.register(&mut tables);
     let mut synthea = Synthea::new(&settings.system, vocabulary, intake.local_codes());
     synthea.payers = payer_names(&context, &tables)?;
-    let pieces: Vec<_> =
-        tables.iter().flat_map(|t| (0..t.objects.len()).map(move |place| (t, place))).collect();
-    pieces.into_par_iter().with_max_len(1).try_for_each(|(table, place)| {
-        context.read_text(table, place, &|rows| synthea.map(table.layout.name, rows))
+    let pieces: Vec<_> = tables.iter().flat_map(|t| t.pieces().map(move |p| (t, p))).collect();
+    pieces.into_par_iter().with_max_len(1).try_for_each(|(table, piece)| {
+        context.read_text(table, piece, &|rows| synthea.map(table.layout.name, rows))
     })?;
     let mut summary =
         SourceSummary { unknown_objects: assigned.unknown, ..SourceSummary::default() };
@@ -155,6 +150,16 @@ where
     }
     summary.objects.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(summary)
+}
+
+/// The objects that hold tables, by path.
+pub(crate) fn objects(
+    settings: &SourceSettings,
+    location: &Location,
+) -> Result<Vec<ObjectInfo>, Error> {
+    let layouts = layout::tables();
+    let names: Vec<&str> = layouts.iter().map(|layout| layout.name).collect();
+    Ok(assign(location, settings, &names, &ENDINGS)?.objects())
 }
 
 fn missing(location: &Location, table: &str, unknown: &[String]) -> Error {

@@ -15,7 +15,7 @@ use farr_records::{
 };
 use farr_store::{Location, Sha256Hash};
 
-use crate::{Error, Format, SourceSettings, SourceSummary, read};
+use crate::{Error, Format, Share, SourceSettings, SourceSummary, read};
 
 #[derive(Debug, Default)]
 struct State {
@@ -198,7 +198,7 @@ pub(super) fn read_folder(
 ) -> (Kept, Result<SourceSummary, Error>) {
     let location = Location::folder(folder, Zone::Restricted).unwrap();
     let kept = Kept::default();
-    let summary = read(settings, &location, None, &kept);
+    let summary = read(settings, &location, None, Share::WHOLE, &kept);
     (kept, summary)
 }
 

@@ -4,6 +4,7 @@ mod bad_input;
 mod export;
 mod exports;
 mod intake;
+mod shares;
 mod synthea;
 mod time;
 mod vocabulary;

@@ -5,7 +5,7 @@ use farr_records::Table;
 use farr_store::Location;
 
 use super::intake::{Kept, folder, synthea};
-use crate::{Mapping, read, read_vocabulary};
+use crate::{Mapping, Share, read, read_vocabulary};
 
 const CONCEPT: &[u8] = b"concept_id\tconcept_name\tdomain_id\tvocabulary_id\tconcept_class_id\tstandard_concept\tconcept_code\tvalid_start_date\tvalid_end_date\tinvalid_reason\n\
     1\tRinger's \"5\tCondition\tSNOMED\tx\tS\t100\t19700101\t20991231\t\n\
@@ -22,7 +22,7 @@ const RELATIONSHIP: &[u8] = b"concept_id_1\tconcept_id_2\trelationship_id\tvalid
 fn vocabulary(kept: &Kept) -> Mapping {
     let files = folder(&[("CONCEPT.csv", CONCEPT), ("CONCEPT_RELATIONSHIP.csv", RELATIONSHIP)]);
     let location = Location::folder(files.path(), Zone::Restricted).unwrap();
-    let (mapping, summary) = read_vocabulary(&location, kept).unwrap();
+    let (mapping, summary) = read_vocabulary(&location, Share::WHOLE, kept).unwrap();
     assert!(summary.tables.iter().any(|table| table.table == "concept" && table.rows_read == 4));
     mapping
 }
@@ -42,7 +42,7 @@ fn targets_choose_the_tables() {
     let patients = b"Id,BIRTHDATE,GENDER\np1,1980-01-01,M\n";
     let files = folder(&[("patients.csv", patients), ("conditions.csv", conditions)]);
     let location = Location::folder(files.path(), Zone::Restricted).unwrap();
-    read(&synthea(), &location, Some(&mapping), &kept).unwrap();
+    read(&synthea(), &location, Some(&mapping), Share::WHOLE, &kept).unwrap();
     // Five conditions: one of them is an observation, one is both, so that six
     // rows stand or follow.
     assert_eq!(kept.balance()["conditions"], (5, 0));
