@@ -18,6 +18,7 @@ mod follow_up;
 mod incidence;
 mod overlap;
 mod prevalence;
+mod regression;
 mod run;
 mod settings;
 mod strata;
@@ -27,6 +28,11 @@ mod testing;
 mod view;
 
 pub use error::Error;
+pub use regression::settings::{
+    AgeCovariate, AgeGroupCovariate, CharlsonCondition, CharlsonCovariate, CohortCovariate,
+    ConceptCovariate, CovariateSettings, MeasurementCovariate, MissingValue, RegressionModel,
+    RegressionSettings, SexCovariate, VisitsCovariate,
+};
 pub use run::{Analysis, AnyAnalysis, AnyPartial, Needs, analysis_of};
 pub use settings::{
     AgeBreaks, AgeMethod, Anchor, AnchorSettings, AttritionSettings, CalendarInterval,

@@ -12,10 +12,11 @@ use crate::cumulative_incidence::CumulativeIncidence;
 use crate::incidence::Incidence;
 use crate::overlap::Overlap;
 use crate::prevalence::Prevalence;
+use crate::regression::Regression;
 use crate::survival::Survival;
 use crate::{
     Error, Settings, ShardView, attrition, characteristics, cumulative_incidence, incidence,
-    overlap, prevalence, survival,
+    overlap, prevalence, regression, survival,
 };
 
 /// Which columns of which tables an analysis reads.
@@ -110,6 +111,7 @@ any_analysis! {
     Incidence => incidence,
     Overlap => overlap,
     Prevalence => prevalence,
+    Regression => regression,
     Survival => survival,
 }
 
@@ -140,6 +142,7 @@ pub fn analysis_of(settings: &Settings, cohorts: &[i64]) -> Result<AnyAnalysis, 
         Settings::Incidence(s) => AnyAnalysis::Incidence(Incidence::new(s)?),
         Settings::Overlap(s) => AnyAnalysis::Overlap(Overlap::new(&s.name, or_all(&s.cohorts))),
         Settings::Prevalence(s) => AnyAnalysis::Prevalence(Prevalence::new(s)?),
+        Settings::Regression(s) => AnyAnalysis::Regression(Regression::new(s)?),
         Settings::Survival(s) => AnyAnalysis::Survival(Survival::new(s)?),
         Settings::CumulativeIncidence(s) => {
             AnyAnalysis::CumulativeIncidence(CumulativeIncidence::new(s)?)

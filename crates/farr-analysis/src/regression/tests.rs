@@ -1,0 +1,125 @@
+//! `regression` over small populations.
+
+use farr_stats::survival::FollowUp;
+use farr_stats::survival::cox::{CoxData, CoxOptions, cox};
+
+use crate::testing::{Person, check, population, real, texts, whole};
+use crate::{AnyAnalysis, Settings, analysis_of};
+
+fn analysis(model: &str, covariates: &str) -> AnyAnalysis {
+    let text = format!(
+        r#"{{"kind": "regression", "target": 1, "outcome": 2, "model": "{model}",
+            "covariates": [{covariates}]}}"#
+    );
+    let settings: Settings = serde_json::from_str(&text).unwrap();
+    analysis_of(&settings, &[]).unwrap()
+}
+
+const ALL: &str = r#"
+    {"kind": "age", "name": "age", "per_years": 10},
+    {"kind": "sex", "name": "sex"},
+    {"kind": "cohort", "name": "exposed", "cohort": 3, "window": [-30, 0]},
+    {"kind": "concept", "name": "101", "domain": "condition", "concepts": [101]},
+    {"kind": "visits", "name": "visits", "window": [-365, 0]},
+    {"kind": "measurement", "name": "hba1c", "concepts": [3004410], "missing": "indicator"},
+    {"kind": "charlson", "name": "charlson", "window": [-365, 0],
+     "conditions": [{"name": "mi", "weight": 1, "prefixes": ["I21"]}]}"#;
+
+#[test]
+fn every_model_over_every_covariate() {
+    let people = population(600);
+    for model in ["cox", "fine_gray", "poisson", "logistic"] {
+        let tables = check(&analysis(model, ALL), &people);
+        let outcomes = texts(&tables[0], "outcome");
+        assert!(outcomes.iter().all(|o| o.as_deref() == Some("fitted")), "{model}: {outcomes:?}");
+        assert!(real(&tables[0], "std_err").iter().all(|se| se.is_some_and(|se| se > 0.0)));
+        let terms = texts(&tables[0], "term");
+        let exposed = terms.iter().position(|t| t.as_deref() == Some("exposed")).unwrap();
+        assert!(real(&tables[0], "ratio")[exposed].unwrap() > 1.3, "{model}");
+    }
+}
+
+/// The one covariate's model against the kernel, rows in the order of ids.
+#[test]
+fn cox_is_the_kernels() {
+    let people = population(300);
+    let tables = check(
+        &analysis("cox", r#"{"kind": "cohort", "name": "x", "cohort": 3, "window": [-30, 0]}"#),
+        &people,
+    );
+    let (mut time, mut event, mut x) = (Vec::new(), Vec::new(), Vec::new());
+    for person in &people {
+        let (_, index, _) = person.cohorts[0];
+        let outcome = person.cohorts.iter().find(|c| c.0 == 2).map(|c| c.1);
+        let end = person.periods[0].1;
+        if outcome == Some(index) {
+            continue;
+        }
+        let seen = outcome.filter(|day| *day <= end);
+        time.push(f64::from(seen.unwrap_or(end) - index));
+        event.push(seen.is_some());
+        x.push(f64::from(u8::from(person.cohorts.iter().any(|c| c.0 == 3))));
+    }
+    let columns = [x.as_slice()];
+    let rows = FollowUp::new(&time, &event);
+    let data = CoxData { rows, covariates: &columns, strata: None };
+    let expected = cox(&data, &CoxOptions::default()).unwrap().fit.coefficients[0];
+    let found = real(&tables[0], "coefficient")[0].unwrap();
+    assert!((found - expected).abs() < 1e-9, "{found} {expected}");
+    assert_eq!(whole(&tables[1], "n_persons"), [Some(time.len() as i64)]);
+}
+
+/// Ten persons of one age; the exposed have the outcome, nobody else.
+fn separated() -> Vec<Person> {
+    let person = |i: i32| {
+        let mut cohorts = vec![(1, 0, 99)];
+        if i % 2 == 0 {
+            cohorts.extend([(2, 10 + i, 10 + i), (3, 0, 0)]);
+        }
+        Person {
+            gender: 8507,
+            birth: Some((1930, 1, 1)),
+            periods: vec![(-400, 99)],
+            cohorts,
+            ..Person::default()
+        }
+    };
+    (0..10).map(person).collect()
+}
+
+#[test]
+fn bad_data_has_a_named_outcome() {
+    let exposed = r#"{"kind": "cohort", "name": "exposed", "cohort": 3}"#;
+    let age = r#"{"kind": "age", "name": "age"}"#;
+    for model in ["cox", "fine_gray", "poisson", "logistic"] {
+        let tables = check(&analysis(model, &format!("{exposed}, {age}")), &separated());
+        let outcomes = texts(&tables[0], "outcome");
+        let constant = Some("constant column".to_owned());
+        assert_eq!(outcomes, [Some("not fitted: separation".to_owned()), constant], "{model}");
+        assert!(real(&tables[0], "ratio").iter().all(Option::is_none), "{model}");
+    }
+    let twice = format!(r#"{exposed}, {{"kind": "cohort", "name": "again", "cohort": 3}}"#);
+    let tables = check(&analysis("cox", &twice), &population(300));
+    // Only 1 in 30 entered the exposure on the index date.
+    assert_eq!(texts(&tables[0], "outcome")[1], Some("collinear column".to_owned()));
+    let nobody = check(&analysis("cox", exposed), &[Person::default()]);
+    assert_eq!(texts(&nobody[1], "outcome"), [Some("no events".to_owned())]);
+}
+
+#[test]
+fn missing_values_are_dropped_and_counted() {
+    let people = population(300);
+    let hba1c = |missing: &str| {
+        let text = format!(
+            r#"{{"kind": "measurement", "name": "hba1c", "concepts": [3004410],
+                "missing": "{missing}"}}"#
+        );
+        check(&analysis("cox", &text), &people)
+    };
+    let (dropped, kept) = (hba1c("drop"), hba1c("indicator"));
+    let missing = whole(&dropped[1], "n_missing")[0].unwrap();
+    assert!(missing > 0);
+    let persons = |tables: &[farr_disclosure::AggregateTable]| whole(&tables[1], "n_persons")[0];
+    assert_eq!(persons(&dropped).unwrap() + missing, persons(&kept).unwrap());
+    assert_eq!(texts(&kept[0], "term")[1], Some("hba1c missing".to_owned()));
+}
