@@ -50,6 +50,7 @@ impl Settings {
             Self::Characteristics(_) => &["age", "smd"],
             Self::CumulativeIncidence(_) => &["summary", "gray", "strata_gray"],
             Self::Prevalence(_) => &["standardised", "persons"],
+            Self::Regression(_) => &["persons"],
             Self::Survival(_) => &["summary", "log_rank", "strata_log_rank"],
         };
         let further = further.iter().map(|part| format!("{}_{part}", self.name()));

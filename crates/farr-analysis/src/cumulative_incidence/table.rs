@@ -9,8 +9,8 @@ use farr_stats::survival::{CompetingRisks, GrayTest, cumulative_incidence, gray_
 
 use super::CumulativeIncidence;
 use crate::Error;
-use crate::follow_up::{Tallies, Tally};
-use crate::strata::{Level, Strata, name_of};
+use crate::follow_up::{Counted, Tallies, Tally};
+use crate::strata::{Level, Strata};
 use crate::survival::table::{StrataRows, defined, entries_are_persons, quantity, sums_over_time};
 
 /// The outcome's code in the kernels; 0 is censored.
@@ -175,8 +175,12 @@ fn curve_table(
                 of(&|f, se| bound(level, 1.0, f, se))
             });
     }
-    let sums = [("n_event", "events"), ("n_competing", "competing"), ("n_censor", "censored")];
-    let table = sums_over_time(table, &settings.name, &sums);
+    let sums = [
+        (names[1], Counted::Outcome),
+        (names[2], Counted::Competing),
+        (names[3], Counted::Censored),
+    ];
+    let table = sums_over_time(table, (&analysis.rules, &analysis.strata), &sums);
     let table = table.curve("time_days", names[0], &names[1..]);
     Strata::totals(table, &names).finish()
 }
@@ -187,9 +191,9 @@ fn summary_table(
 ) -> Result<AggregateTable, farr_disclosure::Error> {
     let settings = &analysis.settings;
     let count = |of: fn(&Tally) -> i64| curves.iter().map(|c| of(c.tally)).collect::<Vec<i64>>();
-    let names = |what: &str| {
-        let strata = (settings.name.as_str(), &analysis.strata);
-        curves.iter().map(|c| quantity(strata, (c.id, c.level), what)).collect::<Vec<_>>()
+    let names = |counted| {
+        let of = (&analysis.rules, &analysis.strata);
+        curves.iter().map(|c| Some(quantity(of, (c.id, c.level), counted))).collect::<Vec<_>>()
     };
     let levels: Vec<Level> = curves.iter().map(|curve| curve.level).collect();
     let counts =
@@ -215,10 +219,12 @@ fn summary_table(
         .count(counts[5], "Entries outside observation.", "persons", count(|t| t.unobserved))
         .derived("follow_up_days", "Sum of follow-up.", "days", count(Tally::follow_up_days))
         .row_sum(counts[0], &counts[1..4])
-        .quantities(counts[0], names("entries"))
-        .quantities(counts[1], names("events"))
-        .quantities(counts[2], names("competing"))
-        .quantities(counts[3], names("censored"));
+        .quantities(counts[0], names(Counted::Entries))
+        .quantities(counts[1], names(Counted::Outcome))
+        .quantities(counts[2], names(Counted::Competing))
+        .quantities(counts[3], names(Counted::Censored))
+        .quantities(counts[4], names(Counted::PriorOutcome))
+        .quantities(counts[5], names(Counted::Unobserved));
     let table = if settings.first_entry_only {
         let rows: Vec<(i64, Level)> = curves.iter().map(|c| (c.id, c.level)).collect();
         entries_are_persons(table, &rows, &[counts[0], counts[4], counts[5]])
@@ -235,9 +241,9 @@ fn gray_table(
     tests: [Option<GrayTest>; 2],
 ) -> Result<AggregateTable, farr_disclosure::Error> {
     let count = |of: fn(&Tally) -> i64| curves.iter().map(|c| of(c.tally)).collect::<Vec<i64>>();
-    let names = |what: &str| {
-        let strata = (analysis.settings.name.as_str(), &analysis.strata);
-        curves.iter().map(|c| quantity(strata, (c.id, c.level), what)).collect::<Vec<_>>()
+    let names = |counted| {
+        let of = (&analysis.rules, &analysis.strata);
+        curves.iter().map(|c| Some(quantity(of, (c.id, c.level), counted))).collect::<Vec<_>>()
     };
     let name = format!("{}_gray", analysis.settings.name);
     let mut table =
@@ -265,9 +271,9 @@ fn gray_table(
     }
     table
         .row_part("n_event", "n_entries")
-        .quantities("n_entries", names("entries"))
-        .quantities("n_event", names("events"))
-        .quantities("n_competing", names("competing"))
+        .quantities("n_entries", names(Counted::Entries))
+        .quantities("n_event", names(Counted::Outcome))
+        .quantities("n_competing", names(Counted::Competing))
         .finish()
 }
 
@@ -290,12 +296,12 @@ fn strata_table(
                 let test = t.test;
                 (test.chi_square, test.degrees_of_freedom, test.p)
             });
-            rows.push(id, name_of(division), tallies, statistics);
+            rows.push((id, division), tallies, statistics);
         }
     }
     let about = "Gray's test that the strata of a target have equal incidence of the outcome.";
     let name = format!("{}_strata_gray", settings.name);
-    rows.table(&name, about, (&settings.name, &analysis.strata))
+    rows.table(&name, about, (&analysis.rules, &analysis.strata))
         .finish()
         .map_err(|source| Error::Table { analysis: settings.name.clone(), source })
 }

@@ -15,7 +15,7 @@ use crate::{
 pub(super) struct Source {
     pub(super) name: String,
     pub(super) kind: Kind,
-    age: AgeMethod,
+    pub(super) age: AgeMethod,
 }
 
 /// From what a covariate is taken.

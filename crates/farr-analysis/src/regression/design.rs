@@ -3,6 +3,7 @@
 use super::Row;
 use super::covariate::{Kind, Source};
 use crate::follow_up::Exit;
+use crate::strata::{age_quantity, sex_quantity};
 use crate::{MissingValue, RegressionModel};
 
 /// The model's rows and columns.
@@ -13,16 +14,21 @@ pub(super) struct Design {
     /// 0 censored, 1 outcome, 2 competing.
     pub(super) cause: Vec<u32>,
     pub(super) columns: Vec<Column>,
-    /// Persons left out since a value is missing.
-    pub(super) n_missing: i64,
-    /// Persons left out of a Poisson model, since they have no person-time.
-    pub(super) n_without_time: i64,
+    /// Persons left out since a value is missing, by cause.
+    pub(super) n_missing: [i64; 3],
+    /// Persons left out of a Poisson model, since they have no person-time, by
+    /// cause.
+    pub(super) n_without_time: [i64; 3],
 }
 
 /// A column and its name.
 #[derive(Debug)]
 pub(super) struct Column {
     pub(super) term: String,
+    /// The place of its covariate.
+    pub(super) source: usize,
+    /// The stratum of the target that has it, in the names of quantities.
+    pub(super) level: Option<String>,
     pub(super) values: Vec<f64>,
     /// Whether it has no other values than 0 and 1.
     pub(super) is_flag: bool,
@@ -37,12 +43,12 @@ impl Design {
                 Exit::Outcome(day) => (day, 1),
                 Exit::Competing(day) => (day, 2),
                 Exit::Censored(day) => (day, 0),
-                Exit::PriorOutcome => continue,
+                Exit::Unobserved | Exit::PriorOutcome => continue,
             };
             if sources.iter().zip(&row.values).any(|(s, v)| v.is_nan() && !s.has_indicator()) {
-                design.n_missing += 1;
+                design.n_missing[cause as usize] += 1;
             } else if model == RegressionModel::Poisson && day == 0 {
-                design.n_without_time += 1;
+                design.n_without_time[cause as usize] += 1;
             } else {
                 kept.push(row);
                 design.days.push(f64::from(day));
@@ -51,7 +57,9 @@ impl Design {
         }
         for (place, source) in sources.iter().enumerate() {
             let values: Vec<f64> = kept.iter().map(|row| row.values[place]).collect();
+            let from = design.columns.len();
             source.add_columns(&values, &mut design.columns);
+            design.columns[from..].iter_mut().for_each(|column| column.source = place);
         }
         design
     }
@@ -60,7 +68,7 @@ impl Design {
 impl Column {
     fn new(term: String, values: Vec<f64>) -> Self {
         let is_flag = values.iter().all(|value| *value == 0.0 || *value == 1.0);
-        Self { term, values, is_flag }
+        Self { term, source: 0, level: None, values, is_flag }
     }
 
     fn flag(term: String, values: &[f64], is_so: impl Fn(f64) -> bool) -> Self {
@@ -84,7 +92,9 @@ impl Source {
             Kind::AgeGroup { groups, reference } => {
                 for (place, group) in groups.iter().enumerate().filter(|(p, _)| p != reference) {
                     let term = format!("{name}: {}", group.name());
-                    columns.push(Column::flag(term, values, |value| value == place as f64));
+                    let column = Column::flag(term, values, |value| value == place as f64);
+                    let level = Some(age_quantity(self.age, &group.name()));
+                    columns.push(Column { level, ..column });
                 }
             }
             Kind::Sex { reference } => {
@@ -93,7 +103,8 @@ impl Source {
                 found.dedup();
                 for gender in found.into_iter().filter(|gender| gender != reference) {
                     let term = format!("{name}: {gender}");
-                    columns.push(Column::flag(term, values, |value| value == gender as f64));
+                    let column = Column::flag(term, values, |value| value == gender as f64);
+                    columns.push(Column { level: Some(sex_quantity(gender)), ..column });
                 }
             }
             Kind::Measurement { missing: MissingValue::Indicator, .. } => {

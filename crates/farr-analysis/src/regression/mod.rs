@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use farr_disclosure::AggregateTable;
 use farr_records::{Table, hash_of_person};
 
-use crate::follow_up::{Exit, Rules};
+use crate::follow_up::{Counted, Exit, Rules};
 use crate::survival::check_level;
 use crate::{Analysis, Error, Needs, RegressionModel, RegressionSettings, ShardView};
 use covariate::Source;
@@ -42,11 +42,14 @@ struct Row {
     values: Vec<f64>,
 }
 
-/// The rows of some shards, and how many persons had a prior outcome.
+/// The rows of some shards, and how many persons are left out.
 #[derive(Debug, Default)]
 pub struct Partial {
     rows: Vec<Row>,
+    /// For a prior outcome.
     prior: i64,
+    /// Since the first entry lies outside observation.
+    unobserved: i64,
 }
 
 impl Regression {
@@ -92,6 +95,16 @@ impl Regression {
         }
         Ok(Self { settings: settings.clone(), rules, sources })
     }
+
+    /// The start of the names of the model's counts: regressions of the same
+    /// persons agree on them.
+    fn model_quantity(&self) -> String {
+        let Self { settings, rules, .. } = self;
+        let target = settings.target;
+        let (rules, covariates) = (rules.quantity(Counted::Outcome), &settings.covariates);
+        let (age, has_time) = (settings.age, settings.model == RegressionModel::Poisson);
+        format!("regression/{target}/{rules}/{covariates:?}/{age:?}/{has_time}")
+    }
 }
 
 impl Analysis for Regression {
@@ -111,8 +124,9 @@ impl Analysis for Regression {
         let mut partial = Partial::default();
         let mut entries = Vec::new();
         self.rules.visit(name, view, target, |row, exit| match exit {
+            Exit::Unobserved => partial.unobserved += 1,
             Exit::PriorOutcome => partial.prior += 1,
-            exit => {
+            exit @ (Exit::Outcome(_) | Exit::Competing(_) | Exit::Censored(_)) => {
                 let person = view.shard.persons()[row.person as usize];
                 entries.push(*row);
                 let order = (hash_of_person(person), person.0);
@@ -132,13 +146,14 @@ impl Analysis for Regression {
     fn merge(&self, into: &mut Partial, mut later: Partial) {
         into.rows.append(&mut later.rows);
         into.prior += later.prior;
+        into.unobserved += later.unobserved;
     }
 
     fn finish(&self, mut merged: Partial) -> Result<Vec<AggregateTable>, Error> {
         merged.rows.sort_unstable_by_key(|row| row.order);
         let design = design::Design::new(&self.sources, &merged.rows, self.settings.model);
         let fitted = fit::fit(&self.settings, &design);
-        table::tables(self, &design, &fitted, merged.prior)
+        table::tables(self, &design, &fitted, &merged)
             .map_err(|source| Error::Table { analysis: self.settings.name.clone(), source })
     }
 }

@@ -1,9 +1,10 @@
 //! `regression` over small populations.
 
+use farr_disclosure::{Policy, release};
 use farr_stats::survival::FollowUp;
 use farr_stats::survival::cox::{CoxData, CoxOptions, cox};
 
-use crate::testing::{Person, check, population, real, texts, whole};
+use crate::testing::{Person, check, population, real, run, texts, whole};
 use crate::{AnyAnalysis, Settings, analysis_of};
 
 fn analysis(model: &str, covariates: &str) -> AnyAnalysis {
@@ -32,7 +33,8 @@ fn every_model_over_every_covariate() {
         let tables = check(&analysis(model, ALL), &people);
         let outcomes = texts(&tables[0], "outcome");
         assert!(outcomes.iter().all(|o| o.as_deref() == Some("fitted")), "{model}: {outcomes:?}");
-        assert!(real(&tables[0], "std_err").iter().all(|se| se.is_some_and(|se| se > 0.0)));
+        assert!(real(&tables[0], "std_err")[1..].iter().all(|se| se.is_some_and(|se| se > 0.0)));
+        assert!(real(&tables[0], "log_likelihood")[0].is_some_and(|l| l < 0.0));
         let terms = texts(&tables[0], "term");
         let exposed = terms.iter().position(|t| t.as_deref() == Some("exposed")).unwrap();
         assert!(real(&tables[0], "ratio")[exposed].unwrap() > 1.3, "{model}");
@@ -64,9 +66,9 @@ fn cox_is_the_kernels() {
     let rows = FollowUp::new(&time, &event);
     let data = CoxData { rows, covariates: &columns, strata: None };
     let expected = cox(&data, &CoxOptions::default()).unwrap().fit.coefficients[0];
-    let found = real(&tables[0], "coefficient")[0].unwrap();
+    let found = real(&tables[0], "coefficient")[1].unwrap();
     assert!((found - expected).abs() < 1e-9, "{found} {expected}");
-    assert_eq!(whole(&tables[1], "n_persons"), [Some(time.len() as i64)]);
+    assert_eq!(whole(&tables[1], "n_persons")[0], Some(time.len() as i64));
 }
 
 /// Ten persons of one age; the exposed have the outcome, nobody else.
@@ -95,15 +97,17 @@ fn bad_data_has_a_named_outcome() {
         let tables = check(&analysis(model, &format!("{exposed}, {age}")), &separated());
         let outcomes = texts(&tables[0], "outcome");
         let constant = Some("constant column".to_owned());
-        assert_eq!(outcomes, [Some("not fitted: separation".to_owned()), constant], "{model}");
+        let model_outcome = Some("separation".to_owned());
+        let term_outcome = Some("not fitted: separation".to_owned());
+        assert_eq!(outcomes, [model_outcome, term_outcome, constant], "{model}");
         assert!(real(&tables[0], "ratio").iter().all(Option::is_none), "{model}");
     }
     let twice = format!(r#"{exposed}, {{"kind": "cohort", "name": "again", "cohort": 3}}"#);
     let tables = check(&analysis("cox", &twice), &population(300));
     // Only 1 in 30 entered the exposure on the index date.
-    assert_eq!(texts(&tables[0], "outcome")[1], Some("collinear column".to_owned()));
+    assert_eq!(texts(&tables[0], "outcome")[2], Some("collinear column".to_owned()));
     let nobody = check(&analysis("cox", exposed), &[Person::default()]);
-    assert_eq!(texts(&nobody[1], "outcome"), [Some("no events".to_owned())]);
+    assert_eq!(texts(&nobody[0], "outcome")[0], Some("no events".to_owned()));
 }
 
 #[test]
@@ -121,5 +125,61 @@ fn missing_values_are_dropped_and_counted() {
     assert!(missing > 0);
     let persons = |tables: &[farr_disclosure::AggregateTable]| whole(&tables[1], "n_persons")[0];
     assert_eq!(persons(&dropped).unwrap() + missing, persons(&kept).unwrap());
-    assert_eq!(texts(&kept[0], "term")[1], Some("hba1c missing".to_owned()));
+    assert_eq!(texts(&kept[0], "term")[2], Some("hba1c missing".to_owned()));
+}
+
+/// With nothing said of small counts, a model would still give them away: one
+/// 0/1 term's coefficient and the log likelihood are functions of its four
+/// counts.
+#[test]
+fn a_model_is_withheld_with_any_of_its_counts() {
+    let person = |i: i32| {
+        // Four of 40 exposed have the outcome, 10 of 40 others.
+        let exposed = i < 40;
+        let place = i % 40;
+        let mut cohorts = vec![(1, 0, 99)];
+        cohorts.extend(exposed.then_some((3, 0, 0)));
+        cohorts.extend((place < if exposed { 4 } else { 10 }).then_some((2, 10 + i, 10 + i)));
+        Person { gender: 8507, periods: vec![(-400, 99)], cohorts, ..Person::default() }
+    };
+    let people: Vec<Person> = (0..80).map(person).collect();
+    let exposed = r#"{"kind": "cohort", "name": "exposed", "cohort": 3}"#;
+    let tables = run(&analysis("logistic", exposed), &people, 1);
+    let released = release(tables.clone(), &Policy::default()).unwrap();
+    let terms = released[0].get();
+    assert!(whole(terms, "n_event_with").iter().all(Option::is_none));
+    assert_eq!(real(tables[0].get(), "coefficient").iter().flatten().count(), 2);
+    for column in ["coefficient", "std_err", "ratio", "z", "p_value", "log_likelihood"] {
+        assert!(real(terms, column).iter().all(Option::is_none), "{column}");
+    }
+    assert!(texts(terms, "outcome").iter().all(Option::is_none));
+}
+
+/// Three of 60 have no measurement: the persons of the model beside those of a
+/// curve over the same follow-up would give them away.
+#[test]
+fn those_left_out_do_not_show_beside_a_curve() {
+    let person = |i: i32| Person {
+        gender: 8507,
+        periods: vec![(-400, 99)],
+        cohorts: [(1, 0, 99)].into_iter().chain((i % 3 == 0).then_some((2, 10, 10))).collect(),
+        measurements: (i >= 3).then_some((7, -5, Some(f64::from(i % 7)))).into_iter().collect(),
+        ..Person::default()
+    };
+    let people: Vec<Person> = (0..60).map(person).collect();
+    let lab = r#"{"kind": "measurement", "name": "lab", "concepts": [7], "missing": "drop"}"#;
+    let curve = r#"{"kind": "survival", "targets": [1], "outcome": 2}"#;
+    let curve: Settings = serde_json::from_str(curve).unwrap();
+    let mut tables = run(&analysis("cox", lab), &people, 1);
+    tables.extend(run(&analysis_of(&curve, &[]).unwrap(), &people, 1));
+    let released = release(tables, &Policy::default()).unwrap();
+    let shown = |table: &str, column: &str| {
+        let table = released.iter().find(|t| t.get().name() == table).unwrap();
+        whole(table.get(), column)[0]
+    };
+    assert_eq!(shown("regression_persons", "n_missing"), None);
+    let followed = shown("survival_summary", "n_entries");
+    assert!(followed.is_none() || shown("regression", "n_persons").is_none());
+    let outcomes = shown("survival_summary", "n_event");
+    assert!(outcomes.is_none() || shown("regression", "n_event").is_none());
 }

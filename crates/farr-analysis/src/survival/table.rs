@@ -12,10 +12,10 @@ use farr_stats::survival::{
 };
 
 use super::Survival;
-use crate::Error;
-use crate::follow_up::{Tallies, Tally};
+use crate::follow_up::{Counted, Rules, Tallies, Tally};
 use crate::overlap::persons_of;
-use crate::strata::{Level, Strata, name_of, quantity_templates};
+use crate::strata::{Level, Strata, name_of};
+use crate::{Error, Stratum};
 
 /// One curve: a target, or one of its strata.
 struct Curve<'a> {
@@ -83,24 +83,24 @@ pub(crate) fn defined(values: impl IntoIterator<Item = f64>) -> ArrayRef {
 }
 
 /// The quantity of a count of a target or stratum, by which tables agree.
-#[expect(clippy::unnecessary_wraps, reason = "what `quantities` takes")]
 pub(crate) fn quantity(
-    (analysis, strata): (&str, &Strata),
+    (rules, strata): (&Rules, &Strata),
     (id, level): (i64, Level),
-    what: &str,
-) -> Option<String> {
-    Some(format!("{analysis}/{id}/{}/{what}", strata.quantity(level)))
+    counted: Counted,
+) -> String {
+    format!("follow_up/{id}/{}/{}", strata.quantity(level), rules.quantity(counted))
 }
 
 /// Declares that the sums over time are the quantities of the summary.
 pub(crate) fn sums_over_time(
     mut table: TableBuilder,
-    analysis: &str,
-    counts: &[(&str, &str)],
+    (rules, strata): (&Rules, &Strata),
+    counts: &[(&str, Counted)],
 ) -> TableBuilder {
-    for template in quantity_templates() {
-        for (column, what) in counts {
-            let name = format!("{analysis}/{{target_cohort_definition_id}}/{template}/{what}");
+    for template in strata.quantity_templates() {
+        for (column, counted) in counts {
+            let counted = rules.quantity(*counted);
+            let name = format!("follow_up/{{target_cohort_definition_id}}/{template}/{counted}");
             table = table.column_sum(column, "time_days", &name);
         }
     }
@@ -155,8 +155,8 @@ fn curve_table(
         .derived("survival_lower", "Lower bound (log-log).", "", of(|at| at.lower))
         .derived("survival_upper", "Upper bound (log-log).", "", of(|at| at.upper))
         .curve("time_days", counts[0], &counts[1..]);
-    let table =
-        sums_over_time(table, &settings.name, &[("n_event", "events"), ("n_censor", "censored")]);
+    let sums = [(counts[1], Counted::Outcome), (counts[2], Counted::Censored)];
+    let table = sums_over_time(table, (&analysis.rules, &analysis.strata), &sums);
     Strata::totals(table, &counts).finish()
 }
 
@@ -171,11 +171,9 @@ fn summary_table(
             |c: &Curve<'_>| c.estimate.as_ref().map_or(f64::NAN, |curve| of(&curve.median()));
         defined(curves.iter().map(median).collect::<Vec<f64>>())
     };
-    let names = |what: &str| {
-        let name = |c: &Curve<'_>| {
-            let strata = (settings.name.as_str(), &analysis.strata);
-            quantity(strata, (c.id, c.level), what)
-        };
+    let names = |counted| {
+        let of = (&analysis.rules, &analysis.strata);
+        let name = |c: &Curve<'_>| Some(quantity(of, (c.id, c.level), counted));
         curves.iter().map(name).collect::<Vec<_>>()
     };
     let levels: Vec<Level> = curves.iter().map(|curve| curve.level).collect();
@@ -201,9 +199,11 @@ fn summary_table(
         .derived("median_days_lower", "Lower bound of the median.", "days", medians(|q| q.lower))
         .derived("median_days_upper", "Upper bound of the median.", "days", medians(|q| q.upper))
         .row_sum(counts[0], &counts[1..3])
-        .quantities(counts[0], names("entries"))
-        .quantities(counts[1], names("events"))
-        .quantities(counts[2], names("censored"));
+        .quantities(counts[0], names(Counted::Entries))
+        .quantities(counts[1], names(Counted::Outcome))
+        .quantities(counts[2], names(Counted::Censored))
+        .quantities(counts[3], names(Counted::PriorOutcome))
+        .quantities(counts[4], names(Counted::Unobserved));
     let table = if settings.first_entry_only {
         let rows: Vec<(i64, Level)> = curves.iter().map(|c| (c.id, c.level)).collect();
         entries_are_persons(table, &rows, &[counts[0], counts[3], counts[4]])
@@ -244,9 +244,9 @@ fn log_rank_table(
     };
     let count = |of: fn(&Tally) -> i64| curves.iter().map(|c| of(c.tally)).collect::<Vec<i64>>();
     let whole = |value: Option<f64>| defined(curves.iter().map(|_| value.unwrap_or(f64::NAN)));
-    let names = |what: &str| {
-        let strata = (analysis.settings.name.as_str(), &analysis.strata);
-        curves.iter().map(|c| quantity(strata, (c.id, c.level), what)).collect::<Vec<_>>()
+    let names = |counted| {
+        let of = (&analysis.rules, &analysis.strata);
+        curves.iter().map(|c| Some(quantity(of, (c.id, c.level), counted))).collect::<Vec<_>>()
     };
     let name = format!("{}_log_rank", analysis.settings.name);
     AggregateTable::build(&name, "Log-rank test that all targets have equal hazards.")
@@ -266,8 +266,8 @@ fn log_rank_table(
         })
         .derived_of_all("p_value", "P of a larger statistic.", "", whole(test.map(|t| t.p)))
         .row_part("n_event", "n_entries")
-        .quantities("n_entries", names("entries"))
-        .quantities("n_event", names("events"))
+        .quantities("n_entries", names(Counted::Entries))
+        .quantities("n_event", names(Counted::Outcome))
         .finish()
 }
 
@@ -284,75 +284,77 @@ fn strata_table(analysis: &Survival, curves: &[Curve<'_>]) -> Result<AggregateTa
             let test = test_of(analysis, &strata)?;
             let tallies = strata.iter().map(|c| (c.level, c.tally));
             let statistics = test.map(|t| (t.chi_square, t.degrees_of_freedom, t.p));
-            rows.push(id, name_of(division), tallies, statistics);
+            rows.push((id, division), tallies, statistics);
         }
     }
     let about = "Log-rank test that the strata of a target have equal hazards.";
     let name = format!("{}_strata_log_rank", settings.name);
-    rows.table(&name, about, (&settings.name, &analysis.strata))
+    rows.table(&name, about, (&analysis.rules, &analysis.strata))
         .finish()
         .map_err(|source| Error::Table { analysis: settings.name.clone(), source })
 }
 
-/// Rows of a test between the strata of targets. A row shows the smallest
-/// stratum's counts, so that the statistic is withheld where they are.
+/// Rows of tests between the strata of targets: one a stratum, each with the
+/// test's statistic, which is withheld with any of their counts.
 #[derive(Default)]
 pub(crate) struct StrataRows {
     ids: Vec<i64>,
-    strata: Vec<&'static str>,
-    /// The stratum with the fewest entries, and the one with the fewest events.
-    smallest: [Vec<Option<(Level, i64)>>; 2],
+    divisions: Vec<&'static str>,
+    levels: Vec<Level>,
+    entries: Vec<i64>,
+    events: Vec<i64>,
     statistics: Vec<Option<(f64, usize, f64)>>,
 }
 
 impl StrataRows {
     pub(crate) fn push<'a>(
         &mut self,
-        id: i64,
-        stratum: &'static str,
-        tallies: impl Iterator<Item = (Level, &'a Tally)> + Clone,
+        (id, division): (i64, Stratum),
+        tallies: impl Iterator<Item = (Level, &'a Tally)>,
         statistics: Option<(f64, usize, f64)>,
     ) {
-        self.ids.push(id);
-        self.strata.push(stratum);
-        let entries = tallies.clone().map(|(level, tally)| (level, tally.total().all()));
-        let events = tallies.map(|(level, tally)| (level, tally.total().outcome));
-        self.smallest[0].push(entries.min_by_key(|(_, n)| *n));
-        self.smallest[1].push(events.min_by_key(|(_, n)| *n));
-        self.statistics.push(statistics);
+        for (level, tally) in tallies {
+            let total = tally.total();
+            self.ids.push(id);
+            self.divisions.push(name_of(division));
+            self.levels.push(level);
+            self.entries.push(total.all());
+            self.events.push(total.outcome);
+            self.statistics.push(statistics);
+        }
     }
 
-    pub(crate) fn table(&self, name: &str, about: &str, of: (&str, &Strata)) -> TableBuilder {
-        let [entries, events] = &self.smallest;
-        let count = |smallest: &[Option<(Level, i64)>]| {
-            smallest.iter().map(|s| s.map_or(0, |(_, n)| n)).collect::<Vec<i64>>()
+    pub(crate) fn table(&self, name: &str, about: &str, of: (&Rules, &Strata)) -> TableBuilder {
+        let names = |counted| {
+            let rows = self.ids.iter().zip(&self.levels);
+            rows.map(|(id, level)| Some(quantity(of, (*id, *level), counted))).collect::<Vec<_>>()
         };
-        let names = |smallest: &[Option<(Level, i64)>], what: &str| {
-            let name = |(s, id): (&Option<(Level, i64)>, &i64)| {
-                s.and_then(|(level, _)| quantity(of, (*id, level), what))
-            };
-            smallest.iter().zip(&self.ids).map(name).collect::<Vec<_>>()
-        };
-        let (entry_names, event_names) = (names(entries, "entries"), names(events, "events"));
         let statistic = |of: fn(&(f64, usize, f64)) -> f64| {
             defined(self.statistics.iter().map(|s| s.as_ref().map_or(f64::NAN, of)))
         };
-        AggregateTable::build(name, about)
-            .key("target_cohort_definition_id", "Target cohort.", self.ids.clone())
-            .key("stratum", "What the target is divided by.", self.strata.clone())
-            .count("n_entries_smallest", "Entries of the smallest stratum.", "persons", {
-                count(entries)
-            })
-            .count("n_event_smallest", "Outcomes of the stratum with fewest.", "persons", {
-                count(events)
-            })
-            .derived("chi_square", "The statistic; null without outcomes or strata.", "", {
-                statistic(|s| s.0)
-            })
-            .derived("degrees_of_freedom", "Degrees of freedom.", "", statistic(|s| s.1 as f64))
-            .derived("p_value", "P of a larger statistic.", "", statistic(|s| s.2))
-            .quantities("n_entries_smallest", entry_names)
-            .quantities("n_event_smallest", event_names)
+        let test = ["target_cohort_definition_id", "stratum"];
+        let table = AggregateTable::build(name, about)
+            .key(test[0], "Target cohort.", self.ids.clone())
+            .key(test[1], "What the target is divided by.", self.divisions.clone());
+        of.1.keys(table, &self.levels)
+            .count("n_entries", "Entries followed.", "persons", self.entries.clone())
+            .count("n_event", "Outcomes seen.", "persons", self.events.clone())
+            .derived_within(
+                &test,
+                ("chi_square", "The statistic, of all strata; null without outcomes or strata."),
+                "",
+                statistic(|s| s.0),
+            )
+            .derived_within(
+                &test,
+                ("degrees_of_freedom", "Degrees of freedom."),
+                "",
+                statistic(|s| s.1 as f64),
+            )
+            .derived_within(&test, ("p_value", "P of a larger statistic."), "", statistic(|s| s.2))
+            .row_part("n_event", "n_entries")
+            .quantities("n_entries", names(Counted::Entries))
+            .quantities("n_event", names(Counted::Outcome))
     }
 }
 
