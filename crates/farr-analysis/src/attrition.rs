@@ -9,7 +9,7 @@ use farr_disclosure::AggregateTable;
 use farr_records::Table;
 
 use crate::overlap::persons_of;
-use crate::{Analysis, Error, Needs, ShardView};
+use crate::{Analysis, Concepts, Error, Needs, ShardView};
 
 /// The analysis, ready to run.
 #[derive(Debug, Clone)]
@@ -120,7 +120,7 @@ impl Analysis for Attrition {
         }
     }
 
-    fn finish(&self, merged: Partial) -> Result<Vec<AggregateTable>, Error> {
+    fn finish(&self, merged: Partial, _: &Concepts) -> Result<Vec<AggregateTable>, Error> {
         let steps: Vec<Step> =
             merged.funnels.iter().flat_map(|(id, funnel)| funnel.steps(*id)).collect();
         let count = |of: fn(&Step) -> i64| steps.iter().map(of).collect::<Vec<i64>>();

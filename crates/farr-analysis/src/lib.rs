@@ -12,6 +12,7 @@
 mod age;
 mod attrition;
 mod characteristics;
+mod concepts;
 mod cumulative_incidence;
 mod error;
 mod follow_up;
@@ -27,11 +28,12 @@ mod survival;
 mod testing;
 mod view;
 
+pub use concepts::Concepts;
 pub use error::Error;
 pub use regression::settings::{
-    AgeCovariate, AgeGroupCovariate, CharlsonCondition, CharlsonCovariate, CohortCovariate,
-    ConceptCovariate, CovariateSettings, MeasurementCovariate, MissingValue, RegressionModel,
-    RegressionSettings, SexCovariate, VisitsCovariate,
+    AgeCovariate, AgeGroupCovariate, CharlsonCondition, CharlsonCovariate, CharlsonWeights,
+    CohortCovariate, ConceptCovariate, CovariateSettings, MeasurementCovariate, MissingValue,
+    RegressionModel, RegressionSettings, SexCovariate, VisitsCovariate,
 };
 pub use run::{Analysis, AnyAnalysis, AnyPartial, Needs, analysis_of};
 pub use settings::{

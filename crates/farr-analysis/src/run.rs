@@ -15,8 +15,8 @@ use crate::prevalence::Prevalence;
 use crate::regression::Regression;
 use crate::survival::Survival;
 use crate::{
-    Error, Settings, ShardView, attrition, characteristics, cumulative_incidence, incidence,
-    overlap, prevalence, regression, survival,
+    Concepts, Error, Settings, ShardView, attrition, characteristics, cumulative_incidence,
+    incidence, overlap, prevalence, regression, survival,
 };
 
 /// Which columns of which tables an analysis reads.
@@ -38,8 +38,12 @@ pub trait Analysis {
     /// Adds what came later in shard order.
     fn merge(&self, into: &mut Self::Partial, later: Self::Partial);
 
-    /// The report's tables.
-    fn finish(&self, merged: Self::Partial) -> Result<Vec<AggregateTable>, Error>;
+    /// The report's tables, in which concepts have the names given.
+    fn finish(
+        &self,
+        merged: Self::Partial,
+        concepts: &Concepts,
+    ) -> Result<Vec<AggregateTable>, Error>;
 }
 
 macro_rules! any_analysis {
@@ -76,6 +80,11 @@ macro_rules! any_analysis {
                 }
             }
 
+            /// Whether its tables name concepts.
+            pub fn names_concepts(&self) -> bool {
+                matches!(self, Self::Characteristics(_))
+            }
+
             /// Adds what came later in shard order; a partial of another
             /// analysis cannot be, and is left out.
             pub fn merge(&self, into: &mut AnyPartial, later: AnyPartial) {
@@ -87,14 +96,15 @@ macro_rules! any_analysis {
                 }
             }
 
-            /// The report's tables.
+            /// The report's tables, in which concepts have the names given.
             pub fn finish(
                 &self,
                 merged: AnyPartial,
+                concepts: &Concepts,
             ) -> Result<Vec<Labelled<Aggregate, AggregateTable>>, Error> {
                 let tables = match (self, merged) {
                     $((Self::$name(analysis), AnyPartial::$name(merged)) => {
-                        analysis.finish(merged)?
+                        analysis.finish(merged, concepts)?
                     })*
                     _ => Vec::new(),
                 };

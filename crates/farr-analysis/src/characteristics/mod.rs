@@ -13,8 +13,8 @@ use farr_records::{Day, Table};
 
 use crate::age::{AgeGroup, PERSON_COLUMNS, Persons, check_breaks};
 use crate::{
-    AgeMethod, Analysis, CharacteristicsDomain, CharacteristicsSettings, CohortRow, Error, Needs,
-    ShardView,
+    AgeMethod, Analysis, CharacteristicsDomain, CharacteristicsSettings, CohortRow, Concepts,
+    Error, Needs, ShardView,
 };
 
 /// The analysis, ready to run.
@@ -32,6 +32,8 @@ pub struct Characteristics {
 /// A 0/1 variable of a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum Variable {
+    /// Age in years: the one that is a number.
+    Age,
     /// `gender_concept_id`.
     Sex(i64),
     /// The place of an age group.
@@ -224,7 +226,7 @@ impl Analysis for Characteristics {
         }
     }
 
-    fn finish(&self, merged: Partial) -> Result<Vec<AggregateTable>, Error> {
-        table::tables(self, &merged)
+    fn finish(&self, merged: Partial, concepts: &Concepts) -> Result<Vec<AggregateTable>, Error> {
+        table::tables(self, &merged, concepts)
     }
 }

@@ -4,14 +4,17 @@
 use std::collections::BTreeSet;
 
 use farr_disclosure::AggregateTable;
-use farr_stats::regression::distribution::normal_quantile;
+use farr_stats::distribution::normal_quantile;
 use farr_stats::survival::{CompetingRisks, GrayTest, cumulative_incidence, gray_test};
 
 use super::CumulativeIncidence;
 use crate::Error;
 use crate::follow_up::{Counted, Tallies, Tally};
 use crate::strata::{Level, Strata};
-use crate::survival::table::{StrataRows, defined, entries_are_persons, quantity, sums_over_time};
+use crate::survival::table::{
+    FEW_GROUPS, NEVER_AT_RISK, NO_EVENTS, NO_VARIANCE, StrataRows, Tested, defined,
+    entries_are_persons, outcome_of, outcome_of_test, quantity, sums_over_time,
+};
 
 /// The outcome's code in the kernels; 0 is censored.
 const OUTCOME: u32 = 1;
@@ -55,7 +58,7 @@ pub(super) fn tables(
     if settings.targets.len() > 1 {
         let whole: Vec<&Curves<'_>> = curves.iter().filter(|c| c.level == Level::All).collect();
         let test = test_of(analysis, &whole)?;
-        tables.push(gray_table(analysis, &whole, test).map_err(failed)?);
+        tables.push(gray_table(analysis, &whole, &test).map_err(failed)?);
     }
     if !analysis.strata.divisions().is_empty() {
         tables.push(strata_table(analysis, &curves)?);
@@ -218,6 +221,9 @@ fn summary_table(
         .count(counts[4], "Entries removed for a prior outcome.", "persons", count(|t| t.prior))
         .count(counts[5], "Entries outside observation.", "persons", count(|t| t.unobserved))
         .derived("follow_up_days", "Sum of follow-up.", "days", count(Tally::follow_up_days))
+        .derived("outcome", "estimated, no events, or nobody followed.", "", {
+            curves.iter().map(|curve| outcome_of(curve.tally)).collect::<Vec<&str>>()
+        })
         .row_sum(counts[0], &counts[1..4])
         .quantities(counts[0], names(Counted::Entries))
         .quantities(counts[1], names(Counted::Outcome))
@@ -238,7 +244,7 @@ fn summary_table(
 fn gray_table(
     analysis: &CumulativeIncidence,
     curves: &[&Curves<'_>],
-    tests: [Option<GrayTest>; 2],
+    tests: &[Tested<GrayTest>; 2],
 ) -> Result<AggregateTable, farr_disclosure::Error> {
     let count = |of: fn(&Tally) -> i64| curves.iter().map(|c| of(c.tally)).collect::<Vec<i64>>();
     let names = |counted| {
@@ -256,7 +262,8 @@ fn gray_table(
             .count("n_competing", "Competing events seen.", "persons", {
                 count(|t| t.total().competing)
             });
-    for (prefix, test) in ["", "competing_"].into_iter().zip(&tests) {
+    for (prefix, tested) in ["", "competing_"].into_iter().zip(tests) {
+        let test = tested.ok();
         let whole = |value: Option<f64>| defined(curves.iter().map(|_| value.unwrap_or(f64::NAN)));
         table = table
             .derived_of_all(&format!("{prefix}chi_square"), "The statistic, of all targets.", "", {
@@ -267,6 +274,9 @@ fn gray_table(
             })
             .derived_of_all(&format!("{prefix}p_value"), "P of a larger statistic.", "", {
                 whole(test.map(|t| t.test.p))
+            })
+            .derived_of_all(&format!("{prefix}outcome"), "tested, or why not.", "", {
+                vec![outcome_of_test(tested); curves.len()]
             });
     }
     table
@@ -306,12 +316,12 @@ fn strata_table(
         .map_err(|source| Error::Table { analysis: settings.name.clone(), source })
 }
 
-/// Gray's test of the outcome and of what competes: `None` where there are
+/// Gray's test of the outcome and of what competes: none where there are
 /// fewer than two groups, no such event, or nothing that varies.
 fn test_of(
     analysis: &CumulativeIncidence,
     curves: &[&Curves<'_>],
-) -> Result<[Option<GrayTest>; 2], Error> {
+) -> Result<[Tested<GrayTest>; 2], Error> {
     let (mut time, mut cause, mut group) = (Vec::new(), Vec::new(), Vec::new());
     let mut groups = 0;
     for curve in curves.iter().filter(|curve| !curve.tally.leaving.is_empty()) {
@@ -319,14 +329,19 @@ fn test_of(
         group.resize(time.len(), groups);
         groups += 1;
     }
-    if groups < 2 || cause.iter().all(|cause| *cause == 0) {
-        return Ok([None; 2]);
+    if groups < 2 {
+        return Ok([Err(FEW_GROUPS); 2]);
+    }
+    if cause.iter().all(|cause| *cause == 0) {
+        return Ok([Err(NO_EVENTS); 2]);
     }
     match gray_test(&CompetingRisks::new(&time, &cause), &group, None, 0.0) {
         Ok(tests) => {
-            Ok([OUTCOME, COMPETING].map(|cause| tests.iter().copied().find(|t| t.cause == cause)))
+            let of = |cause| tests.iter().copied().find(|t| t.cause == cause).ok_or(NO_EVENTS);
+            Ok([OUTCOME, COMPETING].map(of))
         }
-        Err(farr_stats::Error::Singular { .. }) => Ok([None; 2]),
+        Err(farr_stats::Error::Singular { .. }) => Ok([Err(NO_VARIANCE); 2]),
+        Err(farr_stats::Error::TooFewGroups { .. }) => Ok([Err(NEVER_AT_RISK); 2]),
         Err(other) => Err(kernel(analysis, &other)),
     }
 }

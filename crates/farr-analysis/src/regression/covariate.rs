@@ -2,12 +2,12 @@
 
 use arrow::array::{Array, Int64Array};
 use farr_records::{Day, Table, TableRows};
-use farr_stats::charlson::{ComorbidityIndex, Condition, HIERARCHY};
+use farr_stats::charlson::{ComorbidityIndex, Condition, HIERARCHY, QuanWeights, quan_icd10};
 
 use crate::age::{AgeGroup, Persons, check_breaks};
 use crate::{
-    AgeMethod, CharacteristicsDomain, CohortRow, CovariateSettings, Error, MissingValue, Needs,
-    ShardView,
+    AgeMethod, CharacteristicsDomain, CharlsonCondition, CharlsonCovariate, CharlsonWeights,
+    CohortRow, CovariateSettings, Error, MissingValue, Needs, ShardView,
 };
 
 /// A covariate, checked.
@@ -129,15 +129,7 @@ impl Source {
                 },
             ),
             CovariateSettings::Charlson(c) => {
-                let conditions: Vec<Condition> = c
-                    .conditions
-                    .iter()
-                    .map(|condition| Condition {
-                        name: condition.name.clone(),
-                        weight: condition.weight,
-                        prefixes: condition.prefixes.clone(),
-                    })
-                    .collect();
+                let conditions = conditions_of(c);
                 let has = |name: &str| conditions.iter().any(|c| c.name == name);
                 let hierarchy: Vec<(&str, &str)> = HIERARCHY
                     .into_iter()
@@ -220,6 +212,22 @@ impl Source {
             _ => persons.gender(entry.person) as f64,
         }
     }
+}
+
+/// The conditions of a comorbidity index: those named, or Quan's.
+fn conditions_of(covariate: &CharlsonCovariate) -> Vec<Condition> {
+    if covariate.conditions.is_empty() {
+        return quan_icd10(match covariate.weights {
+            CharlsonWeights::Charlson => QuanWeights::Charlson,
+            CharlsonWeights::Quan => QuanWeights::Quan,
+        });
+    }
+    let condition = |named: &CharlsonCondition| Condition {
+        name: named.name.clone(),
+        weight: named.weight,
+        prefixes: named.prefixes.clone(),
+    };
+    covariate.conditions.iter().map(condition).collect()
 }
 
 /// First and last day of an entry's window.

@@ -1,6 +1,7 @@
 //! Fitting the model: a line a term, or the name of what stood in the way.
 
 use farr_stats::Error;
+use farr_stats::distribution::{normal_quantile, normal_two_sided};
 use farr_stats::regression::{Covariate, Error as GlmError, Fit, logistic, poisson};
 use farr_stats::survival::cox::{CoxData, CoxOptions, HazardRatio, cox};
 use farr_stats::survival::{CompetingRisks, FollowUp, fine_gray};
@@ -151,7 +152,6 @@ fn failure(error: &GlmError) -> Failure {
 
 /// exp(coefficient) with its Wald interval, z and p: NaN without numbers.
 pub(super) fn line(term: &Term, level: f64) -> HazardRatio {
-    use farr_stats::regression::distribution::{normal_p_two_sided, normal_quantile};
     let quantile = normal_quantile(0.5 + level / 2.0);
     let (b, se) = (term.coefficient, term.std_err);
     let z = b / se;
@@ -160,6 +160,6 @@ pub(super) fn line(term: &Term, level: f64) -> HazardRatio {
         lower: (b - quantile * se).exp(),
         upper: (b + quantile * se).exp(),
         z,
-        p: if z.is_finite() { normal_p_two_sided(z) } else { f64::NAN },
+        p: if z.is_finite() { normal_two_sided(z) } else { f64::NAN },
     }
 }

@@ -21,7 +21,7 @@ use farr_records::{Table, hash_of_person};
 
 use crate::follow_up::{Counted, Exit, Rules};
 use crate::survival::check_level;
-use crate::{Analysis, Error, Needs, RegressionModel, RegressionSettings, ShardView};
+use crate::{Analysis, Concepts, Error, Needs, RegressionModel, RegressionSettings, ShardView};
 use covariate::Source;
 
 /// The analysis, ready to run.
@@ -149,7 +149,7 @@ impl Analysis for Regression {
         into.unobserved += later.unobserved;
     }
 
-    fn finish(&self, mut merged: Partial) -> Result<Vec<AggregateTable>, Error> {
+    fn finish(&self, mut merged: Partial, _: &Concepts) -> Result<Vec<AggregateTable>, Error> {
         merged.rows.sort_unstable_by_key(|row| row.order);
         let design = design::Design::new(&self.sources, &merged.rows, self.settings.model);
         let fitted = fit::fit(&self.settings, &design);

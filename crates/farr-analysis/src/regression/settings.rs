@@ -213,10 +213,25 @@ pub struct CharlsonCovariate {
     /// Days from the index date, both ends included.
     #[serde(default = "year_before")]
     pub window: (i32, i32),
-    /// The conditions; where a milder and a severer form are both named
+    /// The weights of Quan's ICD-10 lists, where `conditions` are left out.
+    #[serde(default)]
+    pub weights: CharlsonWeights,
+    /// The conditions; left out: Quan's ICD-10 lists. Where a milder and a severer form are both named
     /// (`diab` and `diabwc`, `mld` and `msld`, `canc` and `metacanc`), the
     /// severer one silences the milder.
+    #[serde(default)]
     pub conditions: Vec<CharlsonCondition>,
+}
+
+/// Weights of the conditions of Charlson's index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CharlsonWeights {
+    /// Charlson's of 1987.
+    #[default]
+    Charlson,
+    /// Quan's of 2011.
+    Quan,
 }
 
 /// A condition of a comorbidity index.

@@ -183,3 +183,136 @@ fn those_left_out_do_not_show_beside_a_curve() {
     let outcomes = shown("survival_summary", "n_event");
     assert!(outcomes.is_none() || shown("regression", "n_event").is_none());
 }
+
+/// One entry into the cohort on day 0, of a person who is in the exposure if
+/// `exposed`, and has the outcome or leaves on a day.
+fn follow(exposed: bool, outcome: Option<i32>, end: i32) -> Person {
+    let cohorts = [(1, 0, end)].into_iter();
+    let cohorts = cohorts.chain(outcome.map(|day| (2, day, day)));
+    Person {
+        gender: 8507,
+        birth: Some((1930, 1, 1)),
+        periods: vec![(-400, end)],
+        cohorts: cohorts.chain(exposed.then_some((3, 0, 0))).collect(),
+        ..Person::default()
+    }
+}
+
+const MODELS: [&str; 4] = ["cox", "fine_gray", "poisson", "logistic"];
+const EXPOSED: &str = r#"{"kind": "cohort", "name": "exposed", "cohort": 3}"#;
+
+/// The outcomes of the model and of its terms; numbers are finite or null.
+fn outcomes(model: &str, covariates: &str, people: &[Person]) -> Vec<String> {
+    let tables = check(&analysis(model, covariates), people);
+    let outcomes = texts(&tables[0], "outcome").into_iter().map(Option::unwrap);
+    let outcomes: Vec<String> = outcomes.collect();
+    for column in ["coefficient", "std_err", "ratio", "ratio_lower", "ratio_upper", "p_value"] {
+        let numbers = real(&tables[0], column);
+        assert!(numbers.iter().flatten().all(|x| x.is_finite()), "{model}: {column}");
+        for (number, outcome) in numbers.iter().zip(&outcomes) {
+            assert!(number.is_none() || outcome == "fitted", "{model}: {column} of {outcome}");
+        }
+    }
+    outcomes
+}
+
+#[test]
+fn without_an_event_no_model_has_numbers() {
+    let people: Vec<Person> = (0..20).map(|i| follow(i % 2 == 0, None, 50 + i)).collect();
+    for model in MODELS {
+        assert_eq!(outcomes(model, EXPOSED, &people), ["no events", "not fitted: no events"]);
+    }
+}
+
+#[test]
+fn an_empty_group_is_a_constant_column() {
+    let people: Vec<Person> =
+        (0..20).map(|i| follow(false, (i % 3 == 0).then_some(5 + i), 50)).collect();
+    for model in MODELS {
+        let found = outcomes(model, EXPOSED, &people);
+        assert_eq!(found, ["constant columns", "constant column"], "{model}");
+    }
+}
+
+#[test]
+fn collinear_columns_go_the_later_first() {
+    let people: Vec<Person> =
+        (0..60).map(|i| follow(i % 2 == 0, (i % 3 == 0).then_some(5 + i), 90)).collect();
+    let twice = format!(r#"{EXPOSED}, {{"kind": "cohort", "name": "again", "cohort": 3}}"#);
+    for model in MODELS {
+        let found = outcomes(model, &twice, &people);
+        let terms = &found[found.len() - 2..];
+        assert_eq!(terms, ["fitted", "collinear column"], "{model}");
+    }
+}
+
+/// All leave on one day, a third of the exposed and half of the others with the
+/// outcome.
+#[test]
+fn tied_times_only_are_fitted() {
+    let people: Vec<Person> = (0..60)
+        .map(|i| {
+            let exposed = i < 30;
+            let has_outcome = if exposed { i % 3 == 0 } else { i % 2 == 0 };
+            follow(exposed, has_outcome.then_some(40), 40)
+        })
+        .collect();
+    for model in MODELS {
+        let found = outcomes(model, EXPOSED, &people);
+        assert!(found.iter().all(|outcome| outcome == "fitted"), "{model}: {found:?}");
+    }
+    let tables = check(&analysis("poisson", EXPOSED), &people);
+    // Rates of 10 and 15 of 30 over equal time.
+    let ratio = real(&tables[0], "ratio").last().copied().flatten().unwrap();
+    assert!((ratio - 10.0 / 15.0).abs() < 1e-9, "{ratio}");
+}
+
+#[test]
+fn an_outcome_in_everybody_is_named() {
+    let people: Vec<Person> = (0..20).map(|i| follow(i % 3 == 0, Some(5 + i % 7), 90)).collect();
+    assert_eq!(outcomes("logistic", EXPOSED, &people)[0], "constant outcome");
+    assert_eq!(outcomes("cox", EXPOSED, &people)[0], "fitted");
+}
+
+/// Missing and infinite values are no values; ones that no square can hold
+/// have a name.
+#[test]
+fn values_that_are_none_or_too_far_apart() {
+    let with = |value: fn(i32) -> Option<f64>| -> Vec<Person> {
+        let person = |i: i32| Person {
+            measurements: vec![(7, -5, value(i))],
+            ..follow(false, (i % 3 == 0).then_some(5 + i), 90)
+        };
+        (0..40).map(person).collect()
+    };
+    let lab = r#"{"kind": "measurement", "name": "lab", "concepts": [7], "missing": "drop"}"#;
+    for value in [|_| None, |_| Some(f64::NAN), |_| Some(f64::INFINITY)] {
+        for model in MODELS {
+            assert_eq!(outcomes(model, lab, &with(value))[0], "no events", "{model}");
+        }
+    }
+    let huge = with(|i| Some(if i % 2 == 0 { 1e200 } else { -1e200 }));
+    for model in MODELS {
+        let found = outcomes(model, lab, &huge);
+        assert!(found.iter().all(|outcome| !outcome.is_empty()), "{model}: {found:?}");
+    }
+    assert_eq!(outcomes("cox", lab, &huge)[0], "extreme values");
+}
+
+/// The Charlson index of ICD-10 codes: Quan's lists, unless others are named.
+#[test]
+fn charlson_has_lists_of_its_own() {
+    let person = |i: i32| Person {
+        conditions: [(1, -9, "I21.4"), (2, -9, "E11.9"), (3, -9, "C78")][..(i % 4) as usize].into(),
+        ..follow(false, (i % 3 == 0).then_some(5 + i), 90)
+    };
+    let people: Vec<Person> = (0..60).map(person).collect();
+    let charlson = r#"{"kind": "charlson", "name": "score"}"#;
+    let named = r#"{"kind": "charlson", "name": "score", "conditions": [
+        {"name": "ami", "weight": 1, "prefixes": ["I21"]},
+        {"name": "diab", "weight": 1, "prefixes": ["E119"]},
+        {"name": "metacanc", "weight": 6, "prefixes": ["C78"]}]}"#;
+    let of = |text| real(&check(&analysis("cox", text), &people)[0], "coefficient");
+    assert_eq!(of(charlson), of(named));
+    assert!(of(charlson)[1].is_some());
+}

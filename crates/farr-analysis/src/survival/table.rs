@@ -41,7 +41,7 @@ pub(super) fn tables(analysis: &Survival, tallies: &Tallies) -> Result<Vec<Aggre
     if analysis.settings.targets.len() > 1 {
         let whole: Vec<&Curve<'_>> = curves.iter().filter(|c| c.level == Level::All).collect();
         let test = test_of(analysis, &whole)?;
-        tables.push(log_rank_table(analysis, &whole, test.as_ref()).map_err(failed)?);
+        tables.push(log_rank_table(analysis, &whole, &test).map_err(failed)?);
     }
     if !analysis.strata.divisions().is_empty() {
         tables.push(strata_table(analysis, &curves)?);
@@ -198,6 +198,9 @@ fn summary_table(
         .derived("median_days", "First day with S(t) at or below 1/2.", "days", medians(|q| q.time))
         .derived("median_days_lower", "Lower bound of the median.", "days", medians(|q| q.lower))
         .derived("median_days_upper", "Upper bound of the median.", "days", medians(|q| q.upper))
+        .derived("outcome", "estimated, no events, or nobody followed.", "", {
+            curves.iter().map(|curve| outcome_of(curve.tally)).collect::<Vec<&str>>()
+        })
         .row_sum(counts[0], &counts[1..3])
         .quantities(counts[0], names(Counted::Entries))
         .quantities(counts[1], names(Counted::Outcome))
@@ -212,6 +215,37 @@ fn summary_table(
     };
     Strata::totals(table, &counts).finish()
 }
+
+/// What became of an estimate, in a word.
+pub(crate) fn outcome_of(tally: &Tally) -> &'static str {
+    let total = tally.total();
+    match total.all() {
+        0 => "nobody followed",
+        all if all == total.censored => "no events",
+        _ => "estimated",
+    }
+}
+
+/// A test's answer, or why there is none.
+pub(crate) type Tested<T> = Result<T, &'static str>;
+
+/// What became of a test, in a word.
+pub(crate) fn outcome_of_test<T>(test: &Tested<T>) -> &'static str {
+    match test {
+        Ok(_) => "tested",
+        Err(reason) => reason,
+    }
+}
+
+/// Why there is no test.
+pub(crate) const NO_EVENTS: &str = "no events";
+/// Why there is no test.
+pub(crate) const FEW_GROUPS: &str = "fewer than two groups with anybody followed";
+
+/// Why there is no test: everybody left has the event, or the like.
+pub(crate) const NO_VARIANCE: &str = "the statistic has no variance";
+/// Why there is no test: all but one group leave before the first event.
+pub(crate) const NEVER_AT_RISK: &str = "fewer than two groups at risk at an event";
 
 /// With first entries only, the entries of a summary's row of a whole target
 /// are the persons of the cohort: `parts` are all of them.
@@ -235,8 +269,10 @@ pub(crate) fn entries_are_persons(
 fn log_rank_table(
     analysis: &Survival,
     curves: &[&Curve<'_>],
-    test: Option<&LogRank>,
+    test: &Tested<LogRank>,
 ) -> Result<AggregateTable, farr_disclosure::Error> {
+    let outcome = outcome_of_test(test);
+    let test = test.as_ref().ok();
     let group = |i: usize| test.and_then(|t| t.groups.iter().position(|g| *g == i as u32));
     let expected = |i: usize| match (test, group(i)) {
         (Some(test), Some(place)) => test.expected[place],
@@ -265,6 +301,7 @@ fn log_rank_table(
             whole(test.map(|t| t.degrees_of_freedom as f64))
         })
         .derived_of_all("p_value", "P of a larger statistic.", "", whole(test.map(|t| t.p)))
+        .derived_of_all("outcome", "tested, or why not.", "", vec![outcome; curves.len()])
         .row_part("n_event", "n_entries")
         .quantities("n_entries", names(Counted::Entries))
         .quantities("n_event", names(Counted::Outcome))
@@ -303,7 +340,7 @@ pub(crate) struct StrataRows {
     levels: Vec<Level>,
     entries: Vec<i64>,
     events: Vec<i64>,
-    statistics: Vec<Option<(f64, usize, f64)>>,
+    statistics: Vec<Tested<(f64, usize, f64)>>,
 }
 
 impl StrataRows {
@@ -311,7 +348,7 @@ impl StrataRows {
         &mut self,
         (id, division): (i64, Stratum),
         tallies: impl Iterator<Item = (Level, &'a Tally)>,
-        statistics: Option<(f64, usize, f64)>,
+        statistics: Tested<(f64, usize, f64)>,
     ) {
         for (level, tally) in tallies {
             let total = tally.total();
@@ -352,14 +389,17 @@ impl StrataRows {
                 statistic(|s| s.1 as f64),
             )
             .derived_within(&test, ("p_value", "P of a larger statistic."), "", statistic(|s| s.2))
+            .derived_within(&test, ("outcome", "tested, or why not."), "", {
+                self.statistics.iter().map(outcome_of_test).collect::<Vec<&str>>()
+            })
             .row_part("n_event", "n_entries")
             .quantities("n_entries", names(Counted::Entries))
             .quantities("n_event", names(Counted::Outcome))
     }
 }
 
-/// `None` where there are no outcomes or fewer than two groups to compare.
-fn test_of(analysis: &Survival, curves: &[&Curve<'_>]) -> Result<Option<LogRank>, Error> {
+/// No test where there are no outcomes, or fewer than two groups to compare.
+fn test_of(analysis: &Survival, curves: &[&Curve<'_>]) -> Result<Tested<LogRank>, Error> {
     let (mut time, mut event, mut group) = (Vec::new(), Vec::new(), Vec::new());
     for (place, curve) in (0_u32..).zip(curves) {
         for (day, leaving) in &curve.tally.leaving {
@@ -372,9 +412,17 @@ fn test_of(analysis: &Survival, curves: &[&Curve<'_>]) -> Result<Option<LogRank>
         }
     }
     let groups: BTreeSet<u32> = group.iter().copied().collect();
-    if groups.len() < 2 || !event.contains(&true) {
-        return Ok(None);
+    if groups.len() < 2 {
+        return Ok(Err(FEW_GROUPS));
+    }
+    if !event.contains(&true) {
+        return Ok(Err(NO_EVENTS));
     }
     let rows = FollowUp::new(&time, &event);
-    log_rank(&rows, &group, None, 0.0).map(Some).map_err(|e| kernel(analysis, &e))
+    match log_rank(&rows, &group, None, 0.0) {
+        Ok(test) => Ok(Ok(test)),
+        Err(farr_stats::Error::Singular { .. }) => Ok(Err(NO_VARIANCE)),
+        Err(farr_stats::Error::TooFewGroups { .. }) => Ok(Err(NEVER_AT_RISK)),
+        Err(other) => Err(kernel(analysis, &other)),
+    }
 }

@@ -1,11 +1,12 @@
 //! `survival` over small populations.
 
-use crate::testing::{Person, check, population, real, run, whole};
+use crate::testing::{Person, check, population, real, run, texts, whole};
 use crate::{AnyAnalysis, Settings, analysis_of};
 use farr_disclosure::{AggregateTable, Policy, release};
 
 fn survival(extra: &str) -> AnyAnalysis {
-    let text = format!(r#"{{"kind": "survival", "targets": [1], "outcome": 2{extra}}}"#);
+    let targets = if extra.contains("targets") { "" } else { r#", "targets": [1]"# };
+    let text = format!(r#"{{"kind": "survival", "outcome": 2{targets}{extra}}}"#);
     let settings: Settings = serde_json::from_str(&text).unwrap();
     analysis_of(&settings, &[]).unwrap()
 }
@@ -115,4 +116,45 @@ fn a_test_is_withheld_with_the_counts_of_any_stratum() {
     let test = released.iter().find(|t| t.get().name() == "survival_strata_log_rank").unwrap();
     assert!(whole(test.get(), "n_event").iter().any(Option::is_none));
     assert_eq!(real(test.get(), "p_value"), [None; 3]);
+}
+
+/// Bad data: each has a word for it, and null instead of a number.
+#[test]
+fn what_cannot_be_estimated_has_a_name() {
+    let person = |gender, outcome: Option<i32>| Person {
+        gender,
+        periods: vec![(0, 50)],
+        cohorts: [(1, 0, 50)].into_iter().chain(outcome.map(|day| (2, day, day))).collect(),
+        ..Person::default()
+    };
+    let outcomes = |people: &[Person]| {
+        let tables = check(&survival(r#", "targets": [1, 4], "strata": ["sex"]"#), people);
+        let of = |place: usize| -> Vec<String> {
+            texts(&tables[place], "outcome").into_iter().map(Option::unwrap).collect()
+        };
+        for column in ["chi_square", "p_value"] {
+            let numbers = real(&tables[3], column);
+            assert!(numbers.iter().flatten().all(|x| x.is_finite()), "{column}");
+        }
+        (of(1), of(2), of(3))
+    };
+    let few = "fewer than two groups with anybody followed";
+    // All censored, in both sexes; nobody in cohort 4.
+    let censored = [person(8507, None), person(8532, None)];
+    let (summary, targets, strata) = outcomes(&censored);
+    assert_eq!(summary, ["no events", "no events", "no events", "nobody followed"]);
+    assert_eq!((targets, strata), (vec![few.to_owned(); 2], vec!["no events".to_owned(); 2]));
+    // One group empty.
+    let (summary, _, strata) = outcomes(&[person(8507, Some(9)), person(8507, None)]);
+    assert_eq!(summary, ["estimated", "estimated", "nobody followed"]);
+    assert_eq!(strata, [few]);
+    // Tied times only, everybody with the outcome: no variance to test with.
+    let tied = [person(8507, Some(9)), person(8532, Some(9))];
+    let (summary, _, strata) = outcomes(&tied);
+    assert_eq!(summary, ["estimated", "estimated", "estimated", "nobody followed"]);
+    assert_eq!(strata, ["the statistic has no variance"; 2]);
+    // The men leave before the first outcome.
+    let early = Person { periods: vec![(0, 5)], ..person(8507, None) };
+    let (_, _, strata) = outcomes(&[early, person(8532, Some(9)), person(8532, None)]);
+    assert_eq!(strata, ["fewer than two groups at risk at an event"; 2]);
 }
