@@ -22,7 +22,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 JOB = ROOT / "pipelines/outcomes.toml"
 REPORTS = "out/outcomes/reports/latest"
 HEADING = "## Worked example on the sample data\n"
-PAIR = re.compile(r"(```sql\n(.*?)```\n\n)((?:\|.*\|\n)*)", re.DOTALL)
+PAIR = re.compile(r"(```sql\n(.*?)```\n\n)((?:\|[^\n]*\|\n)*)", re.DOTALL)
 
 
 def run_job(farr, out):
@@ -37,7 +37,8 @@ def table_of(sql, reports):
     answer = duckdb.sql(sql.replace(REPORTS, str(reports)))
     rows = [["" if cell is None else str(cell) for cell in row] for row in answer.fetchall()]
     lines = [answer.columns, ["---"] * len(answer.columns), *rows]
-    return "".join("| " + " | ".join(line).replace("|  |", "| |") + " |\n" for line in lines)
+    shown = lambda cell: f" {cell} " if cell else " "
+    return "".join("|" + "|".join(map(shown, line)) + "|\n" for line in lines)
 
 
 def check_settings(page, section, analyses):
