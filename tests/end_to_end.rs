@@ -10,5 +10,6 @@ mod job_schema;
 mod main_job;
 mod output;
 mod place;
+mod reports;
 mod same_bytes;
 mod stopping;

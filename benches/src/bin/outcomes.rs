@@ -1,7 +1,7 @@
 //! The outcome kernels of `farr-stats` on data that `benches/outcomes.py` has
 //! written, beside R and lifelines on the same files:
 //!
-//!     outcomes FOLDER TASK REPEATS
+//!     outcomes FOLDER TASK REPEATS [THRESHOLD]
 //!
 //! Reads columns as little-endian numbers, runs a task so many times, prints
 //! the fastest run's seconds, and writes the answer's numbers beside the data.
@@ -21,14 +21,17 @@ use farr_stats::survival::{
 struct Bench {
     folder: PathBuf,
     repeats: usize,
+    /// Of the elastic net; the objectives agree to some 1e-8 at this one.
+    threshold: f64,
 }
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
-    let [_, folder, task, repeats] = arguments.as_slice() else {
-        panic!("expected: outcomes FOLDER TASK REPEATS")
+    let [_, folder, task, repeats, more @ ..] = arguments.as_slice() else {
+        panic!("expected: outcomes FOLDER TASK REPEATS [THRESHOLD]")
     };
-    let bench = Bench { folder: folder.into(), repeats: repeats.parse().unwrap() };
+    let threshold = more.first().map_or(3e-8, |text| text.parse().unwrap());
+    let bench = Bench { folder: folder.into(), repeats: repeats.parse().unwrap(), threshold };
     match task.as_str() {
         "curves" => bench.curves(),
         "cox" => bench.cox(),
@@ -128,9 +131,8 @@ impl Bench {
         for span in starts.windows(2) {
             columns.push_indicator(&rows[span[0] as usize..span[1] as usize]).unwrap();
         }
-        // glmnet's own threshold; the script compares what comes of it.
         let lambdas = Lambdas::Path { count: 50, min_ratio: Some(0.01), stop_early: false };
-        let options = Options { lambdas, threshold: 1e-7, ..Options::default() };
+        let options = Options { lambdas, threshold: self.threshold, ..Options::default() };
         let response = Response::Binary { outcome: &outcome };
         let path: NetPath = self.time(|| fit(&columns, &response, &options).unwrap());
         let mut numbers: Vec<f64> =
