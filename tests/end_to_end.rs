@@ -10,6 +10,7 @@ mod job_schema;
 mod main_job;
 mod output;
 mod place;
+mod reports;
 mod runs;
 mod same_bytes;
 mod stopping;

@@ -10,7 +10,7 @@ use farr_records::Table;
 use serde::{Deserialize, Serialize};
 
 use crate::overlap::persons_of;
-use crate::{Analysis, Chain, Error, Needs, ShardView};
+use crate::{Analysis, Chain, Concepts, Error, Needs, ShardView};
 
 /// The analysis, ready to run.
 #[derive(Debug, Clone)]
@@ -131,7 +131,7 @@ impl Analysis for Attrition {
         }
     }
 
-    fn finish(&self, merged: Partial) -> Result<Vec<AggregateTable>, Error> {
+    fn finish(&self, merged: Partial, _: &Concepts) -> Result<Vec<AggregateTable>, Error> {
         let steps: Vec<Step> =
             merged.funnels.iter().flat_map(|(id, funnel)| funnel.steps(*id)).collect();
         let count = |of: fn(&Step) -> i64| steps.iter().map(of).collect::<Vec<i64>>();

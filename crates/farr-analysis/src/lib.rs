@@ -12,12 +12,14 @@
 mod age;
 mod attrition;
 mod characteristics;
+mod concepts;
 mod cumulative_incidence;
 mod error;
 mod follow_up;
 mod incidence;
 mod overlap;
 mod prevalence;
+mod regression;
 mod run;
 mod settings;
 mod strata;
@@ -26,7 +28,13 @@ mod survival;
 mod testing;
 mod view;
 
+pub use concepts::Concepts;
 pub use error::Error;
+pub use regression::settings::{
+    AgeCovariate, AgeGroupCovariate, CharlsonCondition, CharlsonCovariate, CharlsonWeights,
+    CohortCovariate, ConceptCovariate, CovariateSettings, MeasurementCovariate, MissingValue,
+    RegressionModel, RegressionSettings, SexCovariate, VisitsCovariate,
+};
 pub use run::{Analysis, AnyAnalysis, AnyPartial, Needs, analysis_of};
 pub use settings::{
     AgeBreaks, AgeMethod, Anchor, AnchorSettings, AttritionSettings, CalendarInterval,

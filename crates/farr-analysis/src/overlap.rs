@@ -6,7 +6,7 @@ use farr_disclosure::AggregateTable;
 use farr_records::Table;
 use serde::{Deserialize, Serialize};
 
-use crate::{Analysis, Error, Needs, ShardView};
+use crate::{Analysis, Concepts, Error, Needs, ShardView};
 
 /// The analysis, ready to run.
 #[derive(Debug, Clone)]
@@ -57,7 +57,7 @@ impl Analysis for Overlap {
         }
     }
 
-    fn finish(&self, merged: Partial) -> Result<Vec<AggregateTable>, Error> {
+    fn finish(&self, merged: Partial, _: &Concepts) -> Result<Vec<AggregateTable>, Error> {
         let pairs: Vec<Shared> =
             merged.both.iter().filter(|((a, b), _)| a < b).map(|(p, n)| (*p, *n)).collect();
         let alone = |id: i64| merged.both.get(&(id, id)).copied().unwrap_or_default();

@@ -14,10 +14,11 @@ use crate::cumulative_incidence::CumulativeIncidence;
 use crate::incidence::Incidence;
 use crate::overlap::Overlap;
 use crate::prevalence::Prevalence;
+use crate::regression::Regression;
 use crate::survival::Survival;
 use crate::{
-    Error, Settings, ShardView, attrition, characteristics, cumulative_incidence, incidence,
-    overlap, prevalence, survival,
+    Concepts, Error, Settings, ShardView, attrition, characteristics, cumulative_incidence,
+    incidence, overlap, prevalence, regression, survival,
 };
 
 /// Which columns of which tables an analysis reads.
@@ -39,8 +40,12 @@ pub trait Analysis {
     /// Adds what came later in shard order.
     fn merge(&self, into: &mut Self::Partial, later: Self::Partial);
 
-    /// The report's tables.
-    fn finish(&self, merged: Self::Partial) -> Result<Vec<AggregateTable>, Error>;
+    /// The report's tables, in which concepts have the names given.
+    fn finish(
+        &self,
+        merged: Self::Partial,
+        concepts: &Concepts,
+    ) -> Result<Vec<AggregateTable>, Error>;
 }
 
 macro_rules! any_analysis {
@@ -77,6 +82,11 @@ macro_rules! any_analysis {
                 }
             }
 
+            /// Whether its tables name concepts.
+            pub fn names_concepts(&self) -> bool {
+                matches!(self, Self::Characteristics(_))
+            }
+
             /// Adds what came later in shard order; a partial of another
             /// analysis cannot be, and is left out.
             pub fn merge(&self, into: &mut AnyPartial, later: AnyPartial) {
@@ -88,14 +98,15 @@ macro_rules! any_analysis {
                 }
             }
 
-            /// The report's tables.
+            /// The report's tables, in which concepts have the names given.
             pub fn finish(
                 &self,
                 merged: AnyPartial,
+                concepts: &Concepts,
             ) -> Result<Vec<Labelled<Aggregate, AggregateTable>>, Error> {
                 let tables = match (self, merged) {
                     $((Self::$name(analysis), AnyPartial::$name(merged)) => {
-                        analysis.finish(merged)?
+                        analysis.finish(merged, concepts)?
                     })*
                     _ => Vec::new(),
                 };
@@ -112,6 +123,7 @@ any_analysis! {
     Incidence => incidence,
     Overlap => overlap,
     Prevalence => prevalence,
+    Regression => regression,
     Survival => survival,
 }
 
@@ -142,6 +154,7 @@ pub fn analysis_of(settings: &Settings, cohorts: &[i64]) -> Result<AnyAnalysis, 
         Settings::Incidence(s) => AnyAnalysis::Incidence(Incidence::new(s)?),
         Settings::Overlap(s) => AnyAnalysis::Overlap(Overlap::new(&s.name, or_all(&s.cohorts))),
         Settings::Prevalence(s) => AnyAnalysis::Prevalence(Prevalence::new(s)?),
+        Settings::Regression(s) => AnyAnalysis::Regression(Regression::new(s)?),
         Settings::Survival(s) => AnyAnalysis::Survival(Survival::new(s)?),
         Settings::CumulativeIncidence(s) => {
             AnyAnalysis::CumulativeIncidence(CumulativeIncidence::new(s)?)

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::RegressionSettings;
+
 /// One analysis of a job file; `kind` says which.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -20,6 +22,8 @@ pub enum Settings {
     /// Point and period prevalence by calendar interval, as DARWIN EU's
     /// IncidencePrevalence defines them.
     Prevalence(PrevalenceSettings),
+    /// A regression of an outcome on covariates taken from records.
+    Regression(RegressionSettings),
     /// How many persons cohorts share.
     Overlap(OverlapSettings),
 }
@@ -34,6 +38,7 @@ impl Settings {
             Self::Survival(settings) => &settings.name,
             Self::CumulativeIncidence(settings) => &settings.name,
             Self::Prevalence(settings) => &settings.name,
+            Self::Regression(settings) => &settings.name,
             Self::Overlap(settings) => &settings.name,
         }
     }
@@ -45,6 +50,7 @@ impl Settings {
             Self::Characteristics(_) => &["age", "smd"],
             Self::CumulativeIncidence(_) => &["summary", "gray", "strata_gray"],
             Self::Prevalence(_) => &["standardised", "persons"],
+            Self::Regression(_) => &["persons"],
             Self::Survival(_) => &["summary", "log_rank", "strata_log_rank"],
         };
         let further = further.iter().map(|part| format!("{}_{part}", self.name()));
@@ -71,6 +77,7 @@ impl Settings {
             Self::Prevalence(settings) => {
                 settings.targets.iter().chain(&settings.outcomes).copied().collect()
             }
+            Self::Regression(settings) => settings.cohorts(),
             Self::Overlap(settings) => settings.cohorts.clone(),
         }
     }

@@ -151,18 +151,33 @@ impl Strata {
     pub(crate) fn quantity(&self, level: Level) -> String {
         match level {
             Level::All => "all".to_owned(),
-            Level::Sex(gender) => format!("gender_id {gender}"),
+            Level::Sex(gender) => sex_quantity(gender),
             Level::Year(year) => format!("start_year {year}"),
-            Level::Age(_) => format!("age_group {}", self.age_name(level).unwrap_or_default()),
+            Level::Age(_) => age_quantity(self.age, &self.age_name(level).unwrap_or_default()),
         }
     }
+
+    /// Templates of the names that [`quantity`](Self::quantity) gives, one a
+    /// division.
+    pub(crate) fn quantity_templates(&self) -> [String; 4] {
+        [
+            "all".to_owned(),
+            "gender_id {gender_id}".to_owned(),
+            age_quantity(self.age, "{age_group}"),
+            "start_year {start_year}".to_owned(),
+        ]
+    }
+}
+
+/// The persons of a sex in the text of a quantity's name.
+pub(crate) fn sex_quantity(gender: i64) -> String {
+    format!("gender_id {gender}")
+}
+
+/// The persons of an age group in the text of a quantity's name.
+pub(crate) fn age_quantity(age: AgeMethod, group: &str) -> String {
+    format!("age_group {age:?} {group}")
 }
 
 /// The key columns that [`Strata::keys`] makes.
 pub(crate) const STRATUM_KEYS: [&str; 3] = ["gender_id", "age_group", "start_year"];
-
-/// Templates of the names that [`Strata::quantity`] gives, one a division.
-pub(crate) fn quantity_templates() -> impl Iterator<Item = String> {
-    let divided = STRATUM_KEYS.iter().map(|key| format!("{key} {{{key}}}"));
-    ["all".to_owned()].into_iter().chain(divided)
-}

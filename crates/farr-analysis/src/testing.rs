@@ -7,7 +7,7 @@ use arrow::array::{ArrayRef, Date32Array, Float64Array, Int64Array, RecordBatch,
 use farr_disclosure::{AggregateTable, Labelled, Policy, release};
 use farr_records::{Day, Interval, PersonId, Shard, ShardId, Table, sorted_by_person};
 
-use crate::{AnyAnalysis, CohortRow, CohortRows, ShardView};
+use crate::{AnyAnalysis, CohortRow, CohortRows, Concepts, ShardView};
 
 /// A measurement: concept, day, value.
 pub(crate) type Measured = (i64, i32, Option<f64>);
@@ -160,7 +160,7 @@ pub(crate) fn run(
         let view = ShardView { shard: &shard, cohorts: &cohorts, inclusions: &[] };
         analysis.merge(&mut merged, analysis.shard(&view).unwrap());
     }
-    analysis.finish(merged).unwrap()
+    analysis.finish(merged, &Concepts::default()).unwrap()
 }
 
 /// The same tables whatever the shards, and all of them can be released: so

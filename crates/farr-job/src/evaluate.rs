@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Date32Array, Int64Array, RecordBatch};
 use farr_analysis::{
-    AnyAnalysis, AnyPartial, CohortRow, CohortRows, Inclusion, MaskCount, ShardView,
+    AnyAnalysis, AnyPartial, CohortRow, CohortRows, Concepts, Inclusion, MaskCount, ShardView,
 };
 use farr_cohort::algebra::Choices;
 use farr_cohort::{CohortEntries, Mode, Site};
@@ -144,9 +144,12 @@ pub(crate) fn evaluate(
         columns.append(part.columns);
     };
     map_shards(plan, (store, &shards), of_machine, kept, (observer, cancel), add)?;
+    let names_concepts = plan.analyses.iter().any(AnyAnalysis::names_concepts);
+    let named = if names_concepts { store.read_vocabulary_table(Table::Concept)? } else { None };
+    let concepts = named.map(Concepts::new).unwrap_or_default();
     let mut tables = Vec::new();
     for (analysis, merged) in plan.analyses.iter().zip(merged) {
-        tables.extend(analysis.finish(merged)?);
+        tables.extend(analysis.finish(merged, &concepts)?);
     }
     let sizes = columns.sizes();
     let mut summary = counted(plan.cohorts.len() as u64, "cohort", "cohorts");

@@ -1,9 +1,12 @@
 //! What a run found, in a few lines.
 
+use std::collections::BTreeMap;
+
 use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{Float64Type, Int64Type};
-use farr_analysis::{IncidenceSettings, Settings};
+use arrow::datatypes::{Date32Type, Float64Type, Int64Type};
+use farr_analysis::{IncidenceSettings, RegressionSettings, Settings};
 use farr_disclosure::{AggregateTable, Document, Labelled, Level, Node};
+use farr_records::Day;
 
 use crate::job_file::JobFile;
 use crate::number;
@@ -24,8 +27,12 @@ pub(crate) fn lines<L: Level>(
         let name = settings.name();
         let found = match settings {
             Settings::Incidence(s) => batch(name).map(|batch| incidence_lines(batch, s)),
-            Settings::Survival(_) => batch(&format!("{name}_summary")).map(survival_lines),
-            _ => None,
+            Settings::Survival(_) | Settings::CumulativeIncidence(_) => {
+                batch(&format!("{name}_summary")).map(survival_lines)
+            }
+            Settings::Prevalence(_) => batch(name).map(prevalence_lines),
+            Settings::Regression(s) => batch(name).map(|batch| regression_lines(batch, s)),
+            Settings::Attrition(_) | Settings::Characteristics(_) | Settings::Overlap(_) => None,
         };
         for line in found.into_iter().flatten() {
             lines.push(format!("{name}: {line}"));
@@ -63,6 +70,16 @@ fn integer(batch: &RecordBatch, column: &str, row: usize) -> Option<i64> {
 fn real(batch: &RecordBatch, column: &str, row: usize) -> Option<f64> {
     let column = batch.column_by_name(column)?.as_primitive_opt::<Float64Type>()?;
     column.is_valid(row).then(|| column.value(row))
+}
+
+fn text(batch: &RecordBatch, column: &str, row: usize) -> Option<String> {
+    let column = batch.column_by_name(column)?.as_string_opt::<i32>()?;
+    column.is_valid(row).then(|| column.value(row).to_owned())
+}
+
+fn day(batch: &RecordBatch, column: &str, row: usize) -> Option<Day> {
+    let column = batch.column_by_name(column)?.as_primitive_opt::<Date32Type>()?;
+    column.is_valid(row).then(|| Day(column.value(row)))
 }
 
 /// The rows of all strata and subgroups together.
@@ -119,4 +136,62 @@ fn survival_lines(batch: &RecordBatch) -> Vec<String> {
         ))
     };
     (0..batch.num_rows()).filter(is_total).filter_map(line).collect()
+}
+
+/// The last interval of each kind, of both sexes and all ages.
+fn prevalence_lines(batch: &RecordBatch) -> Vec<String> {
+    let is_total = |row: &usize| {
+        ["gender_id", "age_group"]
+            .iter()
+            .all(|key| batch.column_by_name(key).is_none_or(|c| c.is_null(*row)))
+    };
+    let mut last: BTreeMap<_, usize> = BTreeMap::new();
+    for row in (0..batch.num_rows()).filter(is_total) {
+        let id = |column| integer(batch, column, row);
+        let kind = text(batch, "analysis_interval", row).unwrap_or_default();
+        let key = (id("target_cohort_definition_id"), id("outcome_cohort_definition_id"), kind);
+        let start = |row| day(batch, "prevalence_start_date", row);
+        let known = last.entry(key).or_insert(row);
+        if start(row) > start(*known) {
+            *known = row;
+        }
+    }
+    let line = |((target, outcome, kind), row): ((Option<i64>, Option<i64>, String), usize)| {
+        let among = target.map_or_else(|| "everybody".to_owned(), |id| format!("cohort {id}"));
+        let start = day(batch, "prevalence_start_date", row)?;
+        let value = |column| real(batch, column, row);
+        let bounds = (value("prevalence_lower"), value("prevalence_upper"));
+        let found = match (value("prevalence"), bounds) {
+            (Some(share), (Some(lower), Some(upper))) => {
+                format!("{:.2} % ({:.2} to {:.2})", share * 100.0, lower * 100.0, upper * 100.0)
+            }
+            _ => "no number (nobody there, or withheld)".to_owned(),
+        };
+        Some(format!("{among}, outcome {}, {kind} from {start}: {found}", outcome?))
+    };
+    last.into_iter().filter_map(line).collect()
+}
+
+/// The model, then its terms.
+fn regression_lines(batch: &RecordBatch, settings: &RegressionSettings) -> Vec<String> {
+    let level = settings.confidence_level * 100.0;
+    let count = |column, row| {
+        integer(batch, column, row)
+            .map_or_else(|| "withheld".to_owned(), |n| number(n.unsigned_abs()))
+    };
+    let line = |row: usize| {
+        let outcome = text(batch, "outcome", row).unwrap_or_else(|| "withheld".to_owned());
+        let Some(term) = text(batch, "term", row) else {
+            let (persons, events) = (count("n_persons", row), count("n_event", row));
+            return format!("{persons} persons, {events} with the outcome: {outcome}");
+        };
+        let value = |column| real(batch, column, row);
+        match (value("ratio"), value("ratio_lower"), value("ratio_upper")) {
+            (Some(ratio), Some(lower), Some(upper)) => {
+                format!("{term}: {ratio:.3} ({level} % {lower:.3} to {upper:.3})")
+            }
+            _ => format!("{term}: {outcome}"),
+        }
+    };
+    (0..batch.num_rows()).map(line).collect()
 }

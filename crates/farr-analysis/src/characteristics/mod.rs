@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::age::{AgeGroup, PERSON_COLUMNS, Persons, check_breaks};
 use crate::{
-    AgeMethod, Analysis, CharacteristicsDomain, CharacteristicsSettings, CohortRow, Error, Needs,
-    ShardView,
+    AgeMethod, Analysis, CharacteristicsDomain, CharacteristicsSettings, CohortRow, Concepts,
+    Error, Needs, ShardView,
 };
 
 /// The analysis, ready to run.
@@ -33,6 +33,8 @@ pub struct Characteristics {
 /// A 0/1 variable of a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 enum Variable {
+    /// Age in years: the one that is a number.
+    Age,
     /// `gender_concept_id`.
     Sex(i64),
     /// The place of an age group.
@@ -225,7 +227,7 @@ impl Analysis for Characteristics {
         }
     }
 
-    fn finish(&self, merged: Partial) -> Result<Vec<AggregateTable>, Error> {
-        table::tables(self, &merged)
+    fn finish(&self, merged: Partial, concepts: &Concepts) -> Result<Vec<AggregateTable>, Error> {
+        table::tables(self, &merged, concepts)
     }
 }

@@ -5,17 +5,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array};
-use farr_disclosure::AggregateTable;
+use farr_disclosure::{AggregateTable, TableBuilder};
 
 use super::{Characteristics, Cohort, Partial, Variable};
-use crate::Error;
+use crate::concepts::Concept;
 use crate::overlap::persons_of;
+use crate::{Concepts, Error};
 
 pub(super) fn tables(
     analysis: &Characteristics,
     merged: &Partial,
+    concepts: &Concepts,
 ) -> Result<Vec<AggregateTable>, Error> {
     let variables = variables(analysis, merged);
+    let named = variables.iter().filter_map(|variable| concept_of(*variable)).collect();
+    let names = concepts.of(&named);
     let cohorts: Vec<(i64, &Cohort)> = analysis
         .cohorts
         .iter()
@@ -23,11 +27,11 @@ pub(super) fn tables(
         .collect();
     let failed = |source| Error::Table { analysis: analysis.name.clone(), source };
     let mut tables = vec![
-        counts(analysis, &cohorts, &variables).map_err(failed)?,
+        counts(analysis, &cohorts, &variables, &names).map_err(failed)?,
         ages(analysis, &cohorts).map_err(failed)?,
     ];
     if cohorts.len() > 1 {
-        tables.push(differences(analysis, &cohorts, &variables).map_err(failed)?);
+        tables.push(differences(analysis, &cohorts, &variables, &names).map_err(failed)?);
     }
     Ok(tables)
 }
@@ -44,9 +48,36 @@ fn variables(analysis: &Characteristics, merged: &Partial) -> Vec<Variable> {
     let groups = (0..analysis.age_groups.len()).map(Variable::AgeGroup);
     let kept = largest.into_iter().filter(|(variable, most)| match variable {
         Variable::Concept { .. } => *most >= analysis.persons_min,
-        Variable::Sex(_) | Variable::AgeGroup(_) => true,
+        Variable::Age | Variable::Sex(_) | Variable::AgeGroup(_) => true,
     });
     kept.map(|(variable, _)| variable).chain(groups).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+fn concept_of(variable: Variable) -> Option<i64> {
+    match variable {
+        Variable::Sex(concept) | Variable::Concept { concept, .. } => Some(concept),
+        Variable::Age | Variable::AgeGroup(_) => None,
+    }
+}
+
+type Names = BTreeMap<i64, Concept>;
+
+/// What the concepts of rows are called.
+fn with_names(table: TableBuilder, rows: &[(i64, Variable)], names: &Names) -> TableBuilder {
+    let of = |text: fn(&Concept) -> &Option<String>| {
+        let text = |variable: Variable| {
+            concept_of(variable).and_then(|id| names.get(&id)).and_then(|c| text(c).clone())
+        };
+        rows.iter().map(|(_, variable)| text(*variable)).collect::<Vec<Option<String>>>()
+    };
+    table
+        .plain("concept_name", "The concept's name; null if the store has none.", "", {
+            of(|concept| &concept.name)
+        })
+        .plain("vocabulary_id", "The vocabulary of its code.", "", {
+            of(|concept| &concept.vocabulary_id)
+        })
+        .plain("concept_code", "Its code there.", "", of(|concept| &concept.code))
 }
 
 /// The key columns of a variable.
@@ -61,26 +92,23 @@ struct Keys {
 fn keys(analysis: &Characteristics, rows: &[(i64, Variable)]) -> Keys {
     let window = |variable: &Variable| match variable {
         Variable::Concept { window, .. } => analysis.windows.get(*window).copied(),
-        Variable::Sex(_) | Variable::AgeGroup(_) => None,
+        Variable::Age | Variable::Sex(_) | Variable::AgeGroup(_) => None,
     };
     let name = |variable: &Variable| match variable {
+        Variable::Age => "age",
         Variable::Sex(_) => "sex",
         Variable::AgeGroup(_) => "age_group",
         Variable::Concept { domain, .. } => domain.name(),
     };
-    let concept = |variable: &Variable| match variable {
-        Variable::Sex(concept) | Variable::Concept { concept, .. } => Some(*concept),
-        Variable::AgeGroup(_) => None,
-    };
     let level = |variable: &Variable| match variable {
         Variable::AgeGroup(place) => Some(analysis.age_groups[*place].name()),
-        Variable::Sex(_) | Variable::Concept { .. } => None,
+        Variable::Age | Variable::Sex(_) | Variable::Concept { .. } => None,
     };
     Keys {
         name: rows.iter().map(|(_, v)| name(v).to_owned()).collect(),
         first_day: rows.iter().map(|(_, v)| window(v).map(|(day, _)| i64::from(day))).collect(),
         last_day: rows.iter().map(|(_, v)| window(v).map(|(_, day)| i64::from(day))).collect(),
-        concept: rows.iter().map(|(_, v)| concept(v)).collect(),
+        concept: rows.iter().map(|(_, v)| concept_of(*v)).collect(),
         level: rows.iter().map(|(_, v)| level(v)).collect(),
     }
 }
@@ -88,6 +116,12 @@ fn keys(analysis: &Characteristics, rows: &[(i64, Variable)]) -> Keys {
 /// The quantity of a count, by which tables agree on it.
 fn quantity(analysis: &Characteristics, cohort: i64, variable: Variable) -> String {
     format!("{}/{cohort}/{variable:?}", analysis.name)
+}
+
+/// The quantity of a cohort's persons of known age: if that is everybody, they
+/// are the cohort.
+fn with_age(analysis: &Characteristics, cohort: i64, is_all: bool) -> String {
+    if is_all { persons_of(cohort) } else { quantity(analysis, cohort, Variable::Age) }
 }
 
 fn share(count: i64, persons: i64) -> f64 {
@@ -103,6 +137,7 @@ fn counts(
     analysis: &Characteristics,
     cohorts: &[(i64, &Cohort)],
     variables: &[Variable],
+    names: &Names,
 ) -> Result<AggregateTable, farr_disclosure::Error> {
     let (mut rows, mut n, mut persons) = (Vec::new(), Vec::new(), Vec::new());
     for (id, cohort) in cohorts {
@@ -115,15 +150,17 @@ fn counts(
     let shares = n.iter().zip(&persons).map(|(n, persons)| share(*n, *persons));
     let shares = defined(shares.collect::<Vec<f64>>());
     let keys = keys(analysis, &rows);
-    AggregateTable::build(&analysis.name, "Persons of each cohort with each characteristic.")
-        .key("cohort_definition_id", "The cohort.", {
-            rows.iter().map(|(id, _)| *id).collect::<Vec<i64>>()
-        })
-        .key("variable", "sex, age_group, or the domain of the records.", keys.name)
-        .key("window_start_day", "First day, from the index date.", keys.first_day)
-        .key("window_end_day", "Last day, from the index date.", keys.last_day)
-        .key("concept_id", "The concept.", keys.concept)
-        .key("level", "The age group.", keys.level)
+    let table =
+        AggregateTable::build(&analysis.name, "Persons of each cohort with each characteristic.")
+            .key("cohort_definition_id", "The cohort.", {
+                rows.iter().map(|(id, _)| *id).collect::<Vec<i64>>()
+            })
+            .key("variable", "sex, age_group, or the domain of the records.", keys.name)
+            .key("window_start_day", "First day, from the index date.", keys.first_day)
+            .key("window_end_day", "Last day, from the index date.", keys.last_day)
+            .key("concept_id", "The concept.", keys.concept)
+            .key("level", "The age group.", keys.level);
+    with_names(table, &rows, names)
         .count("n_with", "Persons with it.", "persons", n)
         .count("n_persons", "Persons in the cohort.", "persons", persons)
         .derived("proportion", "n_with / n_persons.", "", shares)
@@ -210,7 +247,7 @@ fn ages(
         // Everybody's age is known as a rule, which a reader will guess.
         .quantities("n_with_age", {
             let known = cohorts.iter().zip(&spreads);
-            known.map(|((id, c), s)| (s.n == c.persons).then(|| persons_of(*id))).collect()
+            known.map(|((id, c), s)| Some(with_age(analysis, *id, s.n == c.persons))).collect()
         })
         .finish()
 }
@@ -224,6 +261,7 @@ fn differences(
     analysis: &Characteristics,
     cohorts: &[(i64, &Cohort)],
     variables: &[Variable],
+    names: &Names,
 ) -> Result<AggregateTable, farr_disclosure::Error> {
     let Some(((first_id, first), others)) = cohorts.split_first() else {
         return AggregateTable::build(&analysis.name, "").finish();
@@ -231,7 +269,15 @@ fn differences(
     let mut rows = Vec::new();
     let (mut n, mut persons) = (Vec::new(), Vec::new());
     let (mut n_first, mut smd) = (Vec::new(), Vec::new());
+    let first_spread = spread(&first.ages);
     for (id, cohort) in others {
+        let own = spread(&cohort.ages);
+        rows.push((*id, Variable::Age));
+        n.push(own.n);
+        persons.push(cohort.persons);
+        n_first.push(first_spread.n);
+        let difference = own.mean - first_spread.mean;
+        smd.push(standardised(difference, own.variance, first_spread.variance));
         for variable in variables {
             let of = |cohort: &Cohort| cohort.counts.get(variable).copied().unwrap_or_default();
             let (p, q) = (share(of(cohort), cohort.persons), share(of(first), first.persons));
@@ -242,9 +288,16 @@ fn differences(
             smd.push(standardised(p - q, p * (1.0 - p), q * (1.0 - q)));
         }
     }
+    let name_of = |id: i64, variable: Variable| {
+        if variable != Variable::Age {
+            return Some(quantity(analysis, id, variable));
+        }
+        let cohort = cohorts.iter().find(|(other, _)| *other == id)?.1;
+        Some(with_age(analysis, id, spread(&cohort.ages).n == cohort.persons))
+    };
     let keys = keys(analysis, &rows);
     let all_rows = rows.len();
-    AggregateTable::build(
+    let table = AggregateTable::build(
         &format!("{}_smd", analysis.name),
         "Standardised mean differences of each cohort from the first.",
     )
@@ -256,23 +309,24 @@ fn differences(
     .key("window_start_day", "First day, from the index date.", keys.first_day)
     .key("window_end_day", "Last day, from the index date.", keys.last_day)
     .key("concept_id", "The concept.", keys.concept)
-    .key("level", "The age group.", keys.level)
-    .count("n_with", "Persons of the cohort with it.", "persons", n)
-    .count("n_persons", "Persons in the cohort.", "persons", persons)
-    .count("n_with_comparator", "Persons of the first cohort with it.", "persons", n_first)
-    .count("n_persons_comparator", "Persons in the first cohort.", "persons", {
-        vec![first.persons; all_rows]
-    })
-    .derived("standardised_mean_difference", "(p - q) / sqrt((p(1-p) + q(1-q)) / 2).", "", {
-        defined(smd)
-    })
-    .quantities("n_with", rows.iter().map(|(id, v)| Some(quantity(analysis, *id, *v))).collect())
-    .quantities("n_persons", rows.iter().map(|(id, _)| Some(persons_of(*id))).collect())
-    .quantities("n_with_comparator", {
-        rows.iter().map(|(_, v)| Some(quantity(analysis, *first_id, *v))).collect()
-    })
-    .quantities("n_persons_comparator", vec![Some(persons_of(*first_id)); all_rows])
-    .finish()
+    .key("level", "The age group.", keys.level);
+    with_names(table, &rows, names)
+        .count("n_with", "Persons of the cohort with it.", "persons", n)
+        .count("n_persons", "Persons in the cohort.", "persons", persons)
+        .count("n_with_comparator", "Persons of the first cohort with it.", "persons", n_first)
+        .count("n_persons_comparator", "Persons in the first cohort.", "persons", {
+            vec![first.persons; all_rows]
+        })
+        .derived("standardised_mean_difference", "The difference by the mean spread.", "", {
+            defined(smd)
+        })
+        .quantities("n_with", rows.iter().map(|(id, v)| name_of(*id, *v)).collect())
+        .quantities("n_persons", rows.iter().map(|(id, _)| Some(persons_of(*id))).collect())
+        .quantities("n_with_comparator", {
+            rows.iter().map(|(_, v)| name_of(*first_id, *v)).collect()
+        })
+        .quantities("n_persons_comparator", vec![Some(persons_of(*first_id)); all_rows])
+        .finish()
 }
 
 #[cfg(test)]

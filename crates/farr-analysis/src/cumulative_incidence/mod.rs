@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::follow_up::{Rules, Tallies};
 use crate::strata::Strata;
 use crate::survival::check_curves;
-use crate::{Analysis, CumulativeIncidenceSettings, Error, Needs, ShardView};
+use crate::{Analysis, Concepts, CumulativeIncidenceSettings, Error, Needs, ShardView};
 
 /// The analysis, ready to run.
 #[derive(Debug, Clone)]
@@ -82,7 +82,7 @@ impl Analysis for CumulativeIncidence {
         into.tallies.add(later.tallies);
     }
 
-    fn finish(&self, merged: Partial) -> Result<Vec<AggregateTable>, Error> {
+    fn finish(&self, merged: Partial, _: &Concepts) -> Result<Vec<AggregateTable>, Error> {
         table::tables(self, &merged.tallies)
     }
 }

@@ -4,14 +4,17 @@
 use std::collections::BTreeSet;
 
 use farr_disclosure::AggregateTable;
-use farr_stats::regression::distribution::normal_quantile;
+use farr_stats::distribution::normal_quantile;
 use farr_stats::survival::{CompetingRisks, GrayTest, cumulative_incidence, gray_test};
 
 use super::CumulativeIncidence;
 use crate::Error;
-use crate::follow_up::{Tallies, Tally};
-use crate::strata::{Level, Strata, name_of};
-use crate::survival::table::{StrataRows, defined, entries_are_persons, quantity, sums_over_time};
+use crate::follow_up::{Counted, Tallies, Tally};
+use crate::strata::{Level, Strata};
+use crate::survival::table::{
+    FEW_GROUPS, NEVER_AT_RISK, NO_EVENTS, NO_VARIANCE, StrataRows, Tested, defined,
+    entries_are_persons, outcome_of, outcome_of_test, quantity, sums_over_time,
+};
 
 /// The outcome's code in the kernels; 0 is censored.
 const OUTCOME: u32 = 1;
@@ -55,7 +58,7 @@ pub(super) fn tables(
     if settings.targets.len() > 1 {
         let whole: Vec<&Curves<'_>> = curves.iter().filter(|c| c.level == Level::All).collect();
         let test = test_of(analysis, &whole)?;
-        tables.push(gray_table(analysis, &whole, test).map_err(failed)?);
+        tables.push(gray_table(analysis, &whole, &test).map_err(failed)?);
     }
     if !analysis.strata.divisions().is_empty() {
         tables.push(strata_table(analysis, &curves)?);
@@ -175,8 +178,12 @@ fn curve_table(
                 of(&|f, se| bound(level, 1.0, f, se))
             });
     }
-    let sums = [("n_event", "events"), ("n_competing", "competing"), ("n_censor", "censored")];
-    let table = sums_over_time(table, &settings.name, &sums);
+    let sums = [
+        (names[1], Counted::Outcome),
+        (names[2], Counted::Competing),
+        (names[3], Counted::Censored),
+    ];
+    let table = sums_over_time(table, (&analysis.rules, &analysis.strata), &sums);
     let table = table.curve("time_days", names[0], &names[1..]);
     Strata::totals(table, &names).finish()
 }
@@ -187,9 +194,9 @@ fn summary_table(
 ) -> Result<AggregateTable, farr_disclosure::Error> {
     let settings = &analysis.settings;
     let count = |of: fn(&Tally) -> i64| curves.iter().map(|c| of(c.tally)).collect::<Vec<i64>>();
-    let names = |what: &str| {
-        let strata = (settings.name.as_str(), &analysis.strata);
-        curves.iter().map(|c| quantity(strata, (c.id, c.level), what)).collect::<Vec<_>>()
+    let names = |counted| {
+        let of = (&analysis.rules, &analysis.strata);
+        curves.iter().map(|c| Some(quantity(of, (c.id, c.level), counted))).collect::<Vec<_>>()
     };
     let levels: Vec<Level> = curves.iter().map(|curve| curve.level).collect();
     let counts =
@@ -214,11 +221,16 @@ fn summary_table(
         .count(counts[4], "Entries removed for a prior outcome.", "persons", count(|t| t.prior))
         .count(counts[5], "Entries outside observation.", "persons", count(|t| t.unobserved))
         .derived("follow_up_days", "Sum of follow-up.", "days", count(Tally::follow_up_days))
+        .derived("outcome", "estimated, no events, or nobody followed.", "", {
+            curves.iter().map(|curve| outcome_of(curve.tally)).collect::<Vec<&str>>()
+        })
         .row_sum(counts[0], &counts[1..4])
-        .quantities(counts[0], names("entries"))
-        .quantities(counts[1], names("events"))
-        .quantities(counts[2], names("competing"))
-        .quantities(counts[3], names("censored"));
+        .quantities(counts[0], names(Counted::Entries))
+        .quantities(counts[1], names(Counted::Outcome))
+        .quantities(counts[2], names(Counted::Competing))
+        .quantities(counts[3], names(Counted::Censored))
+        .quantities(counts[4], names(Counted::PriorOutcome))
+        .quantities(counts[5], names(Counted::Unobserved));
     let table = if settings.first_entry_only {
         let rows: Vec<(i64, Level)> = curves.iter().map(|c| (c.id, c.level)).collect();
         entries_are_persons(table, &rows, &[counts[0], counts[4], counts[5]])
@@ -232,12 +244,12 @@ fn summary_table(
 fn gray_table(
     analysis: &CumulativeIncidence,
     curves: &[&Curves<'_>],
-    tests: [Option<GrayTest>; 2],
+    tests: &[Tested<GrayTest>; 2],
 ) -> Result<AggregateTable, farr_disclosure::Error> {
     let count = |of: fn(&Tally) -> i64| curves.iter().map(|c| of(c.tally)).collect::<Vec<i64>>();
-    let names = |what: &str| {
-        let strata = (analysis.settings.name.as_str(), &analysis.strata);
-        curves.iter().map(|c| quantity(strata, (c.id, c.level), what)).collect::<Vec<_>>()
+    let names = |counted| {
+        let of = (&analysis.rules, &analysis.strata);
+        curves.iter().map(|c| Some(quantity(of, (c.id, c.level), counted))).collect::<Vec<_>>()
     };
     let name = format!("{}_gray", analysis.settings.name);
     let mut table =
@@ -250,7 +262,8 @@ fn gray_table(
             .count("n_competing", "Competing events seen.", "persons", {
                 count(|t| t.total().competing)
             });
-    for (prefix, test) in ["", "competing_"].into_iter().zip(&tests) {
+    for (prefix, tested) in ["", "competing_"].into_iter().zip(tests) {
+        let test = tested.ok();
         let whole = |value: Option<f64>| defined(curves.iter().map(|_| value.unwrap_or(f64::NAN)));
         table = table
             .derived_of_all(&format!("{prefix}chi_square"), "The statistic, of all targets.", "", {
@@ -261,13 +274,16 @@ fn gray_table(
             })
             .derived_of_all(&format!("{prefix}p_value"), "P of a larger statistic.", "", {
                 whole(test.map(|t| t.test.p))
+            })
+            .derived_of_all(&format!("{prefix}outcome"), "tested, or why not.", "", {
+                vec![outcome_of_test(tested); curves.len()]
             });
     }
     table
         .row_part("n_event", "n_entries")
-        .quantities("n_entries", names("entries"))
-        .quantities("n_event", names("events"))
-        .quantities("n_competing", names("competing"))
+        .quantities("n_entries", names(Counted::Entries))
+        .quantities("n_event", names(Counted::Outcome))
+        .quantities("n_competing", names(Counted::Competing))
         .finish()
 }
 
@@ -290,22 +306,22 @@ fn strata_table(
                 let test = t.test;
                 (test.chi_square, test.degrees_of_freedom, test.p)
             });
-            rows.push(id, name_of(division), tallies, statistics);
+            rows.push((id, division), tallies, statistics);
         }
     }
     let about = "Gray's test that the strata of a target have equal incidence of the outcome.";
     let name = format!("{}_strata_gray", settings.name);
-    rows.table(&name, about, (&settings.name, &analysis.strata))
+    rows.table(&name, about, (&analysis.rules, &analysis.strata))
         .finish()
         .map_err(|source| Error::Table { analysis: settings.name.clone(), source })
 }
 
-/// Gray's test of the outcome and of what competes: `None` where there are
+/// Gray's test of the outcome and of what competes: none where there are
 /// fewer than two groups, no such event, or nothing that varies.
 fn test_of(
     analysis: &CumulativeIncidence,
     curves: &[&Curves<'_>],
-) -> Result<[Option<GrayTest>; 2], Error> {
+) -> Result<[Tested<GrayTest>; 2], Error> {
     let (mut time, mut cause, mut group) = (Vec::new(), Vec::new(), Vec::new());
     let mut groups = 0;
     for curve in curves.iter().filter(|curve| !curve.tally.leaving.is_empty()) {
@@ -313,14 +329,19 @@ fn test_of(
         group.resize(time.len(), groups);
         groups += 1;
     }
-    if groups < 2 || cause.iter().all(|cause| *cause == 0) {
-        return Ok([None; 2]);
+    if groups < 2 {
+        return Ok([Err(FEW_GROUPS); 2]);
+    }
+    if cause.iter().all(|cause| *cause == 0) {
+        return Ok([Err(NO_EVENTS); 2]);
     }
     match gray_test(&CompetingRisks::new(&time, &cause), &group, None, 0.0) {
         Ok(tests) => {
-            Ok([OUTCOME, COMPETING].map(|cause| tests.iter().copied().find(|t| t.cause == cause)))
+            let of = |cause| tests.iter().copied().find(|t| t.cause == cause).ok_or(NO_EVENTS);
+            Ok([OUTCOME, COMPETING].map(of))
         }
-        Err(farr_stats::Error::Singular { .. }) => Ok([None; 2]),
+        Err(farr_stats::Error::Singular { .. }) => Ok([Err(NO_VARIANCE); 2]),
+        Err(farr_stats::Error::TooFewGroups { .. }) => Ok([Err(NEVER_AT_RISK); 2]),
         Err(other) => Err(kernel(analysis, &other)),
     }
 }

@@ -34,6 +34,17 @@ pub(crate) struct Rules {
     pub(crate) competing_cohorts: Vec<i64>,
 }
 
+/// What a count of follow-up counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Counted {
+    Entries,
+    PriorOutcome,
+    Unobserved,
+    Outcome,
+    Competing,
+    Censored,
+}
+
 /// How an entry's follow-up ended, and after how many days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -55,6 +66,39 @@ pub(crate) struct Ends {
 }
 
 impl Rules {
+    /// The name, without the target, of the quantity that a count is: analyses
+    /// with the same rules have the same number, whatever their names.
+    pub(crate) fn quantity(&self, counted: Counted) -> String {
+        let of = match self.first_entry_only {
+            true => "first entries",
+            false => "entries",
+        };
+        if counted == Counted::Unobserved {
+            return format!("{of} unobserved");
+        }
+        let outcome = self.outcome;
+        let prior = match (self.remove_prior_outcome, self.prior_outcome_days) {
+            (false, _) => format!("{of} before {outcome}"),
+            (true, None) => format!("{of} without earlier {outcome}"),
+            (true, Some(days)) => format!("{of} without {outcome} in {days} days"),
+        };
+        match counted {
+            Counted::PriorOutcome => return format!("{prior} removed"),
+            Counted::Entries | Counted::Unobserved => return prior,
+            Counted::Outcome | Counted::Competing | Counted::Censored => {}
+        }
+        let (cohort_end, most) = (self.censor_at_cohort_end, self.follow_up_days_max);
+        let until_death = self.censor_at_death || self.death_competes;
+        let rivals = &self.competing_cohorts;
+        let outcomes =
+            format!("{prior} until {cohort_end} {until_death} {most:?} rivals {rivals:?}");
+        match counted {
+            // Death is the end of follow-up, whether it competes or not.
+            Counted::Outcome => format!("{outcomes} outcomes"),
+            _ => format!("{outcomes} {counted:?} death competes {}", self.death_competes),
+        }
+    }
+
     /// Refuses numbers of days that cannot be.
     pub(crate) fn check(&self, analysis: &str) -> Result<(), Error> {
         for (key, days) in [

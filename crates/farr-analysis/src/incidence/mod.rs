@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::age::{AgeGroup, PERSON_COLUMNS, Persons, check_breaks};
 use crate::{
-    AgeMethod, Analysis, Error, IncidenceSettings, Needs, ShardView, Stratum, SubgroupSettings,
-    TimeAtRiskSettings,
+    AgeMethod, Analysis, Concepts, Error, IncidenceSettings, Needs, ShardView, Stratum,
+    SubgroupSettings, TimeAtRiskSettings,
 };
 use person::{PersonTime, eras, risk_eras};
 
@@ -357,7 +357,7 @@ impl Analysis for Incidence {
         }
     }
 
-    fn finish(&self, merged: Partial) -> Result<Vec<AggregateTable>, Error> {
+    fn finish(&self, merged: Partial, _: &Concepts) -> Result<Vec<AggregateTable>, Error> {
         table::tables(self, &merged)
     }
 }

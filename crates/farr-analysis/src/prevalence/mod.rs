@@ -27,8 +27,8 @@ use crate::age::{AgeGroup, PERSON_COLUMNS, Persons, check_breaks};
 use crate::survival::check_level;
 use crate::view::Periods;
 use crate::{
-    AgeMethod, Analysis, CalendarInterval, Error, Needs, PrevalenceMeasure, PrevalenceSettings,
-    ShardView, Stratum,
+    AgeMethod, Analysis, CalendarInterval, Concepts, Error, Needs, PrevalenceMeasure,
+    PrevalenceSettings, ShardView, Stratum,
 };
 use calendar::Window;
 use tally::{Tally, joined};
@@ -275,7 +275,7 @@ impl Analysis for Prevalence {
         }
     }
 
-    fn finish(&self, merged: Partial) -> Result<Vec<AggregateTable>, Error> {
+    fn finish(&self, merged: Partial, _: &Concepts) -> Result<Vec<AggregateTable>, Error> {
         table::tables(self, &merged)
     }
 }

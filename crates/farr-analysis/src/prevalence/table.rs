@@ -12,6 +12,7 @@ use farr_stats::proportion;
 use super::calendar::Window;
 use super::tally::Counts;
 use super::{Key, Membership, Partial, Prevalence, SEXES, standardised};
+use crate::overlap::persons_of;
 use crate::{CalendarInterval, Error};
 
 /// One row of the report.
@@ -247,5 +248,6 @@ fn persons(
             count(|m| m.without_sex)
         })
         .row_sum("n_persons", &parts)
+        .quantities("n_persons", targets.iter().map(|(target, _)| target.map(persons_of)).collect())
         .finish()
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::follow_up::{Rules, Tallies};
 use crate::strata::Strata;
-use crate::{Analysis, Error, Needs, ShardView, SurvivalSettings};
+use crate::{Analysis, Concepts, Error, Needs, ShardView, SurvivalSettings};
 
 /// The analysis, ready to run.
 #[derive(Debug, Clone)]
@@ -91,7 +91,7 @@ impl Analysis for Survival {
         into.tallies.add(later.tallies);
     }
 
-    fn finish(&self, merged: Partial) -> Result<Vec<AggregateTable>, Error> {
+    fn finish(&self, merged: Partial, _: &Concepts) -> Result<Vec<AggregateTable>, Error> {
         table::tables(self, &merged.tallies)
     }
 }

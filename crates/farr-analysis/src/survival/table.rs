@@ -12,10 +12,10 @@ use farr_stats::survival::{
 };
 
 use super::Survival;
-use crate::Error;
-use crate::follow_up::{Tallies, Tally};
+use crate::follow_up::{Counted, Rules, Tallies, Tally};
 use crate::overlap::persons_of;
-use crate::strata::{Level, Strata, name_of, quantity_templates};
+use crate::strata::{Level, Strata, name_of};
+use crate::{Error, Stratum};
 
 /// One curve: a target, or one of its strata.
 struct Curve<'a> {
@@ -41,7 +41,7 @@ pub(super) fn tables(analysis: &Survival, tallies: &Tallies) -> Result<Vec<Aggre
     if analysis.settings.targets.len() > 1 {
         let whole: Vec<&Curve<'_>> = curves.iter().filter(|c| c.level == Level::All).collect();
         let test = test_of(analysis, &whole)?;
-        tables.push(log_rank_table(analysis, &whole, test.as_ref()).map_err(failed)?);
+        tables.push(log_rank_table(analysis, &whole, &test).map_err(failed)?);
     }
     if !analysis.strata.divisions().is_empty() {
         tables.push(strata_table(analysis, &curves)?);
@@ -83,24 +83,24 @@ pub(crate) fn defined(values: impl IntoIterator<Item = f64>) -> ArrayRef {
 }
 
 /// The quantity of a count of a target or stratum, by which tables agree.
-#[expect(clippy::unnecessary_wraps, reason = "what `quantities` takes")]
 pub(crate) fn quantity(
-    (analysis, strata): (&str, &Strata),
+    (rules, strata): (&Rules, &Strata),
     (id, level): (i64, Level),
-    what: &str,
-) -> Option<String> {
-    Some(format!("{analysis}/{id}/{}/{what}", strata.quantity(level)))
+    counted: Counted,
+) -> String {
+    format!("follow_up/{id}/{}/{}", strata.quantity(level), rules.quantity(counted))
 }
 
 /// Declares that the sums over time are the quantities of the summary.
 pub(crate) fn sums_over_time(
     mut table: TableBuilder,
-    analysis: &str,
-    counts: &[(&str, &str)],
+    (rules, strata): (&Rules, &Strata),
+    counts: &[(&str, Counted)],
 ) -> TableBuilder {
-    for template in quantity_templates() {
-        for (column, what) in counts {
-            let name = format!("{analysis}/{{target_cohort_definition_id}}/{template}/{what}");
+    for template in strata.quantity_templates() {
+        for (column, counted) in counts {
+            let counted = rules.quantity(*counted);
+            let name = format!("follow_up/{{target_cohort_definition_id}}/{template}/{counted}");
             table = table.column_sum(column, "time_days", &name);
         }
     }
@@ -155,8 +155,8 @@ fn curve_table(
         .derived("survival_lower", "Lower bound (log-log).", "", of(|at| at.lower))
         .derived("survival_upper", "Upper bound (log-log).", "", of(|at| at.upper))
         .curve("time_days", counts[0], &counts[1..]);
-    let table =
-        sums_over_time(table, &settings.name, &[("n_event", "events"), ("n_censor", "censored")]);
+    let sums = [(counts[1], Counted::Outcome), (counts[2], Counted::Censored)];
+    let table = sums_over_time(table, (&analysis.rules, &analysis.strata), &sums);
     Strata::totals(table, &counts).finish()
 }
 
@@ -171,11 +171,9 @@ fn summary_table(
             |c: &Curve<'_>| c.estimate.as_ref().map_or(f64::NAN, |curve| of(&curve.median()));
         defined(curves.iter().map(median).collect::<Vec<f64>>())
     };
-    let names = |what: &str| {
-        let name = |c: &Curve<'_>| {
-            let strata = (settings.name.as_str(), &analysis.strata);
-            quantity(strata, (c.id, c.level), what)
-        };
+    let names = |counted| {
+        let of = (&analysis.rules, &analysis.strata);
+        let name = |c: &Curve<'_>| Some(quantity(of, (c.id, c.level), counted));
         curves.iter().map(name).collect::<Vec<_>>()
     };
     let levels: Vec<Level> = curves.iter().map(|curve| curve.level).collect();
@@ -200,10 +198,15 @@ fn summary_table(
         .derived("median_days", "First day with S(t) at or below 1/2.", "days", medians(|q| q.time))
         .derived("median_days_lower", "Lower bound of the median.", "days", medians(|q| q.lower))
         .derived("median_days_upper", "Upper bound of the median.", "days", medians(|q| q.upper))
+        .derived("outcome", "estimated, no events, or nobody followed.", "", {
+            curves.iter().map(|curve| outcome_of(curve.tally)).collect::<Vec<&str>>()
+        })
         .row_sum(counts[0], &counts[1..3])
-        .quantities(counts[0], names("entries"))
-        .quantities(counts[1], names("events"))
-        .quantities(counts[2], names("censored"));
+        .quantities(counts[0], names(Counted::Entries))
+        .quantities(counts[1], names(Counted::Outcome))
+        .quantities(counts[2], names(Counted::Censored))
+        .quantities(counts[3], names(Counted::PriorOutcome))
+        .quantities(counts[4], names(Counted::Unobserved));
     let table = if settings.first_entry_only {
         let rows: Vec<(i64, Level)> = curves.iter().map(|c| (c.id, c.level)).collect();
         entries_are_persons(table, &rows, &[counts[0], counts[3], counts[4]])
@@ -212,6 +215,37 @@ fn summary_table(
     };
     Strata::totals(table, &counts).finish()
 }
+
+/// What became of an estimate, in a word.
+pub(crate) fn outcome_of(tally: &Tally) -> &'static str {
+    let total = tally.total();
+    match total.all() {
+        0 => "nobody followed",
+        all if all == total.censored => "no events",
+        _ => "estimated",
+    }
+}
+
+/// A test's answer, or why there is none.
+pub(crate) type Tested<T> = Result<T, &'static str>;
+
+/// What became of a test, in a word.
+pub(crate) fn outcome_of_test<T>(test: &Tested<T>) -> &'static str {
+    match test {
+        Ok(_) => "tested",
+        Err(reason) => reason,
+    }
+}
+
+/// Why there is no test.
+pub(crate) const NO_EVENTS: &str = "no events";
+/// Why there is no test.
+pub(crate) const FEW_GROUPS: &str = "fewer than two groups with anybody followed";
+
+/// Why there is no test: everybody left has the event, or the like.
+pub(crate) const NO_VARIANCE: &str = "the statistic has no variance";
+/// Why there is no test: all but one group leave before the first event.
+pub(crate) const NEVER_AT_RISK: &str = "fewer than two groups at risk at an event";
 
 /// With first entries only, the entries of a summary's row of a whole target
 /// are the persons of the cohort: `parts` are all of them.
@@ -235,8 +269,10 @@ pub(crate) fn entries_are_persons(
 fn log_rank_table(
     analysis: &Survival,
     curves: &[&Curve<'_>],
-    test: Option<&LogRank>,
+    test: &Tested<LogRank>,
 ) -> Result<AggregateTable, farr_disclosure::Error> {
+    let outcome = outcome_of_test(test);
+    let test = test.as_ref().ok();
     let group = |i: usize| test.and_then(|t| t.groups.iter().position(|g| *g == i as u32));
     let expected = |i: usize| match (test, group(i)) {
         (Some(test), Some(place)) => test.expected[place],
@@ -244,9 +280,9 @@ fn log_rank_table(
     };
     let count = |of: fn(&Tally) -> i64| curves.iter().map(|c| of(c.tally)).collect::<Vec<i64>>();
     let whole = |value: Option<f64>| defined(curves.iter().map(|_| value.unwrap_or(f64::NAN)));
-    let names = |what: &str| {
-        let strata = (analysis.settings.name.as_str(), &analysis.strata);
-        curves.iter().map(|c| quantity(strata, (c.id, c.level), what)).collect::<Vec<_>>()
+    let names = |counted| {
+        let of = (&analysis.rules, &analysis.strata);
+        curves.iter().map(|c| Some(quantity(of, (c.id, c.level), counted))).collect::<Vec<_>>()
     };
     let name = format!("{}_log_rank", analysis.settings.name);
     AggregateTable::build(&name, "Log-rank test that all targets have equal hazards.")
@@ -265,9 +301,10 @@ fn log_rank_table(
             whole(test.map(|t| t.degrees_of_freedom as f64))
         })
         .derived_of_all("p_value", "P of a larger statistic.", "", whole(test.map(|t| t.p)))
+        .derived_of_all("outcome", "tested, or why not.", "", vec![outcome; curves.len()])
         .row_part("n_event", "n_entries")
-        .quantities("n_entries", names("entries"))
-        .quantities("n_event", names("events"))
+        .quantities("n_entries", names(Counted::Entries))
+        .quantities("n_event", names(Counted::Outcome))
         .finish()
 }
 
@@ -284,80 +321,85 @@ fn strata_table(analysis: &Survival, curves: &[Curve<'_>]) -> Result<AggregateTa
             let test = test_of(analysis, &strata)?;
             let tallies = strata.iter().map(|c| (c.level, c.tally));
             let statistics = test.map(|t| (t.chi_square, t.degrees_of_freedom, t.p));
-            rows.push(id, name_of(division), tallies, statistics);
+            rows.push((id, division), tallies, statistics);
         }
     }
     let about = "Log-rank test that the strata of a target have equal hazards.";
     let name = format!("{}_strata_log_rank", settings.name);
-    rows.table(&name, about, (&settings.name, &analysis.strata))
+    rows.table(&name, about, (&analysis.rules, &analysis.strata))
         .finish()
         .map_err(|source| Error::Table { analysis: settings.name.clone(), source })
 }
 
-/// Rows of a test between the strata of targets. A row shows the smallest
-/// stratum's counts, so that the statistic is withheld where they are.
+/// Rows of tests between the strata of targets: one a stratum, each with the
+/// test's statistic, which is withheld with any of their counts.
 #[derive(Default)]
 pub(crate) struct StrataRows {
     ids: Vec<i64>,
-    strata: Vec<&'static str>,
-    /// The stratum with the fewest entries, and the one with the fewest events.
-    smallest: [Vec<Option<(Level, i64)>>; 2],
-    statistics: Vec<Option<(f64, usize, f64)>>,
+    divisions: Vec<&'static str>,
+    levels: Vec<Level>,
+    entries: Vec<i64>,
+    events: Vec<i64>,
+    statistics: Vec<Tested<(f64, usize, f64)>>,
 }
 
 impl StrataRows {
     pub(crate) fn push<'a>(
         &mut self,
-        id: i64,
-        stratum: &'static str,
-        tallies: impl Iterator<Item = (Level, &'a Tally)> + Clone,
-        statistics: Option<(f64, usize, f64)>,
+        (id, division): (i64, Stratum),
+        tallies: impl Iterator<Item = (Level, &'a Tally)>,
+        statistics: Tested<(f64, usize, f64)>,
     ) {
-        self.ids.push(id);
-        self.strata.push(stratum);
-        let entries = tallies.clone().map(|(level, tally)| (level, tally.total().all()));
-        let events = tallies.map(|(level, tally)| (level, tally.total().outcome));
-        self.smallest[0].push(entries.min_by_key(|(_, n)| *n));
-        self.smallest[1].push(events.min_by_key(|(_, n)| *n));
-        self.statistics.push(statistics);
+        for (level, tally) in tallies {
+            let total = tally.total();
+            self.ids.push(id);
+            self.divisions.push(name_of(division));
+            self.levels.push(level);
+            self.entries.push(total.all());
+            self.events.push(total.outcome);
+            self.statistics.push(statistics);
+        }
     }
 
-    pub(crate) fn table(&self, name: &str, about: &str, of: (&str, &Strata)) -> TableBuilder {
-        let [entries, events] = &self.smallest;
-        let count = |smallest: &[Option<(Level, i64)>]| {
-            smallest.iter().map(|s| s.map_or(0, |(_, n)| n)).collect::<Vec<i64>>()
+    pub(crate) fn table(&self, name: &str, about: &str, of: (&Rules, &Strata)) -> TableBuilder {
+        let names = |counted| {
+            let rows = self.ids.iter().zip(&self.levels);
+            rows.map(|(id, level)| Some(quantity(of, (*id, *level), counted))).collect::<Vec<_>>()
         };
-        let names = |smallest: &[Option<(Level, i64)>], what: &str| {
-            let name = |(s, id): (&Option<(Level, i64)>, &i64)| {
-                s.and_then(|(level, _)| quantity(of, (*id, level), what))
-            };
-            smallest.iter().zip(&self.ids).map(name).collect::<Vec<_>>()
-        };
-        let (entry_names, event_names) = (names(entries, "entries"), names(events, "events"));
         let statistic = |of: fn(&(f64, usize, f64)) -> f64| {
             defined(self.statistics.iter().map(|s| s.as_ref().map_or(f64::NAN, of)))
         };
-        AggregateTable::build(name, about)
-            .key("target_cohort_definition_id", "Target cohort.", self.ids.clone())
-            .key("stratum", "What the target is divided by.", self.strata.clone())
-            .count("n_entries_smallest", "Entries of the smallest stratum.", "persons", {
-                count(entries)
+        let test = ["target_cohort_definition_id", "stratum"];
+        let table = AggregateTable::build(name, about)
+            .key(test[0], "Target cohort.", self.ids.clone())
+            .key(test[1], "What the target is divided by.", self.divisions.clone());
+        of.1.keys(table, &self.levels)
+            .count("n_entries", "Entries followed.", "persons", self.entries.clone())
+            .count("n_event", "Outcomes seen.", "persons", self.events.clone())
+            .derived_within(
+                &test,
+                ("chi_square", "The statistic, of all strata; null without outcomes or strata."),
+                "",
+                statistic(|s| s.0),
+            )
+            .derived_within(
+                &test,
+                ("degrees_of_freedom", "Degrees of freedom."),
+                "",
+                statistic(|s| s.1 as f64),
+            )
+            .derived_within(&test, ("p_value", "P of a larger statistic."), "", statistic(|s| s.2))
+            .derived_within(&test, ("outcome", "tested, or why not."), "", {
+                self.statistics.iter().map(outcome_of_test).collect::<Vec<&str>>()
             })
-            .count("n_event_smallest", "Outcomes of the stratum with fewest.", "persons", {
-                count(events)
-            })
-            .derived("chi_square", "The statistic; null without outcomes or strata.", "", {
-                statistic(|s| s.0)
-            })
-            .derived("degrees_of_freedom", "Degrees of freedom.", "", statistic(|s| s.1 as f64))
-            .derived("p_value", "P of a larger statistic.", "", statistic(|s| s.2))
-            .quantities("n_entries_smallest", entry_names)
-            .quantities("n_event_smallest", event_names)
+            .row_part("n_event", "n_entries")
+            .quantities("n_entries", names(Counted::Entries))
+            .quantities("n_event", names(Counted::Outcome))
     }
 }
 
-/// `None` where there are no outcomes or fewer than two groups to compare.
-fn test_of(analysis: &Survival, curves: &[&Curve<'_>]) -> Result<Option<LogRank>, Error> {
+/// No test where there are no outcomes, or fewer than two groups to compare.
+fn test_of(analysis: &Survival, curves: &[&Curve<'_>]) -> Result<Tested<LogRank>, Error> {
     let (mut time, mut event, mut group) = (Vec::new(), Vec::new(), Vec::new());
     for (place, curve) in (0_u32..).zip(curves) {
         for (day, leaving) in &curve.tally.leaving {
@@ -370,9 +412,17 @@ fn test_of(analysis: &Survival, curves: &[&Curve<'_>]) -> Result<Option<LogRank>
         }
     }
     let groups: BTreeSet<u32> = group.iter().copied().collect();
-    if groups.len() < 2 || !event.contains(&true) {
-        return Ok(None);
+    if groups.len() < 2 {
+        return Ok(Err(FEW_GROUPS));
+    }
+    if !event.contains(&true) {
+        return Ok(Err(NO_EVENTS));
     }
     let rows = FollowUp::new(&time, &event);
-    log_rank(&rows, &group, None, 0.0).map(Some).map_err(|e| kernel(analysis, &e))
+    match log_rank(&rows, &group, None, 0.0) {
+        Ok(test) => Ok(Ok(test)),
+        Err(farr_stats::Error::Singular { .. }) => Ok(Err(NO_VARIANCE)),
+        Err(farr_stats::Error::TooFewGroups { .. }) => Ok(Err(NEVER_AT_RISK)),
+        Err(other) => Err(kernel(analysis, &other)),
+    }
 }

@@ -122,7 +122,7 @@ fn withheld(system: &System, place: usize, table: AggregateTable) -> Result<Aggr
         let gone: Vec<bool> = match &column.role {
             Role::Key | Role::Plain => vec![false; rows],
             Role::Count { .. } => counts[&column.name].clone(),
-            Role::DerivedOfAll => vec![any.contains(&true); rows],
+            Role::DerivedOfAll { within } => with_any(&table, within, &any)?,
             Role::Derived { from } => (0..rows)
                 .map(|row| {
                     let named = from.iter().any(|name| counts[name][row]);
@@ -160,6 +160,22 @@ fn withheld(system: &System, place: usize, table: AggregateTable) -> Result<Aggr
         curve: None,
         ..table
     })
+}
+
+/// The rows that agree in the keys `within` with one of which something is
+/// withheld.
+fn with_any(table: &AggregateTable, within: &[String], any: &[bool]) -> Result<Vec<bool>, Error> {
+    let keys = table.columns.iter().filter(|column| column.role == Role::Key);
+    let others: Vec<&str> = keys
+        .map(|key| key.name.as_str())
+        .filter(|name| !within.iter().any(|w| w == name))
+        .collect();
+    let mut gone = vec![false; any.len()];
+    for (_, rows) in groups(table, &others)? {
+        let is_gone = rows.iter().any(|&row| any[row]);
+        rows.into_iter().for_each(|row| gone[row] = is_gone);
+    }
+    Ok(gone)
 }
 
 /// For curves, the rows from the first on which something is withheld: what is

@@ -70,6 +70,20 @@ fn what_all_rows_give_is_withheld_with_any_of_them() {
 }
 
 #[test]
+fn what_rows_of_one_key_give_is_withheld_within_it() {
+    let table = AggregateTable::build("test", "")
+        .key("target", "", vec![1_i64, 1, 2, 2])
+        .key("stratum", "", vec!["a", "b", "a", "b"])
+        .count("n", "", "persons", vec![40_i64, 3, 40, 30])
+        .derived_within(&["target"], ("chi_square", ""), "", vec![1.5, 1.5, 2.5, 2.5])
+        .finish()
+        .unwrap();
+    let released = released(vec![table]);
+    let column = released[0].batch.column_by_name("chi_square").unwrap().clone();
+    assert_eq!([0, 1, 2, 3].map(|row| column.is_valid(row)), [false, false, true, true]);
+}
+
+#[test]
 fn two_small_counts_whose_sum_leaves_no_doubt_take_the_total_along() {
     // 1 + 1 = 2: withheld counts are at least 1, so a shown 2 would tell. It
     // is small itself here; at 6 = 1 + 1 + 4 shown, the 4 is small too.

@@ -131,7 +131,21 @@ impl TableBuilder {
         unit: &str,
         values: impl IntoColumn,
     ) -> Self {
-        self.push((name, about), unit, Role::DerivedOfAll, values)
+        self.derived_within(&[], (name, about), unit, values)
+    }
+
+    /// A column computed from the counts of all rows that agree in these key
+    /// columns ([`Role::DerivedOfAll`]).
+    #[must_use]
+    pub fn derived_within(
+        self,
+        within: &[&str],
+        (name, about): (&str, &str),
+        unit: &str,
+        values: impl IntoColumn,
+    ) -> Self {
+        let role = Role::DerivedOfAll { within: owned(within) };
+        self.push((name, about), unit, role, values)
     }
 
     /// A column computed from the named counts of its row only.
@@ -313,7 +327,10 @@ impl TableBuilder {
                 return Err(self.error(name, format!("{found} values, expected {}", self.rows())));
             }
             match &column.role {
-                Role::Key | Role::Plain | Role::DerivedOfAll => {}
+                Role::Key | Role::Plain => {}
+                Role::DerivedOfAll { within } => {
+                    within.iter().try_for_each(|key| self.expect_key(key))?;
+                }
                 Role::Count { persons } => {
                     self.check_count(name, values)?;
                     persons.iter().try_for_each(|persons| self.expect_count(persons))?;

@@ -37,9 +37,14 @@ pub enum Role {
         /// row's.
         from: Vec<String>,
     },
-    /// Computed from the counts of all rows of the table (the statistic of a
-    /// test between them). Null in every row when one of them is withheld.
-    DerivedOfAll,
+    /// Computed from the counts of all rows that agree in the key columns
+    /// `within` (the statistic of a test between them, a model's coefficients);
+    /// of the whole table if it names none. Null in all those rows when one of
+    /// their counts is withheld.
+    DerivedOfAll {
+        /// Key columns.
+        within: Vec<String>,
+    },
     /// Says nothing of persons (a label, a setting). Always shown.
     Plain,
 }
@@ -50,7 +55,7 @@ impl Role {
         match self {
             Self::Key => "key",
             Self::Count { .. } => "count",
-            Self::Derived { .. } | Self::DerivedOfAll => "derived",
+            Self::Derived { .. } | Self::DerivedOfAll { .. } => "derived",
             Self::Plain => "plain",
         }
     }

@@ -3,7 +3,7 @@
 use super::difference::{Scale, standardised_mean_difference};
 use super::error::{Error, check_groups};
 use super::moments::{mean_and_variance, quantile, sorted};
-use crate::regression::distribution::chi_square_upper;
+use crate::distribution::chi_square_upper_tail;
 use crate::regression::{Cholesky, SquareMatrix, dot};
 
 /// One continuous characteristic of one group.
@@ -206,5 +206,5 @@ fn chi_square(one: &[usize], zero: &[usize]) -> (f64, f64) {
         }
     }
     let df = one.len() as f64 - 1.0;
-    (statistic, if df > 0.0 { chi_square_upper(statistic, df) } else { f64::NAN })
+    (statistic, if df > 0.0 { chi_square_upper_tail(statistic, df) } else { f64::NAN })
 }

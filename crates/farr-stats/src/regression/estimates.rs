@@ -1,8 +1,8 @@
 //! Estimated coefficients and what every regression says of them.
 
-use super::distribution::{normal_p_two_sided, normal_quantile};
 use super::error::Error;
 use super::linear_algebra::SquareMatrix;
+use crate::distribution::{normal_quantile, normal_two_sided};
 
 /// Coefficients of the columns as given, and their covariance.
 #[derive(Debug, Clone)]
@@ -55,7 +55,7 @@ impl Estimates {
             lower: of(&|b, s| (b - quantile * s).exp()),
             upper: of(&|b, s| (b + quantile * s).exp()),
             z: of(&|b, s| b / s),
-            p: of(&|b, s| normal_p_two_sided(b / s)),
+            p: of(&|b, s| normal_two_sided(b / s)),
         })
     }
 }

@@ -13,7 +13,6 @@ pub(crate) mod checks;
 mod conditional;
 mod conditional_logistic;
 mod design;
-pub mod distribution;
 mod error;
 mod estimates;
 mod generalised_linear;
@@ -27,6 +26,7 @@ mod robust;
 mod self_controlled;
 #[cfg(test)]
 mod tests;
+mod trigamma;
 
 pub use conditional::ConditionalFit;
 pub use conditional_logistic::conditional_logistic;

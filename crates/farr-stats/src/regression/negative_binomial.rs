@@ -3,11 +3,11 @@
 use statrs::function::gamma::{digamma, ln_gamma};
 
 use super::design::{Covariate, Design};
-use super::distribution::trigamma;
 use super::error::Error;
 use super::generalised_linear::{
     Family, Fit, Problem, check_counts, checked_weights, fit, log_person_time,
 };
+use super::trigamma::trigamma;
 
 /// A negative binomial fit.
 #[derive(Debug, Clone)]

@@ -1,7 +1,7 @@
 //! Pointwise confidence intervals of a survival probability.
 
-use super::distribution::normal_quantile_two_sided;
-use crate::error::Result;
+use crate::distribution::normal_upper_quantile;
+use crate::error::{Error, Result};
 
 /// The scale on which an interval is symmetric. R's `conf.type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -79,6 +79,15 @@ impl Interval {
             }
         }
     }
+}
+
+/// The z with P(|Z| <= z) = `conf_level`; 1.96 at 0.95.
+pub(crate) fn normal_quantile_two_sided(conf_level: f64) -> Result<f64> {
+    if conf_level > 0.0 && conf_level < 1.0 {
+        return Ok(normal_upper_quantile((1.0 - conf_level) / 2.0));
+    }
+    let (setting, expected) = ("conf_level", "a number between 0 and 1");
+    Err(Error::Setting { setting, found: conf_level, expected })
 }
 
 #[cfg(test)]

@@ -130,6 +130,42 @@ pub(crate) fn cross_product(rows: &[f64], p: usize) -> Vec<f64> {
     out
 }
 
+/// Adds the sum of factor x x' over `rows` (each p long), one factor a row, to
+/// a lower triangle, row by row.
+///
+/// Four rows at a time, since most of the time goes into reading and writing
+/// the triangle. Cost: rows p^2 / 2.
+pub(crate) fn add_outer_products(rows: &[f64], factors: &[f64], p: usize, triangle: &mut [f64]) {
+    if p == 0 {
+        return;
+    }
+    let blocks = rows.chunks_exact(4 * p).zip(factors.chunks_exact(4));
+    for (block, f) in blocks {
+        let (first, rest) = block.split_at(p);
+        let (second, rest) = rest.split_at(p);
+        let (third, fourth) = rest.split_at(p);
+        let mut left = &mut *triangle;
+        for i in 0..p {
+            let (line, after) = left.split_at_mut(i + 1);
+            let a = [f[0] * first[i], f[1] * second[i], f[2] * third[i], f[3] * fourth[i]];
+            let columns = first.iter().zip(second).zip(third).zip(fourth);
+            for (cell, (((x, y), z), w)) in line.iter_mut().zip(columns) {
+                *cell += (a[0] * x + a[1] * y) + (a[2] * z + a[3] * w);
+            }
+            left = after;
+        }
+    }
+    let done = factors.len() / 4 * 4;
+    for (row, factor) in rows[done * p..].chunks_exact(p).zip(&factors[done..]) {
+        let mut left = &mut *triangle;
+        for (i, x) in row.iter().enumerate() {
+            let (line, after) = left.split_at_mut(i + 1);
+            line.iter_mut().zip(row).for_each(|(cell, y)| *cell += factor * x * y);
+            left = after;
+        }
+    }
+}
+
 /// The full symmetric matrix of a lower triangle, row by row.
 pub(crate) fn square_of(triangle: &[f64], p: usize) -> Vec<f64> {
     let cell = |i: usize, j: usize| triangle[i.max(j) * (i.max(j) + 1) / 2 + i.min(j)];

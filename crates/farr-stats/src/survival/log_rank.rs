@@ -1,8 +1,8 @@
 //! The log-rank test and its G-rho family, stratified or not.
 
-use super::distribution::chi_square_upper_tail;
 use super::follow_up::{FollowUp, ascending, ascending_by_code, check_length, codes};
 use super::linear::Cholesky;
+use crate::distribution::chi_square_upper_tail;
 use crate::error::{Error, Result};
 
 /// A test of equal survival. Vectors have one entry a group, by ascending
@@ -129,26 +129,30 @@ impl Sums {
                 let total: f64 = n.iter().sum();
                 let weight = if rho == 0.0 { 1.0 } else { survival.powf(rho) };
                 self.add_time(&n, &events, total, d, weight);
-                survival *= (total - d) / total;
+                if rho != 0.0 {
+                    survival *= (total - d) / total;
+                }
             }
             n.iter_mut().zip(&leaving).for_each(|(n, left)| *n -= left);
         }
     }
 
     fn add_time(&mut self, n: &[f64], events: &[f64], total: f64, d: f64, weight: f64) {
+        let inverse = 1.0 / total;
+        let expected = weight * d * inverse;
         for (g, &events) in events.iter().enumerate() {
             self.observed[g] += weight * events;
-            self.expected[g] += weight * d * n[g] / total;
+            self.expected[g] += expected * n[g];
         }
         if total <= 1.0 {
             return;
         }
-        let factor = weight * weight * d * (total - d) / (total * (total - 1.0));
+        let factor = weight * weight * d * (total - d) * inverse / (total - 1.0);
         let mut cell = self.covariance.iter_mut();
         for g in 0..n.len() {
             for (h, cell) in cell.by_ref().take(g + 1).enumerate() {
                 let same = if g == h { 1.0 } else { 0.0 };
-                *cell += factor * n[g] * (same - n[h] / total);
+                *cell += factor * n[g] * (same - n[h] * inverse);
             }
         }
     }
@@ -186,7 +190,7 @@ impl Sums {
             covariance,
             chi_square,
             degrees_of_freedom,
-            p: chi_square_upper_tail(chi_square, degrees_of_freedom),
+            p: chi_square_upper_tail(chi_square, degrees_of_freedom as f64),
         })
     }
 }

@@ -18,7 +18,6 @@ mod confidence;
 pub mod cox;
 mod cumulative_incidence;
 mod curve;
-mod distribution;
 mod fenwick;
 mod fine_gray;
 mod follow_up;

@@ -1,9 +1,10 @@
 //! Difference and ratio of two groups' restricted mean survival times.
 
 use super::confidence::Confidence;
-use super::distribution::{normal_quantile_two_sided, normal_two_sided};
+use super::confidence::normal_quantile_two_sided;
 use super::follow_up::FollowUp;
 use super::kaplan_meier::{KaplanMeierOptions, kaplan_meier_by_group};
+use crate::distribution::normal_two_sided;
 use crate::error::{Error, Result};
 
 /// Which groups are compared, up to when, how sure.

@@ -11,9 +11,9 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, Date32Array, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema};
 use farr_analysis::{
-    AgeBreaks, AgeMethod, Anchor, AnchorSettings, CohortRow, CohortRows, IncidenceSettings,
-    OutcomeSettings, Settings, ShardView, Stratum, StudyWindowSettings, SubgroupSettings,
-    TimeAtRiskSettings, analysis_of,
+    AgeBreaks, AgeMethod, Anchor, AnchorSettings, CohortRow, CohortRows, Concepts,
+    IncidenceSettings, OutcomeSettings, Settings, ShardView, Stratum, StudyWindowSettings,
+    SubgroupSettings, TimeAtRiskSettings, analysis_of,
 };
 use farr_records::{Day, Interval, PersonId, Shard, ShardId, Table, sorted_by_person};
 use serde_json::{Map, Value, json};
@@ -139,7 +139,7 @@ fn case(tables: &Value, design: &Value) -> Result<Vec<Row>, String> {
         let analysis = analysis_of(&Settings::Incidence(settings), &[]).map_err(failed)?;
         let mut merged = analysis.empty();
         analysis.merge(&mut merged, analysis.shard(&view).map_err(failed)?);
-        for table in analysis.finish(merged).map_err(failed)? {
+        for table in analysis.finish(merged, &Concepts::default()).map_err(failed)? {
             rows.extend(summary_rows(table.get().batch()));
         }
     }

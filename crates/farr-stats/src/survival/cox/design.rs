@@ -80,17 +80,23 @@ impl Design {
             strata_labels,
         };
         for (j, column) in data.covariates.iter().enumerate() {
-            design.fill(j, column)?;
+            design.measure(j, column, data.rows.weight)?;
         }
+        design.fill(data.covariates);
         Ok(design)
     }
 
-    fn fill(&mut self, j: usize, column: &[f64]) -> Result<()> {
-        let value = |position: usize| column[self.order[position] as usize];
+    /// Mean, scale and range of a column. It is read in the order of its rows,
+    /// which is faster than in that of time.
+    fn measure(&mut self, j: usize, column: &[f64], weight: Option<&[f64]>) -> Result<()> {
         let total: f64 = self.weight.iter().sum();
         let total = if total > 0.0 { total } else { 1.0 };
         let weighted = |f: &dyn Fn(f64) -> f64| -> f64 {
-            (0..self.size).map(|i| self.weight[i] * f(value(i))).sum::<f64>() / total
+            let sum: f64 = match weight {
+                None => column.iter().map(|x| f(*x)).sum(),
+                Some(weight) => weight.iter().zip(column).map(|(w, x)| w * f(*x)).sum(),
+            };
+            sum / total
         };
         let mean = weighted(&|x| x);
         let deviation = weighted(&|x| (x - mean).abs());
@@ -103,20 +109,40 @@ impl Design {
         if !(1e-100..1e100).contains(&scale) || (high - low).is_infinite() {
             return Err(Error::CovariateScale { covariate: j });
         }
-        for position in 0..self.size {
-            // Rounding of the mean must not make a constant column vary.
-            let x = if constant { 0.0 } else { (value(position) - mean) / scale };
-            self.x[position * self.columns + j] = x;
-        }
-        self.mean.push(mean);
+        // Rounding of the mean must not make a constant column vary.
+        self.mean.push(if constant { low } else { mean });
         self.scale.push(scale);
         self.range.push(if constant { 0.0 } else { (high - low) / scale });
         self.is_indicator.push(column.iter().all(|x| [-1.0, 0.0, 1.0].contains(x)));
         Ok(())
     }
 
+    fn fill(&mut self, covariates: &[&[f64]]) {
+        if covariates.is_empty() {
+            return;
+        }
+        // In the order of rows: each is read from as many places as there are
+        // columns, but written to one.
+        let p = covariates.len();
+        let mut position_of = vec![0_u32; self.size];
+        for (position, &row) in (0..).zip(&self.order) {
+            position_of[row as usize] = position;
+        }
+        for (row, &position) in position_of.iter().enumerate() {
+            let cells = &mut self.x[position as usize * p..][..p];
+            for (j, (cell, column)) in cells.iter_mut().zip(covariates).enumerate() {
+                *cell = (column[row] - self.mean[j]) / self.scale[j];
+            }
+        }
+    }
+
     pub(crate) fn x(&self, position: usize) -> &[f64] {
         &self.x[position * self.columns..(position + 1) * self.columns]
+    }
+
+    /// The scaled covariates of all positions, one after the other.
+    pub(crate) fn all_x(&self) -> &[f64] {
+        &self.x
     }
 
     /// x beta of each position, for coefficients of the scaled columns.

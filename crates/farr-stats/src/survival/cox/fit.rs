@@ -1,11 +1,11 @@
 //! Maximising the partial likelihood.
 
 use super::design::{CoxData, Design};
-use super::risk_sets::walk;
+use super::risk_sets::{RiskSet, TieSums, walk};
 use super::{CoxModel, Ties};
+use crate::distribution::chi_square_upper_tail;
 use crate::error::{Error, Result};
-use crate::survival::distribution::chi_square_upper_tail;
-use crate::survival::linear::{Cholesky, dot, masked, square_of};
+use crate::survival::linear::{Cholesky, add_outer_products, dot, masked, square_of};
 use crate::survival::newton::{self, Derivatives, Maximum, Problem, maximise};
 
 const WHAT: &str = "Cox regression";
@@ -50,7 +50,7 @@ pub struct ChiSquareTest {
 
 impl ChiSquareTest {
     pub(crate) fn new(chi_square: f64, degrees_of_freedom: usize) -> Self {
-        let p = chi_square_upper_tail(chi_square, degrees_of_freedom);
+        let p = chi_square_upper_tail(chi_square, degrees_of_freedom as f64);
         Self { chi_square, degrees_of_freedom, p }
     }
 }
@@ -147,8 +147,9 @@ pub(crate) fn derivatives(design: &Design, beta: &[f64], ties: Ties) -> Derivati
     let risk: Vec<f64> = eta.iter().zip(&design.weight).map(|(eta, w)| w * eta.exp()).collect();
     let mut log_likelihood = 0.0;
     let mut score = vec![0.0; p];
-    let mut triangle = vec![0.0; p * (p + 1) / 2];
-    walk(design, &risk, ties, true, |set| {
+    let mut information = Information::new(design);
+    let with_entry = design.entry.is_some();
+    walk(design, &risk, ties, with_entry, |set| {
         for i in set.leaving.clone().filter(|&i| design.event[i]) {
             log_likelihood += design.weight[i] * eta[i];
             for (sum, x) in score.iter_mut().zip(design.x(i)) {
@@ -161,9 +162,98 @@ pub(crate) fn derivatives(design: &Design, beta: &[f64], ties: Ties) -> Derivati
         for (j, sum) in score.iter_mut().enumerate() {
             *sum -= w * (set.s1[j] * sums.one - set.e1[j] * sums.f);
         }
-        set.add_information(&sums, 1.0, &mut triangle);
+        if with_entry {
+            set.add_information(&sums, 1.0, &mut information.triangle);
+        } else {
+            information.add(set, &sums);
+        }
     });
+    let triangle = if with_entry { information.triangle } else { information.finish(&risk) };
     Derivatives { log_likelihood, score, information: square_of(&triangle, p) }
+}
+
+/// The information where nobody enters late. It is the sum over event times of
+/// second moments by 1 / s0, less means' products; and a row is in the moments
+/// of all times until its own, so that it adds r x x' once, times the sum of
+/// 1 / s0 until then: the cumulative hazard. That is p^2 numbers a row and an
+/// event time, instead of three times as many.
+struct Information<'a> {
+    design: &'a Design,
+    triangle: Vec<f64>,
+    /// Event times from the last, as (first position of those leaving, step of
+    /// the hazard).
+    steps: Vec<(usize, f64)>,
+    /// What is taken from the hazard of tied events.
+    tied: Vec<(std::ops::Range<usize>, f64)>,
+    /// Sums s1 of single events, each with its factor, until they are added.
+    means: Vec<f64>,
+    factors: Vec<f64>,
+}
+
+/// Event times after which their means are added.
+const MEANS_MAX: usize = 256;
+
+impl<'a> Information<'a> {
+    fn new(design: &'a Design) -> Self {
+        let p = design.columns;
+        Self {
+            design,
+            triangle: vec![0.0; p * (p + 1) / 2],
+            steps: Vec::new(),
+            tied: Vec::new(),
+            means: Vec::new(),
+            factors: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, set: &RiskSet, sums: &TieSums) {
+        let w = set.step_weight();
+        self.steps.push((set.leaving.start, w * sums.one));
+        if set.is_efron() {
+            self.tied.push((set.leaving.clone(), w * sums.f));
+            set.subtract_means(sums, &mut self.triangle);
+        } else {
+            self.means.extend_from_slice(set.s1);
+            self.factors.push(-w * sums.one_sq);
+            if self.factors.len() == MEANS_MAX {
+                self.add_means();
+            }
+        }
+    }
+
+    fn add_means(&mut self) {
+        let p = self.design.columns;
+        add_outer_products(&self.means, &self.factors, p, &mut self.triangle);
+        self.means.clear();
+        self.factors.clear();
+    }
+
+    /// `risk`: w exp(x beta) of each position. Gives the lower triangle.
+    fn finish(mut self, risk: &[f64]) -> Vec<f64> {
+        self.add_means();
+        let design = self.design;
+        let mut factors = vec![0.0; design.size];
+        // Strata and times ascend by position; steps were found from the last
+        // time of each stratum.
+        self.steps.sort_unstable_by_key(|step| step.0);
+        let mut steps = self.steps.iter().peekable();
+        for stratum in design.starts.windows(2) {
+            let mut hazard = 0.0;
+            for i in stratum[0]..stratum[1] {
+                while let Some((_, step)) = steps.next_if(|step| step.0 <= i) {
+                    hazard += step;
+                }
+                factors[i] = risk[i] * hazard;
+            }
+        }
+        for (leaving, step) in self.tied {
+            for i in leaving.filter(|&i| design.event[i] && design.weight[i] > 0.0) {
+                factors[i] -= risk[i] * step;
+            }
+        }
+        add_outer_products(design.all_x(), &factors, design.columns, &mut self.triangle);
+        self.triangle
+    }
 }
 
 fn model_of(

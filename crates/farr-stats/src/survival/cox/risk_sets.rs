@@ -79,6 +79,22 @@ impl RiskSet<'_> {
         sums
     }
 
+    /// Takes the part of the steps' means from a lower triangle: sum over steps
+    /// of mean mean'. What is left of [`add_information`](Self::add_information)
+    /// is a sum over rows.
+    pub(crate) fn subtract_means(&self, sums: &TieSums, into: &mut [f64]) {
+        let w = self.step_weight();
+        let mut cell = 0;
+        for (i, (&s_i, &e_i)) in self.s1.iter().zip(self.e1).enumerate() {
+            for (&s_j, &e_j) in self.s1[..=i].iter().zip(self.e1) {
+                into[cell] -= w
+                    * (s_i * s_j * sums.one_sq - (s_i * e_j + e_i * s_j) * sums.f_sq
+                        + e_i * e_j * sums.ff_sq);
+                cell += 1;
+            }
+        }
+    }
+
     /// Adds factor times this time's share of the information matrix (lower
     /// triangle): sum over steps of the covariance of x among those at risk.
     pub(crate) fn add_information(&self, sums: &TieSums, factor: f64, into: &mut [f64]) {

@@ -2,8 +2,9 @@
 
 use super::CoxModel;
 use super::fit::std_err;
+use crate::distribution::normal_two_sided;
 use crate::error::Result;
-use crate::survival::distribution::{normal_quantile_two_sided, normal_two_sided};
+use crate::survival::confidence::normal_quantile_two_sided;
 
 /// One covariate's line; all NaN for an aliased one.
 #[derive(Debug, Clone, Copy, PartialEq)]

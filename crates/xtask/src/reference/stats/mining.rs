@@ -79,7 +79,7 @@ fn numbered_items(case: &Case) -> Result<(Vec<&str>, Vec<u32>), String> {
 
 /// The limits; a pattern may be of any length where the case names none.
 fn limits(case: &Case) -> Result<PatternLimits, String> {
-    let whole = |key: &str| case.args.get(key).and_then(Value::as_u64).map(|v| v as usize);
+    let whole = |key: &str| case.arg(key).and_then(Value::as_u64).map(|v| v as usize);
     Ok(PatternLimits {
         min_count: whole("min_count").ok_or("no whole number 'min_count'")?,
         max_length: whole("max_length").unwrap_or(usize::MAX),

@@ -9,7 +9,8 @@ mod regression;
 mod survival;
 mod tables;
 
-use std::collections::HashMap;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -55,8 +56,10 @@ const ITERATED: [&str; 29] = [
 pub struct Case {
     /// The method's name, which is the folder's.
     pub method: String,
-    /// Names of columns, and settings.
-    pub args: Map<String, Value>,
+    /// Names of columns, and settings; read by [`arg`](Self::arg).
+    args: Map<String, Value>,
+    /// The arguments that an adapter has asked for.
+    asked: RefCell<BTreeSet<String>>,
     /// The keys of `expected`, so that an adapter computes what is asked.
     pub expected: Map<String, Value>,
     /// Package and call; settings left out of `args` have the default that it
@@ -94,7 +97,37 @@ impl Case {
             Some(name) => read_csv(&directory.join(name))?,
             None => HashMap::new(),
         };
-        Ok(Self { method: method.to_owned(), args, expected, source, columns, directory })
+        Ok(Self {
+            method: method.to_owned(),
+            args,
+            asked: RefCell::default(),
+            expected,
+            source,
+            columns,
+            directory,
+        })
+    }
+
+    /// Without the rows that lack a value of a column that an argument names,
+    /// as R's `na.omit` leaves them.
+    fn complete(mut self) -> Self {
+        let texts = self.args.values().flat_map(|value| match value {
+            Value::Array(items) => items.iter().collect(),
+            one => vec![one],
+        });
+        let named = texts.filter_map(|value| self.columns.get(value.as_str()?));
+        let rows = self.columns.values().map(Vec::len).max().unwrap_or_default();
+        let mut kept = vec![true; rows];
+        for column in named {
+            for (kept, text) in kept.iter_mut().zip(column) {
+                *kept &= !is_missing(text);
+            }
+        }
+        for column in self.columns.values_mut() {
+            let mut kept = kept.iter();
+            column.retain(|_| kept.next().copied().unwrap_or(false));
+        }
+        self
     }
 
     /// The text of a column, or an error that names it.
@@ -110,30 +143,43 @@ impl Case {
         self.texts(column)?
             .iter()
             .map(|t| match t.as_str() {
-                "" | "NA" => Ok(f64::NAN),
+                text if is_missing(text) => Ok(f64::NAN),
                 text => text.parse().map_err(|_| format!("column '{column}': '{text}'")),
             })
             .collect()
     }
 
+    /// The argument `key`; none for null.
+    pub fn arg(&self, key: &str) -> Option<&Value> {
+        self.asked.borrow_mut().insert(key.to_owned());
+        self.args.get(key).filter(|value| !value.is_null())
+    }
+
+    /// An argument that no adapter has asked for: an answer that takes no
+    /// notice of it is an answer to another question.
+    fn not_asked(&self) -> Option<&String> {
+        let asked = self.asked.borrow();
+        self.args.iter().find(|(key, v)| !asked.contains(*key) && !v.is_null()).map(|(k, _)| k)
+    }
+
     /// The string argument `key`.
     pub fn text_arg(&self, key: &str) -> Option<&str> {
-        self.args.get(key).and_then(Value::as_str)
+        self.arg(key).and_then(Value::as_str)
     }
 
     /// The number argument `key`.
     pub fn number_arg(&self, key: &str) -> Option<f64> {
-        self.args.get(key).and_then(Value::as_f64)
+        self.arg(key).and_then(Value::as_f64)
     }
 
     /// The list of numbers argument `key`.
     pub fn numbers_arg(&self, key: &str) -> Option<Vec<f64>> {
-        self.args.get(key)?.as_array()?.iter().map(Value::as_f64).collect()
+        self.arg(key)?.as_array()?.iter().map(Value::as_f64).collect()
     }
 
     /// The list of strings argument `key` (a single string is a list of one).
     pub fn texts_arg(&self, key: &str) -> Option<Vec<&str>> {
-        match self.args.get(key)? {
+        match self.arg(key)? {
             Value::String(text) => Some(vec![text]),
             Value::Array(items) => items.iter().map(Value::as_str).collect(),
             _ => None,
@@ -156,6 +202,10 @@ impl Case {
     pub fn other_csv(&self, name: &str) -> Result<HashMap<String, Vec<String>>, String> {
         read_csv(&self.directory.join(name))
     }
+}
+
+fn is_missing(field: &str) -> bool {
+    matches!(field, "" | "NA")
 }
 
 fn read_csv(path: &Path) -> Result<HashMap<String, Vec<String>>, String> {
@@ -193,6 +243,8 @@ pub fn run(dir: &Path, out: Option<&Path>) -> Result<bool, String> {
     for path in &paths {
         let name = path.strip_prefix(dir).unwrap_or(path);
         let case = Case::load(path)?;
+        let case =
+            if survival::METHODS.contains(&case.method.as_str()) { case.complete() } else { case };
         if WAITING.contains(&case.method.as_str()) {
             waiting += 1;
             println!("{}: waiting for a later issue", name.display());
@@ -202,6 +254,10 @@ pub fn run(dir: &Path, out: Option<&Path>) -> Result<bool, String> {
             .iter()
             .find_map(|family| family(&case))
             .unwrap_or_else(|| Err(format!("unknown method '{}'", case.method)));
+        let answer = answer.and_then(|answer| match case.not_asked() {
+            Some(key) => Err(format!("argument '{key}' is not known to '{}'", case.method)),
+            None => Ok(answer),
+        });
         if let (Some(out), Ok(answer)) = (out, &answer) {
             super::write_json(&out.join(name), answer)?;
         }

@@ -10,6 +10,35 @@ use serde_json::Value;
 
 use super::{Answer, Case};
 
+/// The methods of this family, which take complete rows only.
+pub(super) const METHODS: [&str; 25] = [
+    "kaplan_meier_at_times",
+    "kaplan_meier",
+    "kaplan_meier_left_truncated",
+    "kaplan_meier_weighted",
+    "kaplan_meier_weighted_robust",
+    "nelson_aalen",
+    "fleming_harrington",
+    "rmst_difference",
+    "logrank",
+    "logrank_stratified",
+    "cox",
+    "cox_baseline_strata",
+    "cox_predict",
+    "cox_residuals",
+    "cox_ridge",
+    "cox_summary",
+    "cox_zph",
+    "concordance",
+    "aalen_johansen",
+    "aalen_johansen_left_truncated",
+    "cumulative_incidence_aalen_variance",
+    "gray_test",
+    "fine_gray",
+    "fine_gray_predict",
+    "survival_prediction",
+];
+
 /// Adapters of the time-to-event family.
 pub(super) fn family(case: &Case) -> Option<Answer> {
     Some(match case.method.as_str() {
@@ -110,7 +139,7 @@ impl Labels {
 
 /// The code that a number argument names among labels.
 fn label_arg(case: &Case, key: &str, labels: &Labels) -> Result<u32, String> {
-    let wanted = case.args.get(key).ok_or_else(|| format!("no argument '{key}'"))?;
+    let wanted = case.arg(key).ok_or_else(|| format!("no argument '{key}'"))?;
     let same = |label: &Value| label == wanted || label.as_f64() == wanted.as_f64();
     let found = labels.labels.iter().position(same);
     found.map(|code| code as u32).ok_or_else(|| format!("'{key}' is no label of the column"))

@@ -79,8 +79,20 @@ fn rate_ratio(case: &Case) -> Answer {
 }
 
 fn mantel_haenszel_rate_ratio(case: &Case) -> Answer {
+    check_strata(case)?;
     let pooled = rates::mantel_haenszel_rate_ratio(&rate_strata(case)?, level(case));
     Ok(named("rate_ratio", pooled.map_err(text)?))
+}
+
+/// A row is a stratum; a column that names them must not name one twice.
+fn check_strata(case: &Case) -> Result<(), String> {
+    let Some(name) = case.text_arg("strata") else { return Ok(()) };
+    let mut labels = case.texts(name)?.to_vec();
+    labels.sort_unstable();
+    match labels.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) => Err(format!("stratum '{}' has two rows", pair[0])),
+        None => Ok(()),
+    }
 }
 
 fn rate_strata(case: &Case) -> Result<Vec<RateStratum>, String> {
@@ -161,6 +173,7 @@ fn two_by_two(case: &Case) -> Answer {
 }
 
 fn mantel_haenszel_odds_ratio(case: &Case) -> Answer {
+    check_strata(case)?;
     let pooled = tables::mantel_haenszel_odds_ratio(&two_by_two_tables(case)?, level(case));
     let pooled = pooled.map_err(text)?;
     Ok(json!({
@@ -174,6 +187,7 @@ fn mantel_haenszel_odds_ratio(case: &Case) -> Answer {
 }
 
 fn mantel_haenszel_risk_ratio(case: &Case) -> Answer {
+    check_strata(case)?;
     let pooled = tables::mantel_haenszel_risk_ratio(&two_by_two_tables(case)?, level(case));
     Ok(named("risk_ratio", pooled.map_err(text)?))
 }
@@ -324,7 +338,7 @@ fn disproportionality(case: &Case) -> Answer {
 fn disproportionality_bayes(case: &Case) -> Answer {
     let rows = disproportionality_rows(case)?;
     let prior = |key: &str| {
-        let value = case.args.get("prior").and_then(|prior| prior.get(key));
+        let value = case.arg("prior").and_then(|prior| prior.get(key));
         value.and_then(Value::as_f64).ok_or_else(|| format!("no '{key}' in 'prior'"))
     };
     let prior = GammaPoissonPrior {
@@ -406,7 +420,7 @@ fn comorbidity_index(case: &Case) -> Result<ComorbidityIndex, String> {
             }),
         }
     }
-    let counts_once = case.args.get("hierarchy").and_then(Value::as_bool).unwrap_or(true);
+    let counts_once = case.arg("hierarchy").and_then(Value::as_bool).unwrap_or(true);
     let hierarchy: &[_] = if counts_once { &charlson::HIERARCHY } else { &[] };
     ComorbidityIndex::new(&conditions, hierarchy).map_err(text)
 }

@@ -142,7 +142,7 @@ fn weighted_cox(case: &Case) -> Answer {
 
 fn stratification(case: &Case) -> Answer {
     let score = score(&Rows::complete(case, &COLUMNS)?)?;
-    let strata = case.args.get("strata").and_then(Value::as_u64).ok_or("no argument 'strata'")?;
+    let strata = case.arg("strata").and_then(Value::as_u64).ok_or("no argument 'strata'")?;
     let of = match case.text_arg("quantiles_of") {
         None | Some("treated" | "exposed") => QuantilesOf::Treated,
         Some("all" | "everyone") => QuantilesOf::All,
@@ -165,7 +165,8 @@ fn matching(case: &Case) -> Answer {
     let unit = match scale {
         _ if scale.contains("pooled") => CaliperScale::PooledStdDev,
         _ if scale.contains("standard") => CaliperScale::StdDev,
-        _ => CaliperScale::Unit,
+        "score" | "logit" => CaliperScale::Unit,
+        other => return Err(format!("unknown caliper_scale '{other}'")),
     };
     let distance = if scale.contains("logit") { &score.logit } else { &score.score };
     let order = match case.text_arg("order") {
@@ -187,10 +188,10 @@ fn matching(case: &Case) -> Answer {
         }
     };
     let options = MatchingOptions {
-        ratio: case.args.get("ratio").and_then(Value::as_u64).unwrap_or(1) as usize,
+        ratio: case.arg("ratio").and_then(Value::as_u64).unwrap_or(1) as usize,
         caliper: case.number_arg("caliper").map(|width| Caliper { width, scale: unit }),
         order,
-        replace: case.args.get("replace").and_then(Value::as_bool).unwrap_or(false),
+        replace: case.arg("replace").and_then(Value::as_bool).unwrap_or(false),
         exact: exact.as_deref(),
     };
     let matched = match_nearest(distance, &score.treated, &options).map_err(said)?;

@@ -50,7 +50,7 @@ impl<'a> Problem<'a> {
         let lambdas = match &self.lambdas {
             Some(lambdas) => Lambdas::Given(lambdas),
             None => Lambdas::Path {
-                count: case.args.get("nlambda").and_then(Value::as_u64).unwrap_or(100) as usize,
+                count: case.arg("nlambda").and_then(Value::as_u64).unwrap_or(100) as usize,
                 min_ratio: case.number_arg("lambda_min_ratio"),
                 stop_early: true,
             },
@@ -58,7 +58,7 @@ impl<'a> Problem<'a> {
         Options {
             alpha: case.number_arg("alpha").unwrap_or(1.0),
             lambdas,
-            standardise: case.args.get("standardize").and_then(Value::as_bool).unwrap_or(true),
+            standardise: case.arg("standardize").and_then(Value::as_bool).unwrap_or(true),
             weights: self.weights.as_deref(),
             penalty_factors: self.factors.as_deref(),
             ..Options::default()

@@ -66,7 +66,7 @@ pub(super) fn cox(case: &Case) -> Answer {
         "zph_p": list(&zph, |t| number(t.p)),
         "martingale_sum_sq": number(sum_of_squares(&model.martingale_residuals())),
     });
-    let robust = case.args.get("robust").and_then(Value::as_bool).unwrap_or(false);
+    let robust = case.arg("robust").and_then(Value::as_bool).unwrap_or(false);
     if robust || fitted.cluster.is_some() {
         let robust = model.robust_covariance(fitted.cluster_codes()).map_err(failed)?;
         answer["robust_se"] = numbers(&robust.std_err);
@@ -127,7 +127,7 @@ pub(super) fn cox_predict(case: &Case) -> Answer {
 
 /// The rows of the argument `newdata`, in the order of `names`.
 pub(super) fn newdata(case: &Case, names: &[&str]) -> Result<Vec<Vec<f64>>, String> {
-    let rows = case.args.get("newdata").and_then(Value::as_array).ok_or("no argument 'newdata'")?;
+    let rows = case.arg("newdata").and_then(Value::as_array).ok_or("no argument 'newdata'")?;
     let value = |row: &Value, name: &str| {
         row.get(name).and_then(Value::as_f64).ok_or_else(|| format!("newdata: no '{name}'"))
     };
@@ -158,7 +158,7 @@ pub(super) fn cox_residuals(case: &Case) -> Answer {
 
 pub(super) fn cox_ridge(case: &Case) -> Answer {
     let theta = case.number_arg("theta").ok_or("no argument 'theta'")?;
-    let scale = case.args.get("scale").and_then(Value::as_bool).unwrap_or(true);
+    let scale = case.arg("scale").and_then(Value::as_bool).unwrap_or(true);
     let fit = Fitted::of(case, Some(Ridge { theta, scale }))?.model.fit;
     Ok(json!({
         "coef": numbers(&fit.coefficients),

@@ -1,12 +1,16 @@
 //! Charlson's comorbidity index, or any other weighted sum of conditions that
 //! are found by prefixes of diagnosis codes.
 //!
-//! Conditions, prefixes and weights come in as data: Quan's ICD-10 lists (2005)
-//! with the weights of Charlson (1987) or of Quan (2011) are one choice.
+//! Conditions, prefixes and weights come in as data; [`quan_icd10`] has Quan's
+//! ICD-10 lists (2005) with the weights of Charlson (1987) or of Quan (2011).
+
+mod quan;
 
 use std::collections::HashMap;
 
 use thiserror::Error;
+
+pub use quan::{QuanWeights, quan_icd10};
 
 /// The milder and the severer form of a disease, under the names that R's
 /// comorbidity and Python's comorbidipy use: diabetes, liver disease, cancer.
