@@ -356,7 +356,7 @@ fn moment(moment: Moment) -> &'static str {
 }
 
 /// `OccurrenceStartDate` as `occurrence start date`.
-fn spaced(name: &str) -> String {
+pub(crate) fn spaced(name: &str) -> String {
     let mut words = String::with_capacity(name.len() + 4);
     for character in name.chars() {
         if character.is_uppercase() && !words.is_empty() {
@@ -367,7 +367,7 @@ fn spaced(name: &str) -> String {
     words
 }
 
-fn noun(domain: Domain) -> &'static str {
+pub(crate) fn noun(domain: Domain) -> &'static str {
     match domain {
         Domain::ConditionEra => "condition era",
         Domain::ConditionOccurrence => "diagnosis",

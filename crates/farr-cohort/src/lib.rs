@@ -12,6 +12,7 @@
 //! It does not know where definitions or records are stored, nor threads: the
 //! job maps [`Plan::evaluate`] over shards.
 
+mod check;
 mod circe;
 mod count;
 mod domain;
@@ -24,6 +25,7 @@ mod results;
 pub mod short;
 mod statistics;
 
+pub use check::{Check, Finding, Severity, check_circe, check_short};
 pub use circe::parse_circe;
 pub use domain::Domain;
 pub use error::Error;
