@@ -24,6 +24,7 @@ mod plan;
 mod results;
 pub mod short;
 mod statistics;
+pub mod why;
 
 pub use check::{Check, Finding, Severity, check_circe, check_short};
 pub use circe::parse_circe;
@@ -36,3 +37,4 @@ pub use plan::{Plan, Warning};
 pub use results::{CohortResults, NamedTable};
 pub use short::parse_short;
 pub use statistics::{CensorCounts, InclusionCounts, Mode, RuleCounts};
+pub use why::Why;
