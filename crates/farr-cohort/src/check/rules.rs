@@ -22,8 +22,9 @@ pub(super) fn check(draft: &Draft, parts: &Parts, findings: &mut Findings) {
     for (part, correlated) in &parts.correlated {
         at_least_none(*part, correlated, findings);
     }
-    contradictions(draft, parts, findings);
-    duplicates(parts, findings);
+    let scopes = scopes(draft, parts);
+    contradictions(&scopes, findings);
+    duplicates(parts, &scopes, findings);
 }
 
 fn group_count(part: Part, group: &Group, findings: &mut Findings) {
@@ -74,8 +75,9 @@ impl<'a> Scope<'a> {
     }
 }
 
-/// Pairs of criteria around one index event whose counts exclude each other.
-fn contradictions(draft: &Draft, parts: &Parts, findings: &mut Findings) {
+/// The criteria by their index event: first those around the entry event,
+/// then those around the events of each criterion that has some.
+fn scopes<'a>(draft: &'a Draft, parts: &Parts<'a>) -> Vec<Scope<'a>> {
     let mut around_entry = Scope { criteria: Vec::new() };
     draft.additional.iter().for_each(|group| around_entry.add(Part::Additional, group, true));
     for rule in &draft.rules {
@@ -90,7 +92,12 @@ fn contradictions(draft: &Draft, parts: &Parts, findings: &mut Findings) {
             scopes.push(scope);
         }
     }
-    for scope in &scopes {
+    scopes
+}
+
+/// Pairs of criteria around one index event whose counts exclude each other.
+fn contradictions(scopes: &[Scope], findings: &mut Findings) {
+    for scope in scopes {
         for (place, later) in scope.criteria.iter().enumerate() {
             for earlier in &scope.criteria[..place] {
                 contradiction(earlier, later, findings);
@@ -179,7 +186,7 @@ type Placed<'a> = (Part<'a>, &'a Criterion, Option<&'a Correlated>);
 /// Criteria with the same events. As in the reference a criterion of the entry
 /// or of a rule is held against all others; that their windows and filters
 /// are alike too makes it a warning.
-fn duplicates(parts: &Parts, findings: &mut Findings) {
+fn duplicates(parts: &Parts, scopes: &[Scope], findings: &mut Findings) {
     let correlated_of = |criterion: &Criterion| {
         let is_it =
             |c: &&Correlated| c.criterion.as_ref().is_some_and(|c| std::ptr::eq(c, criterion));
@@ -191,11 +198,13 @@ fn duplicates(parts: &Parts, findings: &mut Findings) {
         .filter(|(part, _)| *part != Part::Censoring)
         .map(|(part, criterion)| (*part, *criterion, correlated_of(criterion)))
         .collect();
+    let is_entry = |placed: &&Placed| placed.0 == Part::Entry && placed.2.is_none();
+    let has_one_entry = all.iter().filter(is_entry).count() == 1;
     for (place, (part, criterion, window)) in all.iter().enumerate() {
         let same = all[..place].iter().filter(|(_, earlier, _)| same_events(earlier, criterion));
         let mut best: Option<(Severity, &Placed)> = None;
         for earlier in same {
-            let severity = if repeats(earlier, (criterion, *window)) {
+            let severity = if repeats(earlier, (criterion, *window), scopes, has_one_entry) {
                 Severity::Warning
             } else {
                 Severity::Info
@@ -231,7 +240,13 @@ fn same_events(one: &Criterion, other: &Criterion) -> bool {
 fn repeats(
     (_, earlier, earlier_window): &Placed,
     (later, later_window): (&Criterion, Option<&Correlated>),
+    scopes: &[Scope],
+    has_one_entry: bool,
 ) -> bool {
+    let scope_of = |asked: &Correlated| {
+        let is_it = |scope: &Scope| scope.criteria.iter().any(|(_, c, _)| std::ptr::eq(*c, asked));
+        scopes.iter().position(is_it)
+    };
     match (earlier_window, later_window) {
         (None, None) => earlier.is_like(later),
         (Some(a), Some(b)) => {
@@ -242,6 +257,7 @@ fn repeats(
                     _ => false,
                 };
             earlier.is_like(later)
+                && scope_of(a) == scope_of(b)
                 && a.occurrence == b.occurrence
                 && alike(&a.start_window, &b.start_window)
                 && alike(&a.end_window, &b.end_window)
@@ -255,7 +271,9 @@ fn repeats(
             let asks_for_one = rule.occurrence.is_some_and(|occurrence| {
                 occurrence.kind == OccurrenceKind::AtLeast && occurrence.count == 1
             });
-            covers_entry
+            has_one_entry
+                && scope_of(rule) == Some(0)
+                && covers_entry
                 && asks_for_one
                 && rule.end_window.is_none()
                 && later.asks_no_more_than(earlier)

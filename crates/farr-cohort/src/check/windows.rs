@@ -58,15 +58,25 @@ fn impossible(window: &Window, correlated: &Correlated, place: &str, findings: &
             && occurrence.range().1 >= 0
     });
     let result = if holds_anyway { "always" } else { "never" };
-    // Open bounds still meet at the edge of the observation period.
-    let severity = if is_open_backwards { Severity::Warning } else { Severity::Critical };
+    if is_open_backwards {
+        // The day itself is left: the first or last of the observation period.
+        let message = format!(
+            "the window for the {place} goes from {} to {}, so it holds at most the one day at \
+             the edge of observation; mend the Coeff of its ends",
+            day(first),
+            day(last)
+        );
+        let severity = Severity::Warning;
+        findings.add_as(Check::ImpossibleWindow, severity, &window.path, message);
+        return;
+    }
     let message = format!(
         "the window for the {place} goes from {} to {}, the later first, so it holds no day and \
          the criterion {result} holds; exchange its ends, or mend their Coeff",
         day(first),
         day(last)
     );
-    findings.add_as(Check::ImpossibleWindow, severity, &window.path, message);
+    findings.add(Check::ImpossibleWindow, &window.path, message);
 }
 
 /// A day from the index day, in words.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use farr_cohort::{Check, Finding, Severity, check_circe, check_short, parse_circe, parse_short};
 
 /// Where the shared data is; `None`, said aloud, if it is not there.
-fn shared(folder: &str) -> Option<PathBuf> {
+pub(crate) fn shared(folder: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared").join(folder);
     if path.is_dir() {
         return Some(path);

@@ -4,3 +4,4 @@ mod cases;
 mod checks;
 mod common;
 mod generative;
+mod why;
