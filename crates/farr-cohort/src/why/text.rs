@@ -52,7 +52,9 @@ impl Why {
             }
             Fate::TooLittleObservation => {
                 let (prior, post) = self.observation_days;
-                format!("no entry event has {prior} days of observation before and {post} after it")
+                format!(
+                    "no entry event has {prior} days of observation before it and {post} after it"
+                )
             }
             Fate::Additional => format!("{event} does not meet the additional criteria"),
             Fate::Rules => {
@@ -74,7 +76,9 @@ impl Why {
     fn entry_text(&self, text: &mut String) {
         text.push_str("\n## Entry events\n");
         for (place, criterion) in self.entry.iter().enumerate() {
-            let _ = writeln!(text, "\n{}: {}\n", criterion.words, events(criterion.found.len()));
+            let found = events(criterion.found.len());
+            let end = if criterion.found.is_empty() { "." } else { ":\n" };
+            let _ = writeln!(text, "\n{}: {found}{end}", criterion.words);
             let of_criterion: Vec<&EntryEvent> =
                 self.events.iter().filter(|event| event.criterion == place).collect();
             for found in criterion.found.iter().take(LISTED_MAX) {
@@ -101,7 +105,7 @@ impl Why {
         match (event.fate, event.period) {
             (Fate::TooLittleObservation, Some(period)) => format!(
                 "dropped: {} days of observation before and {} after it in {}, {prior} and {post} \
-                 are asked",
+                 are asked for",
                 event.start.0 - period.start.0,
                 period.end.0 - event.start.0,
                 span(period)

@@ -220,7 +220,7 @@ fn the_reason_is_named() {
         "",
         None,
         &[
-            "no entry event has 365 days of observation before and 0 days after it",
+            "no entry event has 365 days of observation before it and 0 after it",
             "dropped: 100 days of observation before and 10857 after it in 2000-01-01 to 2029-12-31",
         ],
     );
