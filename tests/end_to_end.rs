@@ -5,6 +5,8 @@
 mod architecture;
 mod bad_input;
 mod binary;
+mod cohort_check;
+mod cohort_why;
 mod formats;
 mod job_schema;
 mod main_job;

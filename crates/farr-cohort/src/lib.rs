@@ -13,6 +13,7 @@
 //! job maps [`Plan::evaluate`] over shards.
 
 pub mod algebra;
+mod check;
 mod circe;
 mod count;
 mod domain;
@@ -24,7 +25,9 @@ mod plan;
 mod results;
 pub mod short;
 mod statistics;
+pub mod why;
 
+pub use check::{Check, Finding, Severity, check_circe, check_short};
 pub use circe::parse_circe;
 pub use domain::Domain;
 pub use error::Error;
@@ -35,3 +38,4 @@ pub use plan::{Plan, Warning};
 pub use results::{CohortResults, NamedTable};
 pub use short::parse_short;
 pub use statistics::{CensorCounts, InclusionCounts, Mode, RuleCounts};
+pub use why::Why;

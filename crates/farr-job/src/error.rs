@@ -147,6 +147,18 @@ pub enum Error {
         /// The location's name.
         location: String,
     },
+    /// Persons' data bound for a place that nobody says is restricted.
+    #[error(
+        "{what} goes to a terminal or to a restricted zone only, and standard output is neither; \
+         name a folder with --out, or say --restricted if what reads it is a restricted zone"
+    )]
+    NotRestricted {
+        /// What would be shown.
+        what: &'static str,
+    },
+    /// A person who is not in the records.
+    #[error("--person: these records have no such person")]
+    NoPerson,
     /// A synthetic population that cannot be made.
     #[error("synthetic population: {reason}")]
     Synth {
@@ -195,6 +207,7 @@ impl Error {
             | Self::Secret { .. }
             | Self::Definition { .. }
             | Self::Cohort { .. }
+            | Self::NoPerson
             | Self::Synth { .. }
             | Self::Parts { .. }
             | Self::Analysis(farr_analysis::Error::Settings { .. }) => Failure::Job,
@@ -205,10 +218,10 @@ impl Error {
             }
             Self::Store(error) | Self::Report(farr_report::Error::Store(error)) => of_store(error),
             Self::Analysis(_) | Self::Disclosure(_) | Self::Report(_) => Failure::Internal,
-            Self::OpenZone { .. } => Failure::Policy,
             Self::InputChanged => Failure::Data,
             Self::Work { .. } => Failure::Internal,
             Self::TimedOut => Failure::TimedOut,
+            Self::OpenZone { .. } | Self::NotRestricted { .. } => Failure::Policy,
             Self::Stopped => Failure::Stopped,
         }
     }

@@ -9,6 +9,8 @@
 //! It does not know terminals and logs: it tells an [`Observer`] what happens.
 
 mod clean;
+mod cohort_check;
+mod cohort_why;
 mod cohorts;
 mod derive;
 mod error;
@@ -31,9 +33,13 @@ mod synth;
 mod work;
 
 pub use clean::{CleanOutcome, clean};
+pub use cohort_check::{CheckOutcome, CheckRequest, check_cohorts};
+pub use cohort_why::{WHY_FILE, WhyDestination, WhyOutcome, WhyRequest, why_cohort};
 pub use cohorts::{CohortInput, CohortOutcome, CohortRequest, explain_cohort, run_cohorts};
 pub use error::{DONE_IN_PART, Error, Failure};
 pub use executor::{Executor, Threads};
+pub use farr_cohort::Severity;
+pub use farr_records::PersonId;
 pub use inspect::{check, concepts, describe, job_schema};
 pub use job_file::{
     CohortSettings, FormatName, JobFile, JobSettings, LocationSettings, RecordsSettings,

@@ -4,8 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use farr_job::{
-    CohortInput, CohortRequest, Error, JobRequest, Parameter, Part, RunOptions, RunRequest,
-    SynthFormat, SynthRequest,
+    CheckRequest, CohortInput, CohortRequest, Error, JobRequest, Parameter, Part, PersonId, RunOptions, RunRequest, Severity, SynthFormat, SynthRequest, WhyDestination, WhyRequest,
 };
 
 /// Analyses of patients' records: cohorts and outcomes, from exports to Parquet
@@ -31,6 +30,8 @@ Examples:
   farr clean job.toml
   farr cohort run --definitions phenotypes --omop cdm --out cohorts
   farr cohort explain pipelines/cohorts/stroke.json
+  farr cohort check phenotypes --severity warning
+  farr cohort why --person 17 --records out/records pipelines/cohorts/stroke.json
   farr concepts --records out/records --search diabetes
   farr synth --persons 1000 --seed 1 --format omop --out population
 
@@ -112,11 +113,135 @@ pub(crate) enum Cohort {
     /// Run a folder of definitions over a records store, or over OMOP Parquet as
     /// it lies; definitions that cannot be run are named, and the exit code is 6.
     Run(CohortRun),
+    /// Find mistakes in definitions; the exit code is 2 if one is critical.
+    Check(CohortCheck),
+    /// Show why a person is in a cohort or out of it, event by event and rule by
+    /// rule: to a terminal, or to a restricted zone.
+    Why(CohortWhy),
     /// Print a definition in plain English, so that a clinician can check it.
     Explain {
         /// A definition: Circe JSON (`.json`) or the short form (`.toml`).
         file: PathBuf,
     },
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = CHECK_HELP)]
+pub(crate) struct CohortCheck {
+    /// Definitions, or folders of them: Circe JSON (`.json`) and the short form
+    /// (`.toml`).
+    #[arg(required = true, value_name = "FILE|DIR")]
+    paths: Vec<PathBuf>,
+    /// The least severe findings that are shown.
+    #[arg(long, value_enum, default_value_t = Least::Info)]
+    severity: Least,
+}
+
+const CHECK_HELP: &str = "\
+Examples:
+  farr cohort check stroke.json
+  farr cohort check phenotypes --severity warning
+  farr cohort check phenotypes --log json | jq 'select(.check == \"range\")'
+
+Severities, as OHDSI's tools have them:
+  critical  it cannot be run, or a part of it means nothing: mend it
+  warning   it runs, but may not do what was meant
+  info      worth a look
+
+A finding names its check, its place (a JSON path; in the short form a key),
+what is wrong, and how to mend it. With --log json each is one JSON object a
+line (file, severity, check, path, message); the last line counts them.
+
+Exit codes:
+  0  nothing critical
+  2  a critical finding, or a definition that cannot be read";
+
+/// How severe a finding is at least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Least {
+    /// All.
+    Info,
+    /// Probable mistakes, and critical ones.
+    Warning,
+    /// What must be mended.
+    Critical,
+}
+
+impl CohortCheck {
+    pub(crate) fn request(self) -> CheckRequest {
+        CheckRequest {
+            paths: self.paths,
+            least: match self.severity {
+                Least::Info => Severity::Info,
+                Least::Warning => Severity::Warning,
+                Least::Critical => Severity::Critical,
+            },
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = WHY_HELP)]
+pub(crate) struct CohortWhy {
+    /// Definitions: Circe JSON (`.json`) or the short form (`.toml`).
+    #[arg(required = true, value_name = "FILE")]
+    definitions: Vec<PathBuf>,
+    /// The person's `person_id`.
+    #[arg(long)]
+    person: i64,
+    /// The folder of a records store.
+    #[arg(long, required_unless_present = "omop", conflicts_with = "omop")]
+    records: Option<PathBuf>,
+    /// A folder of OMOP CDM 5.3 or 5.4 Parquet.
+    #[arg(long)]
+    omop: Option<PathBuf>,
+    /// Write to why.md in this folder, a restricted zone, instead of showing it.
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Standard output is no terminal, but what reads it is a restricted zone.
+    #[arg(long, conflicts_with = "out")]
+    restricted: bool,
+}
+
+const WHY_HELP: &str = "\
+Examples:
+  farr cohort why --person 17 --records out/records stroke.json
+  farr cohort why --person 17 --omop cdm stroke.json diabetes.toml
+  farr cohort why --person 17 --omop cdm --out restricted/questions stroke.json
+  farr cohort why --person 17 --omop cdm --restricted stroke.json | less
+
+What is shown, as Markdown: the answer in a sentence; every event with the
+concepts of the entry criteria and what became of it; for each event that got so
+far the additional criteria and each inclusion rule, group by group and criterion
+by criterion, with the number of events found, their dates, and the person's other
+events of that kind; the exits; the rows.
+
+The account holds a person's dates. It goes to a terminal, or with --out to a
+folder that only those may read who may read the records. If standard output is a
+file or a pipe it is refused, before anything is read, unless --restricted says
+that what reads it is such a place too.
+
+Exit codes:
+  0  done, in or out
+  2  bad usage, a definition that cannot be read, or no such person
+  5  refused: standard output is neither a terminal nor said to be restricted";
+
+impl CohortWhy {
+    pub(crate) fn request(self, is_terminal: bool) -> WhyRequest {
+        WhyRequest {
+            definitions: self.definitions,
+            input: match (self.records, self.omop) {
+                (Some(records), _) => CohortInput::Records(records),
+                (None, omop) => CohortInput::Omop(omop.unwrap_or_default()),
+            },
+            person: PersonId(self.person),
+            destination: match self.out {
+                Some(folder) => WhyDestination::Folder(folder),
+                None if is_terminal => WhyDestination::Terminal,
+                None => WhyDestination::Stream { is_restricted: self.restricted },
+            },
+        }
+    }
 }
 
 #[derive(Debug, Args)]

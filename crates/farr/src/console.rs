@@ -4,9 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use farr_job::{
-    Error, Event, Failure, IngestOutcome, Observer, PartOutcome, RunOutcome, RunStatus,
-};
+use farr_job::{CheckOutcome, Error, Event, Failure, IngestOutcome, Observer, PartOutcome, RunOutcome, RunStatus};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
@@ -41,6 +39,14 @@ impl Console {
     pub(crate) fn text(&self, text: &str) {
         self.clear();
         print_all(&format!("{}\n", text.trim_end()));
+    }
+
+    /// What checks found.
+    pub(crate) fn checked(&self, outcome: &CheckOutcome) {
+        match self.form {
+            Form::Json => print_all(&outcome.json_lines()),
+            Form::Quiet | Form::Bars | Form::Lines => self.text(&outcome.text()),
+        }
     }
 
     /// A run that ended well.

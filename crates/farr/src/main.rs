@@ -4,13 +4,14 @@
 mod arguments;
 mod console;
 
+use std::io::IsTerminal;
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 
 use arguments::{Arguments, Cohort, Command};
 use clap::{CommandFactory, Parser};
 use console::Console;
-use farr_job::{Cancel, Failure, Merged};
+use farr_job::{Cancel, Failure, Merged, WhyOutcome};
 
 static CANCEL: Cancel = Cancel::new();
 
@@ -80,6 +81,18 @@ fn perform(command: Command, console: &Console) -> Result<u8, farr_job::Error> {
             console.text(&outcome.summary);
             if outcome.refused > 0 {
                 return Ok(farr_job::DONE_IN_PART);
+            }
+        }
+        Command::Cohort(Cohort::Check(check)) => {
+            let outcome = farr_job::check_cohorts(&check.request())?;
+            console.checked(&outcome);
+            return Ok(outcome.exit_code());
+        }
+        Command::Cohort(Cohort::Why(why)) => {
+            let is_terminal = std::io::stdout().is_terminal();
+            match farr_job::why_cohort(&why.request(is_terminal))? {
+                WhyOutcome::Shown(account) => console.text(account.get()),
+                WhyOutcome::Written(url) => console.text(&url),
             }
         }
         Command::Cohort(Cohort::Explain { file }) => {

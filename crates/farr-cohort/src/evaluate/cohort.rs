@@ -8,6 +8,7 @@ use farr_records::{Day, Interval};
 use super::Prepared;
 use super::events::{Event, Integers, MISSING, of_person};
 use super::group::{BoundGroup, IndexRow, group_holds};
+use super::trace::{ExitBy, Trace};
 use crate::Error;
 use crate::model::{Limit, Moment};
 use crate::plan::{CriterionPlace, PlannedDefinition, PlannedEnd};
@@ -28,11 +29,11 @@ pub struct CohortEntries {
 }
 
 /// An entry event in one observation period around it.
-#[derive(Debug, Clone, Copy)]
-struct Entry {
-    sort: i32,
-    id: Option<i64>,
-    index: IndexRow,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) sort: i32,
+    pub(super) id: Option<i64>,
+    pub(super) index: IndexRow,
 }
 
 /// One criterion that gives entry events.
@@ -55,10 +56,10 @@ struct Eras<'a> {
 }
 
 /// A definition with all that it reads.
-struct Bound<'a> {
+pub(super) struct Bound<'a> {
     planned: &'a PlannedDefinition,
-    additional: Option<BoundGroup<'a>>,
-    rules: Vec<BoundGroup<'a>>,
+    pub(super) additional: Option<BoundGroup<'a>>,
+    pub(super) rules: Vec<BoundGroup<'a>>,
     censoring: Vec<&'a [Event]>,
     eras: Option<Eras<'a>>,
 }
@@ -72,7 +73,11 @@ struct Scratch {
 }
 
 impl<'a> Prepared<'a> {
-    pub(super) fn cohort(&'a self, planned: &'a PlannedDefinition) -> Result<CohortEntries, Error> {
+    pub(super) fn cohort(
+        &'a self,
+        planned: &'a PlannedDefinition,
+        trace: &mut impl Trace,
+    ) -> Result<CohortEntries, Error> {
         let mut sources = Vec::with_capacity(planned.primary.len());
         for place in &planned.primary {
             sources.push(self.source(*place)?);
@@ -91,7 +96,8 @@ impl<'a> Prepared<'a> {
         let mut bound = self.bind_definition(planned)?;
         let mut scratch = Scratch::default();
         while let Some(person) = next_person(&sources) {
-            self.person(&mut bound, &mut sources, person, &mut scratch, &mut cohort);
+            let way = (&mut scratch, &mut *trace);
+            self.person(&mut bound, &mut sources, person, way, &mut cohort);
         }
         Ok(cohort)
     }
@@ -108,7 +114,10 @@ impl<'a> Prepared<'a> {
         })
     }
 
-    fn bind_definition(&'a self, planned: &'a PlannedDefinition) -> Result<Bound<'a>, Error> {
+    pub(super) fn bind_definition(
+        &'a self,
+        planned: &'a PlannedDefinition,
+    ) -> Result<Bound<'a>, Error> {
         let rules = planned.rules.iter().map(|group| self.bind_group(group));
         let censoring =
             planned.censoring.iter().map(|place| self.events(*place).map(Vec::as_slice));
@@ -139,24 +148,28 @@ impl<'a> Prepared<'a> {
         bound: &mut Bound,
         sources: &mut [Source],
         person: u32,
-        scratch: &mut Scratch,
+        (scratch, trace): (&mut Scratch, &mut impl Trace),
         cohort: &mut CohortEntries,
     ) {
         let planned = bound.planned;
-        self.enter(planned, sources, person, &mut scratch.entries);
+        self.enter(planned, sources, person, (&mut scratch.entries, trace));
         if let Some(group) = &bound.additional {
             scratch.entries.retain(|entry| {
-                group_holds(self, group, person, std::slice::from_ref(&entry.index))
+                let holds = group_holds(self, group, person, std::slice::from_ref(&entry.index));
+                trace.additional(entry, holds);
+                holds
             });
             limit(&mut scratch.entries, planned.qualified_limit);
         }
+        trace.qualified(&scratch.entries);
         if scratch.entries.is_empty() {
             return;
         }
         if !bound.rules.is_empty() {
-            self.apply_rules(bound, person, scratch, cohort);
+            self.apply_rules(bound, person, (scratch, trace), cohort);
         }
         limit(&mut scratch.entries, planned.expression_limit);
+        trace.included(&scratch.entries);
         if scratch.entries.is_empty() {
             return;
         }
@@ -166,7 +179,9 @@ impl<'a> Prepared<'a> {
         scratch.rows.clear();
         for entry in &scratch.entries {
             let start = entry.index.start;
-            if let Some(end) = exit(bound, person, &entry.index) {
+            let end = exit(bound, person, entry, trace);
+            trace.exit(entry, end);
+            if let Some(end) = end {
                 scratch.rows.push((start, end.saturating_add(planned.era_pad_days)));
             }
         }
@@ -180,32 +195,31 @@ impl<'a> Prepared<'a> {
         planned: &PlannedDefinition,
         sources: &mut [Source],
         person: u32,
-        entries: &mut Vec<Entry>,
+        (entries, trace): (&mut Vec<Entry>, &mut impl Trace),
     ) {
         entries.clear();
-        for source in sources {
+        for (criterion, source) in sources.iter_mut().enumerate() {
             while let Some(event) = source.events.get(source.at)
                 && event.person == person
             {
                 source.at += 1;
                 let row = event.row as usize;
+                trace.event(criterion, event, source.ids.get(row));
                 for (period_start, period_end) in self.periods.around(person, event.start) {
-                    if period_start.saturating_add(planned.prior_days) > event.start
-                        || event.start.saturating_add(planned.post_days) > period_end
-                    {
-                        continue;
+                    let is_enough = period_start.saturating_add(planned.prior_days) <= event.start
+                        && event.start.saturating_add(planned.post_days) <= period_end;
+                    let index = IndexRow {
+                        start: event.start,
+                        end: event.end,
+                        period_start,
+                        period_end,
+                        visit: source.visits.and_then(|visits| visits.get(row)),
+                    };
+                    let entry = Entry { sort: event.sort, id: source.ids.get(row), index };
+                    trace.period(&entry, is_enough);
+                    if is_enough {
+                        entries.push(entry);
                     }
-                    entries.push(Entry {
-                        sort: event.sort,
-                        id: source.ids.get(row),
-                        index: IndexRow {
-                            start: event.start,
-                            end: event.end,
-                            period_start,
-                            period_end,
-                            visit: source.visits.and_then(|visits| visits.get(row)),
-                        },
-                    });
                 }
             }
         }
@@ -223,6 +237,7 @@ impl<'a> Prepared<'a> {
         if planned.primary_limit != Limit::All {
             entries.truncate(1);
         }
+        trace.entered(entries);
     }
 
     /// Counts the events by the rules they meet, and keeps those that meet
@@ -231,7 +246,7 @@ impl<'a> Prepared<'a> {
         &self,
         bound: &Bound,
         person: u32,
-        scratch: &mut Scratch,
+        (scratch, trace): (&mut Scratch, &mut impl Trace),
         cohort: &mut CohortEntries,
     ) {
         let all = full_mask(bound.rules.len());
@@ -245,6 +260,7 @@ impl<'a> Prepared<'a> {
                 .filter(|(_, rule)| group_holds(self, rule, person, rows))
                 .fold(0u64, |mask, (place, _)| mask | 1 << place);
             *cohort.statistics.all_events.entry(mask).or_default() += 1;
+            trace.rules(entry, mask);
             scratch.masks.push(mask);
         }
         // Most rules, then the earliest rule, then the earliest event.
@@ -283,9 +299,11 @@ fn limit(entries: &mut Vec<Entry>, limit: Limit) {
 }
 
 /// The earliest exit at or after the event's start.
-fn exit(bound: &Bound, person: u32, index: &IndexRow) -> Option<i32> {
+fn exit(bound: &Bound, person: u32, entry: &Entry, trace: &mut impl Trace) -> Option<i32> {
+    let index = &entry.index;
     let mut earliest: Option<i32> = None;
-    let mut candidate = |end: i32| {
+    let mut candidate = |end: i32, by: ExitBy| {
+        trace.may_exit(entry, end, by);
         if end >= index.start && earliest.is_none_or(|known| end < known) {
             earliest = Some(end);
         }
@@ -297,21 +315,23 @@ fn exit(bound: &Bound, person: u32, index: &IndexRow) -> Option<i32> {
                 Moment::End => index.end,
             };
             if day != MISSING {
-                candidate(day.saturating_add(*offset_days).min(index.period_end));
+                candidate(day.saturating_add(*offset_days).min(index.period_end), ExitBy::Offset);
             }
         }
-        PlannedEnd::Observation | PlannedEnd::CustomEra { .. } => candidate(index.period_end),
+        PlannedEnd::Observation | PlannedEnd::CustomEra { .. } => {
+            candidate(index.period_end, ExitBy::Period);
+        }
     }
     if let Some(eras) = &bound.eras {
         let around =
             eras.spans.iter().filter(|(first, last)| *first <= index.start && index.start <= *last);
-        around.for_each(|(_, last)| candidate(*last));
+        around.for_each(|(_, last)| candidate(*last, ExitBy::Era));
     }
-    for events in &bound.censoring {
+    for (place, events) in bound.censoring.iter().enumerate() {
         let within = of_person(events, person).iter().map(|event| event.start);
         within
             .filter(|day| *day >= index.start && *day <= index.period_end)
-            .for_each(&mut candidate);
+            .for_each(|day| candidate(day, ExitBy::Censoring(place)));
     }
     earliest
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Date32Array, Float64Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{Field, Schema};
-use farr_cohort::{CohortEntries, Definition, Plan, Site};
+use farr_cohort::{CohortEntries, Definition, Plan, Site, Why};
 use farr_records::{Day, Kind, Scope, Shard, ShardId, Table, Vocabulary, sorted_by_person};
 
 /// Rows of one table, each with the cells that it has.
@@ -138,6 +138,26 @@ impl World {
     ) -> (CohortEntries, Vec<(i64, Day, Day)>) {
         let vocabulary = self.vocabulary(definition);
         let plan = Plan::new(std::slice::from_ref(definition), &vocabulary);
+        let (shard, site) = self.shard(&plan);
+        let mut given = plan.evaluate(&shard, &site).expect("an answer");
+        let cohort = given.cohorts.remove(0);
+        let rows = cohort.entries.iter();
+        let rows = rows.map(|(p, days)| (shard.persons()[*p as usize].0, days.start, days.end));
+        let rows = rows.collect();
+        (cohort, rows)
+    }
+
+    /// Why a person is in or out.
+    pub(crate) fn why(&self, definition: &Definition, person: i64) -> Vec<Why> {
+        let vocabulary = self.vocabulary(definition);
+        let plan = Plan::new(std::slice::from_ref(definition), &vocabulary);
+        let (shard, site) = self.shard(&plan);
+        let place = shard.persons().iter().position(|known| known.0 == person).expect("a person");
+        plan.why(std::slice::from_ref(definition), &shard, &site, place).expect("an account")
+    }
+
+    /// The world's persons with what a plan needs.
+    fn shard(&self, plan: &Plan) -> (Shard, Site) {
         let mut shard = BTreeMap::new();
         let mut site = BTreeMap::new();
         for (table, columns) in plan.needs() {
@@ -154,12 +174,7 @@ impl World {
         }
         let whole = ShardId::new(0, 1).expect("the whole");
         let shard = Shard::new(whole, shard).expect("a shard");
-        let mut given = plan.evaluate(&shard, &Site::new(&site)).expect("an answer");
-        let cohort = given.cohorts.remove(0);
-        let rows = cohort.entries.iter();
-        let rows = rows.map(|(p, days)| (shard.persons()[*p as usize].0, days.start, days.end));
-        let rows = rows.collect();
-        (cohort, rows)
+        (shard, Site::new(&site))
     }
 }
 
