@@ -24,7 +24,9 @@ mod run;
 mod summary;
 mod synth;
 
-pub use cohorts::{CohortInput, CohortOutcome, CohortRequest, explain_cohort, run_cohorts};
+pub use cohorts::{
+    CohortInput, CohortOutcome, CohortRequest, CohortSeconds, explain_cohort, run_cohorts,
+};
 pub use error::{DONE_IN_PART, Error, Failure};
 pub use executor::{Executor, Threads};
 pub use inspect::{check, concepts, describe, job_schema};

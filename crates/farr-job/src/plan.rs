@@ -237,7 +237,7 @@ fn definitions(job: &JobFile, folder: &Path) -> Result<Vec<Definition>, Error> {
     job.cohort
         .iter()
         .map(|cohort| {
-            let mut definition = read_definition(cohort.id, &folder.join(&cohort.file))?;
+            let mut definition = read_definition(Some(cohort.id), &folder.join(&cohort.file))?;
             definition.name.clone_from(&cohort.name);
             Ok(definition)
         })

@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use farr_job::{Error, Event, Failure, IngestOutcome, Observer, RunOutcome};
+use farr_job::{CohortOutcome, Error, Event, Failure, IngestOutcome, Observer, RunOutcome};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
@@ -60,6 +60,21 @@ impl Console {
             "records": outcome.records,
         });
         self.ended(&outcome.summary, &last);
+    }
+
+    /// Definitions that were run, or some of them.
+    pub(crate) fn cohorts_run(&self, outcome: &CohortOutcome) {
+        if self.form != Form::Json {
+            return self.text(&outcome.summary);
+        }
+        let status = if outcome.refused.is_empty() { "done" } else { "done_in_part" };
+        let last = json!({
+            "status": status,
+            "definitions": outcome.run,
+            "refused": outcome.refused,
+            "seconds": outcome.seconds,
+        });
+        print_all(&format!("{last}\n"));
     }
 
     fn ended(&self, summary: &str, last: &serde_json::Value) {
