@@ -6,7 +6,7 @@ use std::cmp::Reverse;
 use farr_records::{Day, Interval};
 
 use super::Prepared;
-use super::events::{Event, Integers, MISSING, of_person};
+use super::events::{Cursor, Event, Integers, MISSING};
 use super::group::{BoundGroup, IndexRow, group_holds};
 use crate::Error;
 use crate::model::{Limit, Moment};
@@ -31,7 +31,9 @@ pub struct CohortEntries {
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     sort: i32,
-    id: Option<i64>,
+    /// Which criterion gave it, and the row it is of.
+    source: u32,
+    row: u32,
     index: IndexRow,
 }
 
@@ -46,7 +48,7 @@ struct Source<'a> {
 
 /// The era exit of a definition.
 struct Eras<'a> {
-    exposures: [&'a [Event]; 2],
+    exposures: [Cursor<'a>; 2],
     gap_days: i32,
     offset_days: i32,
     days_supply_override: Option<i32>,
@@ -59,8 +61,10 @@ struct Bound<'a> {
     planned: &'a PlannedDefinition,
     additional: Option<BoundGroup<'a>>,
     rules: Vec<BoundGroup<'a>>,
-    censoring: Vec<&'a [Event]>,
+    censoring: Vec<Cursor<'a>>,
     eras: Option<Eras<'a>>,
+    /// Whether anything asks for the visit of an entry event.
+    asks_visits: bool,
 }
 
 /// Lists that every person fills anew.
@@ -111,11 +115,14 @@ impl<'a> Prepared<'a> {
     fn bind_definition(&'a self, planned: &'a PlannedDefinition) -> Result<Bound<'a>, Error> {
         let rules = planned.rules.iter().map(|group| self.bind_group(group));
         let censoring =
-            planned.censoring.iter().map(|place| self.events(*place).map(Vec::as_slice));
+            planned.censoring.iter().map(|place| Ok(Cursor::new(self.events(*place)?)));
         let eras = match planned.end {
             PlannedEnd::CustomEra { exposures, gap_days, offset_days, days_supply_override } => {
                 Some(Eras {
-                    exposures: [self.events(exposures[0])?, self.events(exposures[1])?],
+                    exposures: [
+                        Cursor::new(self.events(exposures[0])?),
+                        Cursor::new(self.events(exposures[1])?),
+                    ],
                     gap_days,
                     offset_days,
                     days_supply_override,
@@ -124,10 +131,13 @@ impl<'a> Prepared<'a> {
             }
             _ => None,
         };
+        let additional = planned.additional.as_ref().map(|g| self.bind_group(g)).transpose()?;
+        let rules = rules.collect::<Result<Vec<_>, Error>>()?;
         Ok(Bound {
             planned,
-            additional: planned.additional.as_ref().map(|g| self.bind_group(g)).transpose()?,
-            rules: rules.collect::<Result<_, Error>>()?,
+            asks_visits: additional.iter().chain(&rules).any(BoundGroup::asks_visits),
+            additional,
+            rules,
             censoring: censoring.collect::<Result<_, Error>>()?,
             eras,
         })
@@ -143,7 +153,7 @@ impl<'a> Prepared<'a> {
         cohort: &mut CohortEntries,
     ) {
         let planned = bound.planned;
-        self.enter(planned, sources, person, &mut scratch.entries);
+        self.enter(bound, sources, person, &mut scratch.entries);
         if let Some(group) = &bound.additional {
             scratch.entries.retain(|entry| {
                 group_holds(self, group, person, std::slice::from_ref(&entry.index))
@@ -177,13 +187,14 @@ impl<'a> Prepared<'a> {
     /// The entry events in their order, cut by the primary limit.
     fn enter(
         &self,
-        planned: &PlannedDefinition,
+        bound: &Bound,
         sources: &mut [Source],
         person: u32,
         entries: &mut Vec<Entry>,
     ) {
+        let planned = bound.planned;
         entries.clear();
-        for source in sources {
+        for (place, source) in sources.iter_mut().enumerate() {
             while let Some(event) = source.events.get(source.at)
                 && event.person == person
             {
@@ -195,33 +206,35 @@ impl<'a> Prepared<'a> {
                     {
                         continue;
                     }
+                    let visits = source.visits.filter(|_| bound.asks_visits);
                     entries.push(Entry {
                         sort: event.sort,
-                        id: source.ids.get(row),
+                        source: place as u32,
+                        row: event.row,
                         index: IndexRow {
                             start: event.start,
                             end: event.end,
                             period_start,
                             period_end,
-                            visit: source.visits.and_then(|visits| visits.get(row)),
+                            visit: visits.and_then(|visits| visits.get(row)),
                         },
                     });
                 }
             }
         }
-        let rest = |entry: &Entry| {
-            let index = &entry.index;
-            // A missing end comes last.
-            let end = if index.end == MISSING { i32::MAX } else { index.end };
-            (entry.id, index.start, end, index.period_start, index.period_end, index.visit)
+        let order = |a: &Entry, b: &Entry| {
+            let sorts = match planned.primary_limit {
+                Limit::Last => b.sort.cmp(&a.sort),
+                Limit::First | Limit::All => a.sort.cmp(&b.sort),
+            };
+            // Ids and visits are looked up only for what they must settle.
+            sorts.then_with(|| tie(sources, a).cmp(&tie(sources, b)))
         };
-        if planned.primary_limit == Limit::Last {
-            entries.sort_by_key(|entry| (Reverse(entry.sort), rest(entry)));
-        } else {
-            entries.sort_by_key(|entry| (entry.sort, rest(entry)));
-        }
-        if planned.primary_limit != Limit::All {
-            entries.truncate(1);
+        if planned.primary_limit == Limit::All {
+            entries.sort_by(order);
+        } else if let Some(first) = entries.iter().copied().min_by(order) {
+            entries.clear();
+            entries.push(first);
         }
     }
 
@@ -267,6 +280,17 @@ fn next_person(sources: &[Source]) -> Option<u32> {
     sources.iter().filter_map(|s| s.events.get(s.at)).map(|event| event.person).min()
 }
 
+/// What orders entry events of one day.
+fn tie(sources: &[Source], entry: &Entry) -> impl Ord + use<> {
+    let source = &sources[entry.source as usize];
+    let row = entry.row as usize;
+    let index = &entry.index;
+    // A missing end comes last.
+    let end = if index.end == MISSING { i32::MAX } else { index.end };
+    let visit = source.visits.and_then(|visits| visits.get(row));
+    (source.ids.get(row), index.start, end, index.period_start, index.period_end, visit)
+}
+
 /// Keeps the first or last event by start, then by its place; the order of
 /// the others does not matter.
 fn limit(entries: &mut Vec<Entry>, limit: Limit) {
@@ -308,7 +332,7 @@ fn exit(bound: &Bound, person: u32, index: &IndexRow) -> Option<i32> {
         around.for_each(|(_, last)| candidate(*last));
     }
     for events in &bound.censoring {
-        let within = of_person(events, person).iter().map(|event| event.start);
+        let within = events.of_person(person).iter().map(|event| event.start);
         within
             .filter(|day| *day >= index.start && *day <= index.period_end)
             .for_each(&mut candidate);
@@ -320,8 +344,8 @@ impl Eras<'_> {
     /// The eras of a person's exposures, at any time of their history.
     fn of_person(&mut self, person: u32) {
         self.spans.clear();
-        for exposures in self.exposures {
-            for event in of_person(exposures, person) {
+        for exposures in &self.exposures {
+            for event in exposures.of_person(person) {
                 let end = self.days_supply_override.map_or(event.end, |days| event.start + days);
                 let end = end.saturating_add(self.gap_days + self.offset_days);
                 self.spans.push((event.start, end));

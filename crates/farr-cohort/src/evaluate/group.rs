@@ -6,7 +6,7 @@ use arrow::array::{Array, Float64Array};
 use farr_records::Table;
 
 use super::Prepared;
-use super::events::{Columns, Event, Integers, MISSING, is_member, of_person, year_of};
+use super::events::{Columns, Cursor, Event, Integers, MISSING, is_member, year_of};
 use crate::Error;
 use crate::count::Counted;
 use crate::model::{Bound, GroupKind, OccurrenceKind, Window};
@@ -33,11 +33,19 @@ pub(super) struct BoundGroup<'a> {
 
 struct BoundCorrelated<'a> {
     planned: &'a PlannedCorrelated,
-    events: &'a [Event],
+    events: Cursor<'a>,
     visits: Option<Integers<'a>>,
     counted: Option<BoundCounted<'a>>,
     /// The values of one count, so that none allocates.
     values: RefCell<Vec<i64>>,
+}
+
+impl BoundGroup<'_> {
+    /// Whether it asks for the visit of the index event.
+    pub(super) fn asks_visits(&self) -> bool {
+        self.criteria.iter().any(|criterion| criterion.planned.restrict_visit)
+            || self.groups.iter().any(Self::asks_visits)
+    }
 }
 
 enum BoundCounted<'a> {
@@ -81,7 +89,7 @@ impl<'a> Prepared<'a> {
         let visits = if planned.restrict_visit { self.visits_of(criterion.domain)? } else { None };
         Ok(BoundCorrelated {
             planned,
-            events: self.events(planned.criterion)?,
+            events: Cursor::new(self.events(planned.criterion)?),
             visits,
             counted: planned.distinct.map(|counted| bind_counted(counted, columns)).transpose()?,
             values: RefCell::default(),
@@ -214,7 +222,7 @@ fn correlated_holds(
 ) -> bool {
     let planned = correlated.planned;
     let may_be_none = planned.kind == OccurrenceKind::AtMost || planned.count == 0;
-    let mine = of_person(correlated.events, person);
+    let mine = correlated.events.of_person(person);
     let mut values = correlated.values.borrow_mut();
     values.clear();
     let mut count = 0i64;
