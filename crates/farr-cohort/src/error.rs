@@ -93,3 +93,22 @@ pub enum Error {
         column: String,
     },
 }
+
+impl Error {
+    /// Where in the definition, if the error has a place in it: a JSON path, or
+    /// in the short form a key.
+    pub fn path(&self) -> Option<&str> {
+        match self {
+            Self::UnknownKey { path, .. }
+            | Self::MissingKey { path, .. }
+            | Self::Value { path, .. }
+            | Self::NoConceptSet { path, .. }
+            | Self::TooManyRules { path, .. }
+            | Self::NoCountColumn { path, .. } => Some(path),
+            Self::Json { .. }
+            | Self::Toml { .. }
+            | Self::NoTable { .. }
+            | Self::NoColumn { .. } => None,
+        }
+    }
+}

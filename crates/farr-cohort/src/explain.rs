@@ -15,8 +15,7 @@ use crate::model::{
 
 /// The definition as markdown.
 pub fn explain(definition: &Definition) -> String {
-    let expression = &definition.expression;
-    let explainer = Explainer { expression };
+    let explainer = Explainer::new(definition);
     let mut text = format!("# {}\n", definition.name);
     explainer.entry(&mut text);
     explainer.rules(&mut text);
@@ -30,11 +29,77 @@ fn line(text: &mut String, depth: usize, words: &str) {
     let _ = writeln!(text, "{}- {words}", "  ".repeat(depth));
 }
 
-struct Explainer<'a> {
+/// Puts the parts of one definition into words.
+pub(crate) struct Explainer<'a> {
     expression: &'a Expression,
 }
 
-impl Explainer<'_> {
+impl<'a> Explainer<'a> {
+    pub(crate) fn new(definition: &'a Definition) -> Self {
+        Self { expression: &definition.expression }
+    }
+
+    /// A criterion in one line, its filters with it.
+    pub(crate) fn criterion_words(&self, criterion: &Criterion) -> String {
+        let mut words = self.criterion_head("", criterion);
+        for filter in &criterion.filters {
+            let _ = write!(words, ", {}", self.filter(filter));
+        }
+        words
+    }
+
+    /// A correlated criterion in one line.
+    pub(crate) fn correlated_words(&self, correlated: &Correlated) -> String {
+        let criterion = self.criterion_words(&correlated.criterion);
+        let mut words = format!("{}: {criterion}", occurrence(&correlated.occurrence));
+        let _ = write!(words, ", {}", window(&correlated.start_window));
+        if let Some(end) = &correlated.end_window {
+            let _ = write!(words, ", {}", window(end));
+        }
+        if correlated.restrict_visit {
+            words.push_str(", in the same visit");
+        }
+        if correlated.ignore_observation_period {
+            words.push_str(", also outside the observation period");
+        }
+        words
+    }
+
+    /// By what a person leaves: a censoring criterion, the end of observation,
+    /// or the end strategy.
+    pub(crate) fn exit_words(&self, censoring: Option<usize>, is_observation: bool) -> String {
+        if let Some(criterion) = censoring.and_then(|place| self.expression.censoring.get(place)) {
+            return format!("censored by {}", self.criterion_words(criterion));
+        }
+        match &self.expression.end_strategy {
+            EndStrategy::DateOffset { from, offset_days } if !is_observation => format!(
+                "{} after the event's {}, within observation",
+                days(*offset_days),
+                moment(*from)
+            ),
+            EndStrategy::CustomEra { drugs, .. } if !is_observation => {
+                format!("end of continuous exposure to {}", self.set(*drugs))
+            }
+            _ => "end of observation".to_owned(),
+        }
+    }
+
+    /// A criterion's events in words, without its filters.
+    fn criterion_head(&self, before: &str, criterion: &Criterion) -> String {
+        let mut words = before.to_owned();
+        if criterion.first {
+            words.push_str("the first ever ");
+        }
+        words.push_str(noun(criterion.domain));
+        if let Some(set) = criterion.concept_set {
+            let _ = write!(words, " of {}", self.set(set));
+        }
+        if let Some(set) = criterion.source_concept_set {
+            let _ = write!(words, " with a source concept of {}", self.set(set));
+        }
+        words
+    }
+
     fn entry(&self, text: &mut String) {
         let primary = &self.expression.primary;
         text.push_str("\n## Entry\n\n");
@@ -158,17 +223,7 @@ impl Explainer<'_> {
     }
 
     fn criterion(&self, text: &mut String, depth: usize, before: &str, criterion: &Criterion) {
-        let mut words = before.to_owned();
-        if criterion.first {
-            words.push_str("the first ever ");
-        }
-        words.push_str(noun(criterion.domain));
-        if let Some(set) = criterion.concept_set {
-            let _ = write!(words, " of {}", self.set(set));
-        }
-        if let Some(set) = criterion.source_concept_set {
-            let _ = write!(words, " with a source concept of {}", self.set(set));
-        }
+        let words = self.criterion_head(before, criterion);
         line(text, depth, &words);
         for filter in &criterion.filters {
             let words = self.filter(filter);
@@ -196,7 +251,7 @@ impl Explainer<'_> {
         }
     }
 
-    fn filter(&self, filter: &Filter) -> String {
+    pub(crate) fn filter(&self, filter: &Filter) -> String {
         let name = spaced(filter.attribute);
         match &filter.test {
             Test::Date(_, range) => {
@@ -238,13 +293,7 @@ impl Explainer<'_> {
         let depth = if asked == 1 && matches!(group.kind, GroupKind::All | GroupKind::Any) {
             depth
         } else {
-            let words = match group.kind {
-                GroupKind::All => "all of:".to_owned(),
-                GroupKind::Any => "any of:".to_owned(),
-                GroupKind::AtLeast(count) => format!("at least {count} of:"),
-                GroupKind::AtMost(count) => format!("at most {count} of:"),
-            };
-            line(text, depth, &words);
+            line(text, depth, &group_words(group));
             depth + 1
         };
         for demographic in &group.demographics {
@@ -258,7 +307,7 @@ impl Explainer<'_> {
         }
     }
 
-    fn demographic(&self, demographic: &Demographic) -> String {
+    pub(crate) fn demographic(&self, demographic: &Demographic) -> String {
         let mut parts = Vec::new();
         if let Some(age) = &demographic.age {
             parts.push(format!("age {} years", compared(age, |years| years.to_string())));
@@ -296,6 +345,17 @@ impl Explainer<'_> {
         if correlated.ignore_observation_period {
             line(text, depth + 1, "also outside the observation period");
         }
+    }
+}
+
+/// How many parts of a group must hold.
+pub(crate) fn group_words(group: &Group) -> String {
+    match group.kind {
+        _ if group.is_empty() => "nothing is asked".to_owned(),
+        GroupKind::All => "all of:".to_owned(),
+        GroupKind::Any => "any of:".to_owned(),
+        GroupKind::AtLeast(count) => format!("at least {count} of:"),
+        GroupKind::AtMost(count) => format!("at most {count} of:"),
     }
 }
 
@@ -356,7 +416,7 @@ fn moment(moment: Moment) -> &'static str {
 }
 
 /// `OccurrenceStartDate` as `occurrence start date`.
-fn spaced(name: &str) -> String {
+pub(crate) fn spaced(name: &str) -> String {
     let mut words = String::with_capacity(name.len() + 4);
     for character in name.chars() {
         if character.is_uppercase() && !words.is_empty() {
@@ -367,7 +427,7 @@ fn spaced(name: &str) -> String {
     words
 }
 
-fn noun(domain: Domain) -> &'static str {
+pub(crate) fn noun(domain: Domain) -> &'static str {
     match domain {
         Domain::ConditionEra => "condition era",
         Domain::ConditionOccurrence => "diagnosis",

@@ -12,6 +12,7 @@
 //! It does not know where definitions or records are stored, nor threads: the
 //! job maps [`Plan::evaluate`] over shards.
 
+mod check;
 mod circe;
 mod count;
 mod domain;
@@ -23,7 +24,9 @@ mod plan;
 mod results;
 pub mod short;
 mod statistics;
+pub mod why;
 
+pub use check::{Check, Finding, Severity, check_circe, check_short};
 pub use circe::{parse_circe, parse_circe_file};
 pub use domain::Domain;
 pub use error::Error;
@@ -34,3 +37,4 @@ pub use plan::{Plan, Warning};
 pub use results::{CohortResults, NamedTable};
 pub use short::parse_short;
 pub use statistics::{CensorCounts, InclusionCounts, Mode, RuleCounts};
+pub use why::Why;

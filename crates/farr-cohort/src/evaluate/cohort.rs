@@ -8,6 +8,7 @@ use farr_records::{Day, Interval};
 use super::Prepared;
 use super::events::{Cursor, Event, Integers, MISSING};
 use super::group::{BoundGroup, IndexRow, group_holds};
+use super::trace::{ExitBy, Trace};
 use crate::Error;
 use crate::model::{Limit, Moment};
 use crate::plan::{CriterionPlace, PlannedDefinition, PlannedEnd};
@@ -28,13 +29,13 @@ pub struct CohortEntries {
 }
 
 /// An entry event in one observation period around it.
-#[derive(Debug, Clone, Copy)]
-struct Entry {
-    sort: i32,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) sort: i32,
     /// Which criterion gave it, and the row it is of.
     source: u32,
     row: u32,
-    index: IndexRow,
+    pub(super) index: IndexRow,
 }
 
 /// One criterion that gives entry events.
@@ -57,10 +58,10 @@ struct Eras<'a> {
 }
 
 /// A definition with all that it reads.
-struct Bound<'a> {
+pub(super) struct Bound<'a> {
     planned: &'a PlannedDefinition,
-    additional: Option<BoundGroup<'a>>,
-    rules: Vec<BoundGroup<'a>>,
+    pub(super) additional: Option<BoundGroup<'a>>,
+    pub(super) rules: Vec<BoundGroup<'a>>,
     censoring: Vec<Cursor<'a>>,
     eras: Option<Eras<'a>>,
     /// Whether anything asks for the visit of an entry event.
@@ -76,7 +77,11 @@ struct Scratch {
 }
 
 impl<'a> Prepared<'a> {
-    pub(super) fn cohort(&'a self, planned: &'a PlannedDefinition) -> Result<CohortEntries, Error> {
+    pub(super) fn cohort(
+        &'a self,
+        planned: &'a PlannedDefinition,
+        trace: &mut impl Trace,
+    ) -> Result<CohortEntries, Error> {
         let mut sources = Vec::with_capacity(planned.primary.len());
         for place in &planned.primary {
             sources.push(self.source(*place)?);
@@ -95,7 +100,8 @@ impl<'a> Prepared<'a> {
         let mut bound = self.bind_definition(planned)?;
         let mut scratch = Scratch::default();
         while let Some(person) = next_person(&sources) {
-            self.person(&mut bound, &mut sources, person, &mut scratch, &mut cohort);
+            let way = (&mut scratch, &mut *trace);
+            self.person(&mut bound, &mut sources, person, way, &mut cohort);
         }
         Ok(cohort)
     }
@@ -112,7 +118,10 @@ impl<'a> Prepared<'a> {
         })
     }
 
-    fn bind_definition(&'a self, planned: &'a PlannedDefinition) -> Result<Bound<'a>, Error> {
+    pub(super) fn bind_definition(
+        &'a self,
+        planned: &'a PlannedDefinition,
+    ) -> Result<Bound<'a>, Error> {
         let rules = planned.rules.iter().map(|group| self.bind_group(group));
         let censoring =
             planned.censoring.iter().map(|place| Ok(Cursor::new(self.events(*place)?)));
@@ -149,24 +158,28 @@ impl<'a> Prepared<'a> {
         bound: &mut Bound,
         sources: &mut [Source],
         person: u32,
-        scratch: &mut Scratch,
+        (scratch, trace): (&mut Scratch, &mut impl Trace),
         cohort: &mut CohortEntries,
     ) {
         let planned = bound.planned;
-        self.enter(bound, sources, person, &mut scratch.entries);
+        self.enter(bound, sources, person, (&mut scratch.entries, trace));
         if let Some(group) = &bound.additional {
             scratch.entries.retain(|entry| {
-                group_holds(self, group, person, std::slice::from_ref(&entry.index))
+                let holds = group_holds(self, group, person, std::slice::from_ref(&entry.index));
+                trace.additional(entry, holds);
+                holds
             });
             limit(&mut scratch.entries, planned.qualified_limit);
         }
+        trace.qualified(&scratch.entries);
         if scratch.entries.is_empty() {
             return;
         }
         if !bound.rules.is_empty() {
-            self.apply_rules(bound, person, scratch, cohort);
+            self.apply_rules(bound, person, (scratch, trace), cohort);
         }
         limit(&mut scratch.entries, planned.expression_limit);
+        trace.included(&scratch.entries);
         if scratch.entries.is_empty() {
             return;
         }
@@ -176,7 +189,9 @@ impl<'a> Prepared<'a> {
         scratch.rows.clear();
         for entry in &scratch.entries {
             let start = entry.index.start;
-            if let Some(end) = exit(bound, person, &entry.index) {
+            let end = exit(bound, person, entry, trace);
+            trace.exit(entry, end);
+            if let Some(end) = end {
                 scratch.rows.push((start, end.saturating_add(planned.era_pad_days)));
             }
         }
@@ -185,40 +200,41 @@ impl<'a> Prepared<'a> {
     }
 
     /// The entry events in their order, cut by the primary limit.
-    fn enter(
+    fn enter<T: Trace>(
         &self,
         bound: &Bound,
         sources: &mut [Source],
         person: u32,
-        entries: &mut Vec<Entry>,
+        (entries, trace): (&mut Vec<Entry>, &mut T),
     ) {
         let planned = bound.planned;
         entries.clear();
-        for (place, source) in sources.iter_mut().enumerate() {
+        for (criterion, source) in sources.iter_mut().enumerate() {
             while let Some(event) = source.events.get(source.at)
                 && event.person == person
             {
                 source.at += 1;
                 let row = event.row as usize;
+                if T::ON {
+                    trace.event(criterion, event, source.ids.get(row));
+                }
+                let visits = source.visits.filter(|_| bound.asks_visits);
                 for (period_start, period_end) in self.periods.around(person, event.start) {
-                    if period_start.saturating_add(planned.prior_days) > event.start
-                        || event.start.saturating_add(planned.post_days) > period_end
-                    {
-                        continue;
+                    let is_enough = period_start.saturating_add(planned.prior_days) <= event.start
+                        && event.start.saturating_add(planned.post_days) <= period_end;
+                    let index = IndexRow {
+                        start: event.start,
+                        end: event.end,
+                        period_start,
+                        period_end,
+                        visit: visits.and_then(|visits| visits.get(row)),
+                    };
+                    let (sort, row) = (event.sort, event.row);
+                    let entry = Entry { sort, source: criterion as u32, row, index };
+                    trace.period(&entry, is_enough);
+                    if is_enough {
+                        entries.push(entry);
                     }
-                    let visits = source.visits.filter(|_| bound.asks_visits);
-                    entries.push(Entry {
-                        sort: event.sort,
-                        source: place as u32,
-                        row: event.row,
-                        index: IndexRow {
-                            start: event.start,
-                            end: event.end,
-                            period_start,
-                            period_end,
-                            visit: visits.and_then(|visits| visits.get(row)),
-                        },
-                    });
                 }
             }
         }
@@ -236,6 +252,7 @@ impl<'a> Prepared<'a> {
             entries.clear();
             entries.push(first);
         }
+        trace.entered(entries);
     }
 
     /// Counts the events by the rules they meet, and keeps those that meet
@@ -244,7 +261,7 @@ impl<'a> Prepared<'a> {
         &self,
         bound: &Bound,
         person: u32,
-        scratch: &mut Scratch,
+        (scratch, trace): (&mut Scratch, &mut impl Trace),
         cohort: &mut CohortEntries,
     ) {
         let all = full_mask(bound.rules.len());
@@ -258,6 +275,7 @@ impl<'a> Prepared<'a> {
                 .filter(|(_, rule)| group_holds(self, rule, person, rows))
                 .fold(0u64, |mask, (place, _)| mask | 1 << place);
             *cohort.statistics.all_events.entry(mask).or_default() += 1;
+            trace.rules(entry, mask);
             scratch.masks.push(mask);
         }
         // Most rules, then the earliest rule, then the earliest event.
@@ -307,9 +325,11 @@ fn limit(entries: &mut Vec<Entry>, limit: Limit) {
 }
 
 /// The earliest exit at or after the event's start.
-fn exit(bound: &Bound, person: u32, index: &IndexRow) -> Option<i32> {
+fn exit(bound: &Bound, person: u32, entry: &Entry, trace: &mut impl Trace) -> Option<i32> {
+    let index = &entry.index;
     let mut earliest: Option<i32> = None;
-    let mut candidate = |end: i32| {
+    let mut candidate = |end: i32, by: ExitBy| {
+        trace.may_exit(entry, end, by);
         if end >= index.start && earliest.is_none_or(|known| end < known) {
             earliest = Some(end);
         }
@@ -321,21 +341,23 @@ fn exit(bound: &Bound, person: u32, index: &IndexRow) -> Option<i32> {
                 Moment::End => index.end,
             };
             if day != MISSING {
-                candidate(day.saturating_add(*offset_days).min(index.period_end));
+                candidate(day.saturating_add(*offset_days).min(index.period_end), ExitBy::Offset);
             }
         }
-        PlannedEnd::Observation | PlannedEnd::CustomEra { .. } => candidate(index.period_end),
+        PlannedEnd::Observation | PlannedEnd::CustomEra { .. } => {
+            candidate(index.period_end, ExitBy::Period);
+        }
     }
     if let Some(eras) = &bound.eras {
         let around =
             eras.spans.iter().filter(|(first, last)| *first <= index.start && index.start <= *last);
-        around.for_each(|(_, last)| candidate(*last));
+        around.for_each(|(_, last)| candidate(*last, ExitBy::Era));
     }
-    for events in &bound.censoring {
+    for (place, events) in bound.censoring.iter().enumerate() {
         let within = events.of_person(person).iter().map(|event| event.start);
         within
             .filter(|day| *day >= index.start && *day <= index.period_end)
-            .for_each(&mut candidate);
+            .for_each(|day| candidate(day, ExitBy::Censoring(place)));
     }
     earliest
 }

@@ -9,6 +9,7 @@ use farr_records::{Day, Table, TableRows};
 use super::Prepared;
 use super::group::{IndexRow, group_holds};
 use super::text::Pattern;
+use super::trace::{Dropped, Gathering, Untold};
 use crate::Error;
 use crate::domain::{Domain, End};
 use crate::model::{Comparison, ConceptField, Moment, Quantity};
@@ -159,24 +160,49 @@ impl<'a> Prepared<'a> {
         if let Some(events) = cell.get() {
             return Ok(events);
         }
-        let criterion = &self.plan.criteria[place.0];
-        let mut events = self.own_events(criterion)?;
-        if let Some(group) = &criterion.correlated {
-            let bound = self.bind_group(group)?;
-            self.keep_correlated(criterion, &bound, &mut events)?;
-        }
+        let events = self.gather(place, &mut Untold)?;
         Ok(cell.get_or_init(|| events))
     }
 
+    /// The events of a criterion, gathered anew.
+    pub(super) fn gather(
+        &'a self,
+        place: CriterionPlace,
+        told: &mut impl Gathering,
+    ) -> Result<Events, Error> {
+        let criterion = &self.plan.criteria[place.0];
+        let mut events = self.own_events(criterion, told)?;
+        if let Some(group) = &criterion.correlated {
+            let bound = self.bind_group(group)?;
+            self.keep_correlated(criterion, (&bound, told), &mut events)?;
+        }
+        Ok(events)
+    }
+
     /// The events before what must hold around them.
-    fn own_events(&'a self, criterion: &'a PlannedCriterion) -> Result<Events, Error> {
+    fn own_events<G: Gathering>(
+        &'a self,
+        criterion: &'a PlannedCriterion,
+        told: &mut G,
+    ) -> Result<Events, Error> {
         let specification = criterion.domain.specification();
         let columns = self.columns(specification.table)?;
         let mut rows = self.candidate_rows(criterion, columns)?;
         let starts = columns.days(specification.start)?;
         rows.retain(|row| starts.is_valid(*row as usize));
         let persons = self.persons_of(specification.table)?;
+        let end = BoundEnd::new(specification.end, columns)?;
+        let event_of = |row: u32| {
+            let start = starts.value(row as usize);
+            let end = end.of(row as usize, start);
+            Event { person: persons[row as usize], row, start, end, sort: start }
+        };
         if criterion.first {
+            if G::ON {
+                let later =
+                    rows.windows(2).filter(|r| persons[r[0] as usize] == persons[r[1] as usize]);
+                later.for_each(|r| told.dropped(&event_of(r[1]), Dropped::NotFirst));
+            }
             // Rows of a person lie by start, then id.
             rows.dedup_by_key(|row| persons[*row as usize]);
         }
@@ -185,21 +211,20 @@ impl<'a> Prepared<'a> {
             .iter()
             .map(|test| self.bind(test, columns))
             .collect::<Result<_, Error>>()?;
-        let end = BoundEnd::new(specification.end, columns)?;
         let mut events = Vec::with_capacity(rows.len());
         for row in rows {
-            let start = starts.value(row as usize);
-            let mut event = Event {
-                person: persons[row as usize],
-                row,
-                start,
-                end: end.of(row as usize, start),
-                sort: start,
+            let mut event = event_of(row);
+            let dropped = if !adjusted(criterion, &mut event) {
+                Some(Dropped::Reversed)
+            } else if !within_period(criterion, &event) {
+                Some(Dropped::OutsidePeriod)
+            } else {
+                let failed = tests.iter().position(|test| !self.holds(test, &event));
+                failed.map(Dropped::Filter)
             };
-            if adjusted(criterion, &mut event)
-                && within_period(criterion, &event)
-                && tests.iter().all(|test| self.holds(test, &event))
-            {
+            if let Some(why) = dropped {
+                told.dropped(&event, why);
+            } else {
                 replace_dates(criterion, &mut event);
                 events.push(event);
             }
@@ -443,7 +468,7 @@ impl<'a> Prepared<'a> {
     fn keep_correlated(
         &'a self,
         criterion: &PlannedCriterion,
-        group: &super::group::BoundGroup<'a>,
+        (group, told): (&super::group::BoundGroup<'a>, &mut impl Gathering),
         events: &mut Events,
     ) -> Result<(), Error> {
         let columns = self.columns(criterion.domain.table())?;
@@ -467,13 +492,12 @@ impl<'a> Prepared<'a> {
                     let visit = visits.and_then(|visits| visits.get(event.row as usize));
                     self.index_rows(event, visit, &mut rows);
                 }
-                if same[0].0.is_some()
+                let holds = same[0].0.is_some()
                     && !rows.is_empty()
-                    && group_holds(self, group, person, &rows)
-                {
-                    for (_, place) in same {
-                        passes[*place] = true;
-                    }
+                    && group_holds(self, group, person, &rows);
+                for (_, place) in same {
+                    passes[*place] = holds;
+                    told.around(&mine[*place], &rows, holds);
                 }
             }
             kept.extend(mine.iter().zip(&passes).filter(|(_, passes)| **passes).map(|(e, _)| *e));

@@ -7,13 +7,14 @@ use farr_records::Table;
 
 use super::Prepared;
 use super::events::{Columns, Cursor, Event, Integers, MISSING, is_member, year_of};
+use super::trace::{Counting, Untold};
 use crate::Error;
 use crate::count::Counted;
 use crate::model::{Bound, GroupKind, OccurrenceKind, Window};
 use crate::plan::{PlannedConcepts, PlannedCorrelated, PlannedDemographic, PlannedGroup};
 
 /// An index event within one observation period.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct IndexRow {
     pub(super) start: i32,
     /// `MISSING` if it has none.
@@ -26,13 +27,13 @@ pub(super) struct IndexRow {
 /// A group with the events and columns that it reads.
 pub(super) struct BoundGroup<'a> {
     kind: GroupKind,
-    criteria: Vec<BoundCorrelated<'a>>,
-    demographics: Vec<BoundDemographic<'a>>,
-    groups: Vec<BoundGroup<'a>>,
+    pub(super) criteria: Vec<BoundCorrelated<'a>>,
+    pub(super) demographics: Vec<BoundDemographic<'a>>,
+    pub(super) groups: Vec<BoundGroup<'a>>,
 }
 
-struct BoundCorrelated<'a> {
-    planned: &'a PlannedCorrelated,
+pub(super) struct BoundCorrelated<'a> {
+    pub(super) planned: &'a PlannedCorrelated,
     events: Cursor<'a>,
     visits: Option<Integers<'a>>,
     counted: Option<BoundCounted<'a>>,
@@ -60,10 +61,10 @@ enum BoundCounted<'a> {
     Nothing,
 }
 
-struct BoundDemographic<'a> {
+pub(super) struct BoundDemographic<'a> {
     planned: &'a PlannedDemographic,
-    births: Integers<'a>,
-    concepts: Vec<(Integers<'a>, &'a [i64], PlannedConcepts)>,
+    pub(super) births: Integers<'a>,
+    pub(super) concepts: Vec<(Integers<'a>, &'a [i64], PlannedConcepts)>,
 }
 
 impl<'a> Prepared<'a> {
@@ -146,8 +147,10 @@ pub(super) fn group_holds(
     let times = rows.len() as i64;
     let mut sum = 0i64;
     let mut answers = 0;
-    let criteria =
-        group.criteria.iter().map(|c| i64::from(correlated_holds(prepared, c, person, rows)));
+    let criteria = group
+        .criteria
+        .iter()
+        .map(|c| i64::from(correlated_holds(prepared, c, person, (rows, &mut Untold))));
     let demographics =
         group.demographics.iter().map(|d| i64::from(demographic_holds(prepared, d, person, rows)));
     let groups = group.groups.iter().map(|g| {
@@ -214,11 +217,13 @@ impl Span {
     }
 }
 
-fn correlated_holds(
+/// Whether a correlated criterion holds around one index event, given as its
+/// rows.
+pub(super) fn correlated_holds<C: Counting>(
     prepared: &Prepared,
     correlated: &BoundCorrelated,
     person: u32,
-    rows: &[IndexRow],
+    (rows, counting): (&[IndexRow], &mut C),
 ) -> bool {
     let planned = correlated.planned;
     let may_be_none = planned.kind == OccurrenceKind::AtMost || planned.count == 0;
@@ -246,15 +251,20 @@ fn correlated_holds(
                 && (!planned.restrict_visit || same_visit(correlated, event, index));
             if is_in {
                 count += 1;
+                counting.event(event);
                 if let Some(counted) = &correlated.counted {
                     values.extend(value_of(prepared, counted, event));
-                } else if planned.kind == OccurrenceKind::AtLeast && count >= planned.count {
+                } else if !C::ON
+                    && planned.kind == OccurrenceKind::AtLeast
+                    && count >= planned.count
+                {
                     return true;
                 }
             }
         }
     }
     if count == 0 && !may_be_none {
+        counting.count(0);
         return false;
     }
     if correlated.counted.is_some() {
@@ -264,6 +274,7 @@ fn correlated_holds(
     } else if may_be_none {
         count *= rows.len() as i64;
     }
+    counting.count(count);
     match planned.kind {
         OccurrenceKind::Exactly => count == planned.count,
         OccurrenceKind::AtMost => count <= planned.count,
@@ -295,7 +306,8 @@ fn value_of(prepared: &Prepared, counted: &BoundCounted, event: &Event) -> Optio
     }
 }
 
-fn demographic_holds(
+/// Whether a demographic criterion holds at one index event, given as its rows.
+pub(super) fn demographic_holds(
     prepared: &Prepared,
     demographic: &BoundDemographic,
     person: u32,

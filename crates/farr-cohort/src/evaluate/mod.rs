@@ -6,6 +6,8 @@ mod group;
 mod index;
 mod site;
 mod text;
+mod trace;
+mod why;
 
 use std::cell::OnceCell;
 use std::collections::HashMap;
@@ -123,7 +125,10 @@ impl Plan {
             return Ok(ShardCohorts { cohorts: self.empty() });
         }
         let prepared = Prepared::new(self, shard, site, persons)?;
-        let cohorts = self.definitions.iter().map(|definition| prepared.cohort(definition));
+        let cohorts = self
+            .definitions
+            .iter()
+            .map(|definition| prepared.cohort(definition, &mut trace::Untold));
         Ok(ShardCohorts { cohorts: cohorts.collect::<Result<_, Error>>()? })
     }
 }
