@@ -96,6 +96,27 @@ pub enum Error {
         /// What is wrong.
         source: farr_cohort::Error,
     },
+    /// A definition of a folder that has no id.
+    #[error(
+        "{file}: no id; put one number into the file's name, as in 12.json, or wrap the definition \
+         as ATLAS does, with an id"
+    )]
+    NoDefinitionId {
+        /// The definition's file.
+        file: String,
+    },
+    /// Two definitions of a folder with one id.
+    #[error(
+        "definition {id}: both {first} and {second} have this id; rename one, or give it another id"
+    )]
+    RepeatedDefinition {
+        /// The id.
+        id: i64,
+        /// The one file.
+        first: String,
+        /// The other.
+        second: String,
+    },
     /// Cohorts that the records at hand cannot answer.
     #[error("cohort {id} '{name}': {source}")]
     Cohort {
@@ -206,6 +227,8 @@ impl Error {
             | Self::Variable { .. }
             | Self::Secret { .. }
             | Self::Definition { .. }
+            | Self::NoDefinitionId { .. }
+            | Self::RepeatedDefinition { .. }
             | Self::Cohort { .. }
             | Self::NoPerson
             | Self::Synth { .. }

@@ -35,7 +35,9 @@ mod work;
 pub use clean::{CleanOutcome, clean};
 pub use cohort_check::{CheckOutcome, CheckRequest, check_cohorts};
 pub use cohort_why::{WHY_FILE, WhyDestination, WhyOutcome, WhyRequest, why_cohort};
-pub use cohorts::{CohortInput, CohortOutcome, CohortRequest, explain_cohort, run_cohorts};
+pub use cohorts::{
+    CohortInput, CohortOutcome, CohortRequest, CohortSeconds, explain_cohort, run_cohorts,
+};
 pub use error::{DONE_IN_PART, Error, Failure};
 pub use executor::{Executor, Threads};
 pub use farr_cohort::Severity;

@@ -270,7 +270,7 @@ fn definitions(job: &JobFile, folder: &Path) -> Result<Vec<Definition>, Error> {
     let with_file = job.cohort.iter().filter_map(|c| c.file.as_ref().map(|file| (c, file)));
     with_file
         .map(|(cohort, file)| {
-            let mut definition = read_definition(cohort.id, &folder.join(file))?;
+            let mut definition = read_definition(Some(cohort.id), &folder.join(file))?;
             definition.name.clone_from(&cohort.name);
             Ok(definition)
         })

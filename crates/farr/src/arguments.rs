@@ -246,7 +246,8 @@ impl CohortWhy {
 
 #[derive(Debug, Args)]
 pub(crate) struct CohortRun {
-    /// A folder of `<id>.json` (Circe) and `<id>.toml` (short form).
+    /// A folder of Circe JSON (`.json`) and the short form (`.toml`); an id is
+    /// ATLAS's, or the number in the file's name.
     #[arg(long)]
     definitions: PathBuf,
     /// The folder of a records store.

@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use farr_job::{CheckOutcome, Error, Event, Failure, IngestOutcome, Observer, PartOutcome, RunOutcome, RunStatus};
+use farr_job::{CheckOutcome, CohortOutcome, Error, Event, Failure, IngestOutcome, Observer, PartOutcome, RunOutcome, RunStatus};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
@@ -80,6 +80,21 @@ impl Console {
         let last = json!({ "status": status, "run_id": run_id, "records": records });
         let next = "for the reports: farr run --shard I/N for each of N parts, then farr merge";
         self.ended(&format!("records: {records}\n{next}"), &last);
+    }
+
+    /// Definitions that were run, or some of them.
+    pub(crate) fn cohorts_run(&self, outcome: &CohortOutcome) {
+        if self.form != Form::Json {
+            return self.text(&outcome.summary);
+        }
+        let status = if outcome.refused.is_empty() { "done" } else { "done_in_part" };
+        let last = json!({
+            "status": status,
+            "definitions": outcome.run,
+            "refused": outcome.refused,
+            "seconds": outcome.seconds,
+        });
+        print_all(&format!("{last}\n"));
     }
 
     fn ended(&self, summary: &str, last: &serde_json::Value) {

@@ -78,8 +78,8 @@ fn perform(command: Command, console: &Console) -> Result<u8, farr_job::Error> {
         }
         Command::Cohort(Cohort::Run(run)) => {
             let outcome = farr_job::run_cohorts(&run.request(), console, &CANCEL)?;
-            console.text(&outcome.summary);
-            if outcome.refused > 0 {
+            console.cohorts_run(&outcome);
+            if !outcome.refused.is_empty() {
                 return Ok(farr_job::DONE_IN_PART);
             }
         }

@@ -1,8 +1,10 @@
 //! JSON values that know where they stand.
 
-use farr_records::Day;
-use serde_json::Value;
+use std::num::ParseFloatError;
 
+use farr_records::Day;
+
+use super::tape::{Kind, Value};
 use crate::Error;
 
 /// Where a value stands: a chain of steps up to the root, so that reading
@@ -18,31 +20,32 @@ enum Step<'a> {
 /// A value, or its absence, at a place.
 #[derive(Clone, Copy)]
 pub(super) struct Node<'a> {
-    value: Option<&'a Value>,
+    value: Option<Value<'a>>,
     step: Step<'a>,
 }
 
 impl<'a> Node<'a> {
-    pub(super) fn root(value: &'a Value) -> Self {
+    pub(super) fn root(value: Value<'a>) -> Self {
         Self { value: Some(value), step: Step::Root }
     }
 
     /// JSON that was written as text at this place.
-    pub(super) fn within(&'a self, value: &'a Value) -> Self {
+    pub(super) fn within(&'a self, value: Value<'a>) -> Self {
         Node { value: Some(value), step: Step::Within(self) }
     }
 
-    pub(super) fn value(&self) -> Option<&'a Value> {
-        self.value
+    /// What is here; nothing is as null.
+    pub(super) fn kind(&self) -> Kind<'a> {
+        self.value.map_or(Kind::Null, Value::kind)
     }
 
     /// Whether there is nothing, or null.
     pub(super) fn is_absent(&self) -> bool {
-        matches!(self.value, None | Some(Value::Null))
+        self.kind() == Kind::Null
     }
 
     pub(super) fn is_null(&self) -> bool {
-        matches!(self.value, Some(Value::Null))
+        self.value.is_some_and(|value| value.kind() == Kind::Null)
     }
 
     /// The path, like `$.PrimaryCriteria.CriteriaList[0]`.
@@ -57,12 +60,13 @@ impl<'a> Node<'a> {
 
     /// An error that says what should stand here.
     pub(super) fn unlike(&self, expected: &str) -> Error {
-        let found = match self.value {
-            None | Some(Value::Null) => "nothing".to_owned(),
-            Some(Value::Object(_)) => "an object".to_owned(),
-            Some(Value::Array(_)) => "a list".to_owned(),
-            Some(Value::String(text)) => format!("'{text}'"),
-            Some(other) => other.to_string(),
+        let found = match self.kind() {
+            Kind::Null => "nothing".to_owned(),
+            Kind::Object => "an object".to_owned(),
+            Kind::List => "a list".to_owned(),
+            Kind::Text(text) => format!("'{text}'"),
+            Kind::Truth(truth) => truth.to_string(),
+            Kind::Number(text) => text.to_owned(),
         };
         Error::Value { path: self.path(), found, expected: expected.to_owned() }
     }
@@ -79,11 +83,17 @@ impl<'a> Node<'a> {
         is_known: impl Fn(&str) -> bool,
         all: impl FnOnce() -> Vec<String>,
     ) -> Result<(), Error> {
-        let Some(Value::Object(map)) = self.value else { return Err(self.unlike("an object")) };
-        let Some(key) = map.keys().find(|key| !is_known(key)) else { return Ok(()) };
+        let mut keys = self.object()?.entries().map(|(key, _)| key);
+        let Some(key) = keys.find(|key| !is_known(key)) else { return Ok(()) };
         let near = |name: &String| strsim::damerau_levenshtein(name, key);
         let suggestion = all().into_iter().min_by_key(near).filter(|name| near(name) <= 3);
-        Err(Error::UnknownKey { path: self.path(), key: key.clone(), suggestion })
+        Err(Error::UnknownKey { path: self.path(), key: key.to_owned(), suggestion })
+    }
+
+    /// The value, which must be an object.
+    fn object(&self) -> Result<Value<'a>, Error> {
+        let object = self.value.filter(|value| value.kind() == Kind::Object);
+        object.ok_or_else(|| self.unlike("an object"))
     }
 
     /// The value of a key, which may be absent.
@@ -102,64 +112,63 @@ impl<'a> Node<'a> {
 
     /// Each element of a list; none if it is absent.
     pub(super) fn list<T>(&self, read: impl Fn(Node) -> Result<T, Error>) -> Result<Vec<T>, Error> {
-        match self.value {
-            None | Some(Value::Null) => Ok(Vec::new()),
-            Some(Value::Array(values)) => values
-                .iter()
+        match (self.value, self.kind()) {
+            (_, Kind::Null) | (None, _) => Ok(Vec::new()),
+            (Some(values), Kind::List) => values
+                .elements()
                 .enumerate()
                 .map(|(i, value)| read(Node { value: Some(value), step: Step::Index(self, i) }))
                 .collect(),
-            Some(_) => Err(self.unlike("a list")),
+            _ => Err(self.unlike("a list")),
         }
     }
 
     /// The first key and its value.
     pub(super) fn only_key(&self) -> Result<(&'a str, usize), Error> {
-        let Some(Value::Object(map)) = self.value else { return Err(self.unlike("an object")) };
-        map.keys()
-            .next()
-            .map(|key| (key.as_str(), map.len()))
-            .ok_or_else(|| self.unlike("an object with the name of a domain"))
+        let mut keys = self.object()?.entries().map(|(key, _)| key);
+        let first = keys.next();
+        let first = first.ok_or_else(|| self.unlike("an object with the name of a domain"))?;
+        Ok((first, 1 + keys.filter(|key| *key != first).count()))
     }
 
     pub(super) fn text(&self) -> Result<Option<&'a str>, Error> {
-        match self.value {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text)),
-            Some(_) => Err(self.unlike("text")),
+        match self.kind() {
+            Kind::Null => Ok(None),
+            Kind::Text(text) => Ok(Some(text)),
+            _ => Err(self.unlike("text")),
         }
     }
 
     pub(super) fn truth(&self) -> Result<Option<bool>, Error> {
-        match self.value {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::Bool(truth)) => Ok(Some(*truth)),
-            Some(Value::String(text)) if text.is_empty() => Ok(None),
-            Some(Value::String(text)) if text.eq_ignore_ascii_case("true") => Ok(Some(true)),
-            Some(Value::String(text)) if text.eq_ignore_ascii_case("false") => Ok(Some(false)),
-            Some(_) => Err(self.unlike("true or false")),
+        match self.kind() {
+            Kind::Null => Ok(None),
+            Kind::Truth(truth) => Ok(Some(truth)),
+            Kind::Text(text) if text.is_empty() => Ok(None),
+            Kind::Text(text) if text.eq_ignore_ascii_case("true") => Ok(Some(true)),
+            Kind::Text(text) if text.eq_ignore_ascii_case("false") => Ok(Some(false)),
+            _ => Err(self.unlike("true or false")),
         }
     }
 
     pub(super) fn number(&self) -> Result<Option<f64>, Error> {
-        match self.value {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::Number(number)) => {
-                number.as_f64().map(Some).ok_or_else(|| self.unlike("a number"))
+        match self.kind() {
+            Kind::Null => Ok(None),
+            Kind::Number(text) => {
+                text.parse().map(Some).map_err(|_: ParseFloatError| self.unlike("a number"))
             }
-            Some(Value::String(text)) if text.trim().is_empty() => Ok(None),
-            Some(Value::String(text)) => match text.trim().parse::<f64>() {
+            Kind::Text(text) if text.trim().is_empty() => Ok(None),
+            Kind::Text(text) => match text.trim().parse::<f64>() {
                 Ok(number) if number.is_finite() => Ok(Some(number)),
                 _ => Err(self.unlike("a number")),
             },
-            Some(_) => Err(self.unlike("a number")),
+            _ => Err(self.unlike("a number")),
         }
     }
 
     /// A whole number; a fraction is cut off, as in the reference.
     pub(super) fn integer(&self) -> Result<Option<i64>, Error> {
-        if let Some(Value::Number(number)) = self.value
-            && let Some(integer) = number.as_i64()
+        if let Kind::Number(text) = self.kind()
+            && let Ok(integer) = text.parse()
         {
             return Ok(Some(integer));
         }

@@ -6,9 +6,9 @@
 
 mod criterion;
 mod json;
+mod tape;
 
 use farr_records::{ConceptId, ConceptReference, ConceptSetExpression, ConceptSetItem};
-use serde_json::Value;
 
 use crate::Error;
 use crate::model::{
@@ -17,6 +17,7 @@ use crate::model::{
 };
 use criterion::{criterion, group};
 use json::Node;
+use tape::{Document, Kind};
 
 /// The keys of ATLAS's wrapper around an expression.
 const WRAPPER: [&str; 16] = [
@@ -80,30 +81,59 @@ impl Context {
 /// # Errors
 /// The first thing that is wrong, with its JSON path.
 pub fn parse_circe(id: i64, text: &str) -> Result<Definition, Error> {
-    let value: Value = serde_json::from_str(text).map_err(|source| Error::Json { source })?;
-    let root = Node::root(&value);
+    Ok(read(text)?.with_id(id))
+}
+
+/// Reads a definition that goes by ATLAS's `id`, or else by the one given;
+/// `None` if there is neither.
+///
+/// # Errors
+/// As [`parse_circe`].
+pub fn parse_circe_file(id: Option<i64>, text: &str) -> Result<Option<Definition>, Error> {
+    let read = read(text)?;
+    Ok(read.id.or(id).map(|id| read.with_id(id)))
+}
+
+/// A definition, with what its wrapper says of it.
+struct Read {
+    id: Option<i64>,
+    name: Option<String>,
+    expression: Expression,
+}
+
+impl Read {
+    fn with_id(self, id: i64) -> Definition {
+        let name = self.name.unwrap_or_else(|| format!("cohort {id}"));
+        Definition { id, name, expression: self.expression }
+    }
+}
+
+fn read(text: &str) -> Result<Read, Error> {
+    let document = Document::read(text).map_err(|source| Error::Json { source })?;
+    let value = document.root();
+    let root = Node::root(value);
     let is_wrapped = value.get("PrimaryCriteria").is_none() && value.get("expression").is_some();
     if !is_wrapped {
         let expression = expression(root)?;
-        return Ok(Definition { id, name: name_of(root, "Title", id)?, expression });
+        return Ok(Read { id: None, name: name_of(root, "Title")?, expression });
     }
     root.keys(&WRAPPER)?;
-    let name = name_of(root, "name", id)?;
+    let id = root.get("id").integer()?;
+    let name = name_of(root, "name")?;
     let inner = root.get("expression");
-    let expression = match inner.value() {
-        Some(Value::String(text)) => {
-            let value: Value =
-                serde_json::from_str(text).map_err(|source| Error::Json { source })?;
-            expression(inner.within(&value))?
+    let expression = match inner.kind() {
+        Kind::Text(text) => {
+            let document = Document::read(text).map_err(|source| Error::Json { source })?;
+            expression(inner.within(document.root()))?
         }
         _ => expression(inner)?,
     };
-    Ok(Definition { id, name, expression })
+    Ok(Read { id, name, expression })
 }
 
-fn name_of(root: Node, key: &'static str, id: i64) -> Result<String, Error> {
-    let name = root.get(key).text()?.unwrap_or_default();
-    Ok(if name.is_empty() { format!("cohort {id}") } else { name.to_owned() })
+fn name_of(root: Node, key: &'static str) -> Result<Option<String>, Error> {
+    let name = root.get(key).text()?.filter(|name| !name.is_empty());
+    Ok(name.map(str::to_owned))
 }
 
 fn expression(node: Node) -> Result<Expression, Error> {

@@ -6,7 +6,7 @@ use std::cmp::Reverse;
 use farr_records::{Day, Interval};
 
 use super::Prepared;
-use super::events::{Event, Integers, MISSING, of_person};
+use super::events::{Cursor, Event, Integers, MISSING};
 use super::group::{BoundGroup, IndexRow, group_holds};
 use super::trace::{ExitBy, Trace};
 use crate::Error;
@@ -32,7 +32,9 @@ pub struct CohortEntries {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) sort: i32,
-    pub(super) id: Option<i64>,
+    /// Which criterion gave it, and the row it is of.
+    source: u32,
+    row: u32,
     pub(super) index: IndexRow,
 }
 
@@ -47,7 +49,7 @@ struct Source<'a> {
 
 /// The era exit of a definition.
 struct Eras<'a> {
-    exposures: [&'a [Event]; 2],
+    exposures: [Cursor<'a>; 2],
     gap_days: i32,
     offset_days: i32,
     days_supply_override: Option<i32>,
@@ -60,8 +62,10 @@ pub(super) struct Bound<'a> {
     planned: &'a PlannedDefinition,
     pub(super) additional: Option<BoundGroup<'a>>,
     pub(super) rules: Vec<BoundGroup<'a>>,
-    censoring: Vec<&'a [Event]>,
+    censoring: Vec<Cursor<'a>>,
     eras: Option<Eras<'a>>,
+    /// Whether anything asks for the visit of an entry event.
+    asks_visits: bool,
 }
 
 /// Lists that every person fills anew.
@@ -120,11 +124,14 @@ impl<'a> Prepared<'a> {
     ) -> Result<Bound<'a>, Error> {
         let rules = planned.rules.iter().map(|group| self.bind_group(group));
         let censoring =
-            planned.censoring.iter().map(|place| self.events(*place).map(Vec::as_slice));
+            planned.censoring.iter().map(|place| Ok(Cursor::new(self.events(*place)?)));
         let eras = match planned.end {
             PlannedEnd::CustomEra { exposures, gap_days, offset_days, days_supply_override } => {
                 Some(Eras {
-                    exposures: [self.events(exposures[0])?, self.events(exposures[1])?],
+                    exposures: [
+                        Cursor::new(self.events(exposures[0])?),
+                        Cursor::new(self.events(exposures[1])?),
+                    ],
                     gap_days,
                     offset_days,
                     days_supply_override,
@@ -133,10 +140,13 @@ impl<'a> Prepared<'a> {
             }
             _ => None,
         };
+        let additional = planned.additional.as_ref().map(|g| self.bind_group(g)).transpose()?;
+        let rules = rules.collect::<Result<Vec<_>, Error>>()?;
         Ok(Bound {
             planned,
-            additional: planned.additional.as_ref().map(|g| self.bind_group(g)).transpose()?,
-            rules: rules.collect::<Result<_, Error>>()?,
+            asks_visits: additional.iter().chain(&rules).any(BoundGroup::asks_visits),
+            additional,
+            rules,
             censoring: censoring.collect::<Result<_, Error>>()?,
             eras,
         })
@@ -152,7 +162,7 @@ impl<'a> Prepared<'a> {
         cohort: &mut CohortEntries,
     ) {
         let planned = bound.planned;
-        self.enter(planned, sources, person, (&mut scratch.entries, trace));
+        self.enter(bound, sources, person, (&mut scratch.entries, trace));
         if let Some(group) = &bound.additional {
             scratch.entries.retain(|entry| {
                 let holds = group_holds(self, group, person, std::slice::from_ref(&entry.index));
@@ -190,13 +200,14 @@ impl<'a> Prepared<'a> {
     }
 
     /// The entry events in their order, cut by the primary limit.
-    fn enter(
+    fn enter<T: Trace>(
         &self,
-        planned: &PlannedDefinition,
+        bound: &Bound,
         sources: &mut [Source],
         person: u32,
-        (entries, trace): (&mut Vec<Entry>, &mut impl Trace),
+        (entries, trace): (&mut Vec<Entry>, &mut T),
     ) {
+        let planned = bound.planned;
         entries.clear();
         for (criterion, source) in sources.iter_mut().enumerate() {
             while let Some(event) = source.events.get(source.at)
@@ -204,7 +215,10 @@ impl<'a> Prepared<'a> {
             {
                 source.at += 1;
                 let row = event.row as usize;
-                trace.event(criterion, event, source.ids.get(row));
+                if T::ON {
+                    trace.event(criterion, event, source.ids.get(row));
+                }
+                let visits = source.visits.filter(|_| bound.asks_visits);
                 for (period_start, period_end) in self.periods.around(person, event.start) {
                     let is_enough = period_start.saturating_add(planned.prior_days) <= event.start
                         && event.start.saturating_add(planned.post_days) <= period_end;
@@ -213,9 +227,10 @@ impl<'a> Prepared<'a> {
                         end: event.end,
                         period_start,
                         period_end,
-                        visit: source.visits.and_then(|visits| visits.get(row)),
+                        visit: visits.and_then(|visits| visits.get(row)),
                     };
-                    let entry = Entry { sort: event.sort, id: source.ids.get(row), index };
+                    let (sort, row) = (event.sort, event.row);
+                    let entry = Entry { sort, source: criterion as u32, row, index };
                     trace.period(&entry, is_enough);
                     if is_enough {
                         entries.push(entry);
@@ -223,19 +238,19 @@ impl<'a> Prepared<'a> {
                 }
             }
         }
-        let rest = |entry: &Entry| {
-            let index = &entry.index;
-            // A missing end comes last.
-            let end = if index.end == MISSING { i32::MAX } else { index.end };
-            (entry.id, index.start, end, index.period_start, index.period_end, index.visit)
+        let order = |a: &Entry, b: &Entry| {
+            let sorts = match planned.primary_limit {
+                Limit::Last => b.sort.cmp(&a.sort),
+                Limit::First | Limit::All => a.sort.cmp(&b.sort),
+            };
+            // Ids and visits are looked up only for what they must settle.
+            sorts.then_with(|| tie(sources, a).cmp(&tie(sources, b)))
         };
-        if planned.primary_limit == Limit::Last {
-            entries.sort_by_key(|entry| (Reverse(entry.sort), rest(entry)));
-        } else {
-            entries.sort_by_key(|entry| (entry.sort, rest(entry)));
-        }
-        if planned.primary_limit != Limit::All {
-            entries.truncate(1);
+        if planned.primary_limit == Limit::All {
+            entries.sort_by(order);
+        } else if let Some(first) = entries.iter().copied().min_by(order) {
+            entries.clear();
+            entries.push(first);
         }
         trace.entered(entries);
     }
@@ -283,6 +298,17 @@ fn next_person(sources: &[Source]) -> Option<u32> {
     sources.iter().filter_map(|s| s.events.get(s.at)).map(|event| event.person).min()
 }
 
+/// What orders entry events of one day.
+fn tie(sources: &[Source], entry: &Entry) -> impl Ord + use<> {
+    let source = &sources[entry.source as usize];
+    let row = entry.row as usize;
+    let index = &entry.index;
+    // A missing end comes last.
+    let end = if index.end == MISSING { i32::MAX } else { index.end };
+    let visit = source.visits.and_then(|visits| visits.get(row));
+    (source.ids.get(row), index.start, end, index.period_start, index.period_end, visit)
+}
+
 /// Keeps the first or last event by start, then by its place; the order of
 /// the others does not matter.
 fn limit(entries: &mut Vec<Entry>, limit: Limit) {
@@ -328,7 +354,7 @@ fn exit(bound: &Bound, person: u32, entry: &Entry, trace: &mut impl Trace) -> Op
         around.for_each(|(_, last)| candidate(*last, ExitBy::Era));
     }
     for (place, events) in bound.censoring.iter().enumerate() {
-        let within = of_person(events, person).iter().map(|event| event.start);
+        let within = events.of_person(person).iter().map(|event| event.start);
         within
             .filter(|day| *day >= index.start && *day <= index.period_end)
             .for_each(|day| candidate(day, ExitBy::Censoring(place)));
@@ -340,8 +366,8 @@ impl Eras<'_> {
     /// The eras of a person's exposures, at any time of their history.
     fn of_person(&mut self, person: u32) {
         self.spans.clear();
-        for exposures in self.exposures {
-            for event in of_person(exposures, person) {
+        for exposures in &self.exposures {
+            for event in exposures.of_person(person) {
                 let end = self.days_supply_override.map_or(event.end, |days| event.start + days);
                 let end = end.saturating_add(self.gap_days + self.offset_days);
                 self.spans.push((event.start, end));

@@ -1,5 +1,8 @@
 //! The events of one criterion over a range of persons.
 
+use std::cell::Cell;
+use std::ops::Range;
+
 use arrow::array::{Array, Date32Array, Float64Array, Int64Array, StringArray};
 use farr_records::{Day, Table, TableRows};
 
@@ -35,12 +38,40 @@ pub(super) struct Event {
 /// Events by person, then row.
 pub(super) type Events = Vec<Event>;
 
-/// The events of one person.
-#[inline]
-pub(super) fn of_person(events: &[Event], person: u32) -> &[Event] {
-    let first = events.partition_point(|event| event.person < person);
-    let rest = &events[first..];
-    &rest[..rest.iter().take_while(|event| event.person == person).count()]
+/// Events person by person. Persons are asked for in ascending order nearly
+/// always, so each search starts where the last one ended.
+pub(super) struct Cursor<'a> {
+    events: &'a [Event],
+    at: Cell<usize>,
+}
+
+impl<'a> Cursor<'a> {
+    pub(super) fn new(events: &'a [Event]) -> Self {
+        Self { events, at: Cell::new(0) }
+    }
+
+    /// The events of one person.
+    #[inline]
+    pub(super) fn of_person(&self, person: u32) -> &'a [Event] {
+        let events = self.events;
+        let mut first = self.at.get();
+        if first > 0 && events[first - 1].person >= person {
+            first = 0;
+        }
+        let is_before = |place: usize| events.get(place).is_some_and(|e| e.person < person);
+        if is_before(first) {
+            let mut step = 1;
+            while is_before(first + step) {
+                first += step;
+                step *= 2;
+            }
+            let last = (first + step).min(events.len());
+            first += events[first..last].partition_point(|event| event.person < person);
+        }
+        self.at.set(first);
+        let rest = &events[first..];
+        &rest[..rest.iter().take_while(|event| event.person == person).count()]
+    }
 }
 
 /// A column that may be missing as a whole.
@@ -236,14 +267,17 @@ impl<'a> Prepared<'a> {
         set: SetPlace,
     ) -> Result<Vec<u32>, Error> {
         let postings = self.postings(columns, column)?;
-        let mut rows = Vec::new();
-        let mut lists = 0;
-        for concept in &self.dense_sets[set.0] {
-            let more = postings.rows(*concept);
-            lists += usize::from(!more.is_empty());
-            rows.extend_from_slice(more);
+        let lists = || self.dense_sets[set.0].iter().map(|concept| postings.rows(*concept));
+        let lists = || lists().filter(|list| !list.is_empty());
+        let (n_lists, n_rows) = lists().fold((0, 0), |(n, sum), list| (n + 1, sum + list.len()));
+        let range = self.rows_in_range(columns.rows);
+        // A bit a row sorts many rows faster than a sort does.
+        if n_lists > 1 && n_rows > range.len() / BITMAP_SHARE {
+            return Ok(sorted_by_bits(lists().flatten().copied(), range));
         }
-        if lists > 1 {
+        let mut rows = Vec::with_capacity(n_rows);
+        lists().for_each(|list| rows.extend_from_slice(list));
+        if n_lists > 1 {
             rows.sort_unstable();
         }
         Ok(rows)
@@ -439,7 +473,7 @@ impl<'a> Prepared<'a> {
     ) -> Result<(), Error> {
         let columns = self.columns(criterion.domain.table())?;
         let ids = columns.integers(criterion.domain.specification().id)?;
-        let visits = self.visits_of(criterion.domain)?;
+        let visits = if group.asks_visits() { self.visits_of(criterion.domain)? } else { None };
         let mut kept = Vec::with_capacity(events.len());
         let mut order: Vec<(Option<i64>, usize)> = Vec::new();
         let mut passes: Vec<bool> = Vec::new();
@@ -491,6 +525,30 @@ impl<'a> Prepared<'a> {
         let Some(column) = specification.visit else { return Ok(None) };
         self.columns(specification.table)?.integers(column).map(Some)
     }
+}
+
+/// Rows are sorted by a bitmap if they are more than one in so many.
+const BITMAP_SHARE: usize = 512;
+
+/// Rows of a range, each of which comes once, ascending.
+fn sorted_by_bits(rows: impl Iterator<Item = u32>, range: Range<usize>) -> Vec<u32> {
+    let mut bits = vec![0u64; range.len().div_ceil(64)];
+    let mut count = 0;
+    for row in rows {
+        let place = row as usize - range.start;
+        bits[place / 64] |= 1 << (place % 64);
+        count += 1;
+    }
+    let mut sorted = Vec::with_capacity(count);
+    for (place, word) in bits.into_iter().enumerate() {
+        let mut word = word;
+        while word != 0 {
+            let bit = word.trailing_zeros() as usize;
+            sorted.push((range.start + place * 64 + bit) as u32);
+            word &= word - 1;
+        }
+    }
+    sorted
 }
 
 /// Whether a concept is in a set, or is not.

@@ -6,7 +6,7 @@ use arrow::array::{Array, Float64Array};
 use farr_records::Table;
 
 use super::Prepared;
-use super::events::{Columns, Event, Integers, MISSING, is_member, of_person, year_of};
+use super::events::{Columns, Cursor, Event, Integers, MISSING, is_member, year_of};
 use super::trace::{Counting, Untold};
 use crate::Error;
 use crate::count::Counted;
@@ -34,11 +34,19 @@ pub(super) struct BoundGroup<'a> {
 
 pub(super) struct BoundCorrelated<'a> {
     pub(super) planned: &'a PlannedCorrelated,
-    pub(super) events: &'a [Event],
+    events: Cursor<'a>,
     visits: Option<Integers<'a>>,
     counted: Option<BoundCounted<'a>>,
     /// The values of one count, so that none allocates.
     values: RefCell<Vec<i64>>,
+}
+
+impl BoundGroup<'_> {
+    /// Whether it asks for the visit of the index event.
+    pub(super) fn asks_visits(&self) -> bool {
+        self.criteria.iter().any(|criterion| criterion.planned.restrict_visit)
+            || self.groups.iter().any(Self::asks_visits)
+    }
 }
 
 enum BoundCounted<'a> {
@@ -82,7 +90,7 @@ impl<'a> Prepared<'a> {
         let visits = if planned.restrict_visit { self.visits_of(criterion.domain)? } else { None };
         Ok(BoundCorrelated {
             planned,
-            events: self.events(planned.criterion)?,
+            events: Cursor::new(self.events(planned.criterion)?),
             visits,
             counted: planned.distinct.map(|counted| bind_counted(counted, columns)).transpose()?,
             values: RefCell::default(),
@@ -219,7 +227,7 @@ pub(super) fn correlated_holds<C: Counting>(
 ) -> bool {
     let planned = correlated.planned;
     let may_be_none = planned.kind == OccurrenceKind::AtMost || planned.count == 0;
-    let mine = of_person(correlated.events, person);
+    let mine = correlated.events.of_person(person);
     let mut values = correlated.values.borrow_mut();
     values.clear();
     let mut count = 0i64;

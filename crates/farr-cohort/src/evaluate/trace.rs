@@ -20,6 +20,8 @@ pub(super) enum ExitBy {
 
 /// Told of one person's way through one definition, in its order.
 pub(super) trait Trace {
+    /// Whether anybody listens.
+    const ON: bool;
     /// An event of the entry criterion at a place.
     fn event(&mut self, _criterion: usize, _event: &Event, _id: Option<i64>) {}
     /// An observation period around that event, and whether it is long enough.
@@ -43,7 +45,9 @@ pub(super) trait Trace {
 /// Nobody listens.
 pub(super) struct Untold;
 
-impl Trace for Untold {}
+impl Trace for Untold {
+    const ON: bool = false;
+}
 
 /// Why an event of a criterion's concepts is none of its events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

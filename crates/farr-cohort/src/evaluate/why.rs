@@ -95,6 +95,8 @@ impl Log {
 }
 
 impl Trace for Log {
+    const ON: bool = true;
+
     fn event(&mut self, criterion: usize, event: &Event, id: Option<i64>) {
         self.0.push(Told {
             criterion,

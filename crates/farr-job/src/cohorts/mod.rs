@@ -1,0 +1,258 @@
+//! A folder of definitions over a records store, or over OMOP Parquet as it
+//! lies.
+
+mod folder;
+mod parts;
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use bytes::Bytes;
+use farr_cohort::{CohortResults, Definition, Plan, ShardCohorts, Site};
+use farr_disclosure::{Labelled, Zone};
+use farr_records::{OmopParquet, RecordsStore, Shard, ShardId, Table, Vocabulary, parquet_bytes};
+use farr_store::Location;
+use rayon::prelude::*;
+
+use crate::evaluate::{lookups, vocabulary_of, warn_of_sets};
+use crate::executor::{Executor, Threads};
+use crate::ingest::{finished, stop_if_asked};
+use crate::inspect::current;
+use crate::progress::{Cancel, Event, Observer, Stage};
+use crate::{Error, counted, number};
+use folder::Folder;
+pub(crate) use folder::read_definition;
+pub use parts::CohortSeconds;
+use parts::Stopwatch;
+
+/// Where the persons are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CohortInput {
+    /// The folder of a records store.
+    Records(PathBuf),
+    /// A folder of OMOP Parquet, in any order of rows.
+    Omop(PathBuf),
+}
+
+/// Which definitions, over whom, and where to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CohortRequest {
+    /// A folder of Circe JSON (`.json`) and of the short form (`.toml`).
+    pub definitions: PathBuf,
+    /// Where the persons are.
+    pub input: CohortInput,
+    /// The folder for the tables.
+    pub out: PathBuf,
+    /// How many threads; `None`: one a core.
+    pub threads: Option<usize>,
+}
+
+/// What the definitions gave.
+#[derive(Debug, Clone)]
+pub struct CohortOutcome {
+    /// Rows and persons, definition by definition, and how long the parts took,
+    /// for a person.
+    pub summary: String,
+    /// How many definitions were run.
+    pub run: usize,
+    /// What could not be run, by the definition's file, and why.
+    pub refused: BTreeMap<String, String>,
+    /// How long the parts took.
+    pub seconds: CohortSeconds,
+}
+
+/// Runs every definition of a folder; those that cannot be run are named and
+/// left out.
+///
+/// # Errors
+/// A folder that cannot be read or holds no definition; what fails in reading
+/// the records or writing the tables.
+pub fn run_cohorts(
+    request: &CohortRequest,
+    observer: &dyn Observer,
+    cancel: &Cancel,
+) -> Result<CohortOutcome, Error> {
+    let threads = Threads::new(request.threads)
+        .map_err(|source| Error::File { file: "threads".to_owned(), source })?;
+    let start = Instant::now();
+    observer.event(Event::Started { stage: Stage::Cohorts, steps: None });
+    let watches = Watches::default();
+    let folder = watches.parse.time(|| threads.run(|| Folder::read(&request.definitions)))?;
+    let mut run = Run { folder, threads, watches, observer, cancel };
+    let results = match &request.input {
+        CohortInput::Records(path) => run.over_records(&RecordsStore::open(&current(path)?)?)?,
+        CohortInput::Omop(path) => run.over_omop(&OmopParquet::open(path)?)?,
+    };
+    stop_if_asked(cancel)?;
+    let Run { folder, threads, watches, .. } = run;
+    let mut summary = summary(&folder, &results);
+    watches.write.time(|| threads.run(|| write_tables(&request.out, results)))?;
+    let seconds = watches.seconds(threads.count());
+    let _ = writeln!(summary, "{seconds}");
+    let definitions = counted(folder.definitions.len() as u64, "definition", "definitions");
+    finished(observer, Stage::Cohorts, start, definitions);
+    for (file, reason) in &folder.refused {
+        observer.event(Event::Warning { message: format!("{file} not run: {reason}") });
+    }
+    let run = folder.definitions.len();
+    Ok(CohortOutcome { summary, run, refused: folder.refused, seconds })
+}
+
+/// The parts of a run, timed.
+#[derive(Default)]
+struct Watches {
+    parse: Stopwatch,
+    resolve: Stopwatch,
+    /// Of all threads.
+    decode: Stopwatch,
+    /// Of all threads.
+    evaluate: Stopwatch,
+    write: Stopwatch,
+}
+
+impl Watches {
+    fn seconds(&self, threads: usize) -> CohortSeconds {
+        let threads = threads.max(1) as f64;
+        CohortSeconds {
+            parse: self.parse.seconds(),
+            resolve: self.resolve.seconds(),
+            decode: self.decode.seconds() / threads,
+            evaluate: self.evaluate.seconds() / threads,
+            write: self.write.seconds(),
+        }
+    }
+}
+
+/// A run of definitions, on its way.
+struct Run<'a> {
+    folder: Folder,
+    threads: Threads,
+    watches: Watches,
+    observer: &'a dyn Observer,
+    cancel: &'a Cancel,
+}
+
+impl Run<'_> {
+    fn over_records(&mut self, store: &RecordsStore) -> Result<CohortResults, Error> {
+        let has = |table| store.manifest().table(table).is_some();
+        let plan = self.plan(|_| Ok(vocabulary_of(store)?), has)?;
+        let site = lookups(store, plan.needs())?;
+        let shards: Vec<ShardId> = store.shards().collect();
+        let read = |id| self.watches.decode.time(|| store.read_shard(id, plan.needs()));
+        let mut results = CohortResults::default();
+        if shards.len() < self.threads.count() {
+            for shard in shards {
+                self.add_ranges(&plan, &read(shard)?, &site, &mut results)?;
+            }
+            return Ok(results);
+        }
+        let map = |id: ShardId| {
+            stop_if_asked(self.cancel)?;
+            let shard = read(id)?;
+            let cohorts = self.watches.evaluate.time(|| plan.evaluate(&shard, &site));
+            Ok::<_, Error>((cohorts.map_err(of_evaluation)?, shard.persons().to_vec()))
+        };
+        self.threads.map_shards(&shards, map, |(cohorts, persons)| {
+            results.add(&cohorts, &persons);
+        })?;
+        Ok(results)
+    }
+
+    fn over_omop(&mut self, omop: &OmopParquet) -> Result<CohortResults, Error> {
+        let plan = self.plan(|_| Ok(omop.vocabulary()?), |table| omop.has(table))?;
+        let site = Site::new(&omop.site(plan.needs())?);
+        let shard = self.watches.decode.time(|| omop.shard(plan.needs()))?;
+        let mut results = CohortResults::default();
+        self.add_ranges(&plan, &shard, &site, &mut results)?;
+        Ok(results)
+    }
+
+    /// The plan of the definitions that the tables at hand can answer.
+    fn plan(
+        &mut self,
+        vocabulary: impl FnOnce(&[Definition]) -> Result<Vocabulary, Error> + Send,
+        has: impl Fn(Table) -> bool,
+    ) -> Result<Plan, Error> {
+        let Self { folder, threads, watches, observer, .. } = self;
+        watches.resolve.time(|| {
+            let vocabulary = threads.run(|| vocabulary(&folder.definitions))?;
+            let mut plan = Plan::new(&folder.definitions, &vocabulary);
+            let lacking = plan.lacking(has);
+            if !lacking.is_empty() {
+                for (id, error) in lacking {
+                    folder.refuse(id, error.to_string());
+                }
+                plan = Plan::new(&folder.definitions, &vocabulary);
+            }
+            warn_of_sets(plan.warnings(), *observer);
+            Ok(plan)
+        })
+    }
+
+    /// One shard, its persons in as many ranges as there are threads.
+    fn add_ranges(
+        &self,
+        plan: &Plan,
+        shard: &Shard,
+        site: &Site,
+        results: &mut CohortResults,
+    ) -> Result<(), Error> {
+        let persons = shard.persons().len();
+        let size = persons.div_ceil(self.threads.count()).max(1);
+        let starts: Vec<usize> = (0..persons).step_by(size).collect();
+        let parts: Vec<Result<ShardCohorts, farr_cohort::Error>> = self.threads.run(|| {
+            let ranges = starts.par_iter().map(|start| *start..(*start + size).min(persons));
+            let evaluate = |range| plan.evaluate_range(shard, site, range);
+            ranges.map(|range| self.watches.evaluate.time(|| evaluate(range))).collect()
+        });
+        for part in parts {
+            results.add(&part.map_err(of_evaluation)?, shard.persons());
+        }
+        Ok(())
+    }
+}
+
+fn of_evaluation(source: farr_cohort::Error) -> Error {
+    Error::Cohort { id: 0, name: "all".to_owned(), source }
+}
+
+/// A definition in plain English, as Markdown.
+///
+/// # Errors
+/// [`Error::File`] and [`Error::Definition`].
+pub fn explain_cohort(path: &Path) -> Result<String, Error> {
+    let definition = read_definition(Some(0), path)?;
+    Ok(farr_cohort::explain(&definition))
+}
+
+/// The tables are persons' rows and exact counts: a restricted place.
+fn write_tables(out: &Path, results: CohortResults) -> Result<(), Error> {
+    let location = Location::folder(out, Zone::Restricted)?;
+    let tables = results.tables().map_err(|source| {
+        Error::Records(farr_records::Error::Arrow { table: Table::Person, source })
+    })?;
+    for (name, table) in tables {
+        let file = format!("{name}.parquet");
+        let bytes: Bytes = parquet_bytes(&location.url_of(&file), &table)?;
+        location.write(&file, Labelled::person_level(bytes))?;
+    }
+    Ok(())
+}
+
+fn summary(folder: &Folder, results: &CohortResults) -> String {
+    let mut text = format!("{:>12}{:>12}{:>12}  name\n", "definition", "rows", "persons");
+    for definition in &folder.definitions {
+        let (rows, persons) = results.size(definition.id);
+        let _ = writeln!(
+            text,
+            "{:>12}{:>12}{:>12}  {}",
+            definition.id,
+            number(rows),
+            number(persons),
+            definition.name
+        );
+    }
+    text
+}
