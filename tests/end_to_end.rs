@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod algebra;
 mod architecture;
 mod bad_input;
 mod binary;
+mod concepts;
 mod formats;
 mod job_schema;
 mod main_job;

@@ -9,6 +9,7 @@
 //! It does not know terminals and logs: it tells an [`Observer`] what happens.
 
 mod cohorts;
+mod concepts;
 mod derive;
 mod error;
 mod evaluate;
@@ -26,9 +27,10 @@ mod summary;
 mod synth;
 
 pub use cohorts::{CohortInput, CohortOutcome, CohortRequest, explain_cohort, run_cohorts};
+pub use concepts::{ConceptsOf, ConceptsOutcome, ConceptsRequest, concepts};
 pub use error::{DONE_IN_PART, Error, Failure};
 pub use executor::{Executor, Threads};
-pub use inspect::{check, concepts, describe, job_schema};
+pub use inspect::{check, describe, job_schema};
 pub use job_file::{
     CohortSettings, FormatName, JobFile, JobSettings, LocationSettings, RecordsSettings,
     RejectsMax, ReportSettings, SourceSettings,
