@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod algebra;
 mod architecture;
 mod bad_input;
 mod binary;
 mod cohort_check;
 mod cohort_why;
+mod concepts;
 mod formats;
 mod job_schema;
 mod main_job;

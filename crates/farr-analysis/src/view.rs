@@ -2,6 +2,7 @@
 
 use arrow::array::{Array, Date32Array};
 use farr_records::{Day, Interval, Shard, Table, TableRows};
+use serde::{Deserialize, Serialize};
 
 use crate::Error;
 
@@ -59,7 +60,7 @@ pub struct Inclusion {
 /// The cohorts that lead to a derived one: each takes some persons of the one
 /// before away, and is what a rule leaves. Its masks have no gaps, and count
 /// persons as events.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Chain {
     /// The first, in words.
     pub base: String,

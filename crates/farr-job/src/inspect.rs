@@ -1,11 +1,8 @@
 //! Looks at jobs, records and reports, for a person at a shell.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
-use arrow::array::{Array, AsArray};
-use arrow::datatypes::Int64Type;
 use farr_disclosure::Zone;
 use farr_records::{RecordsStore, Scope, Table};
 use farr_store::{Location, Publication};
@@ -124,103 +121,4 @@ fn describe_report<'a>(
         text = format!("{}: neither a records store nor a report\n", location.url());
     }
     Ok(text)
-}
-
-/// Tables of events, with their concept columns.
-const CONCEPT_COLUMNS: [(Table, &str); 8] = [
-    (Table::ConditionOccurrence, "condition_concept_id"),
-    (Table::DrugExposure, "drug_concept_id"),
-    (Table::ProcedureOccurrence, "procedure_concept_id"),
-    (Table::Measurement, "measurement_concept_id"),
-    (Table::Observation, "observation_concept_id"),
-    (Table::DeviceExposure, "device_concept_id"),
-    (Table::VisitOccurrence, "visit_concept_id"),
-    (Table::Specimen, "specimen_concept_id"),
-];
-
-/// Records and persons of a concept.
-#[derive(Debug, Clone, Copy, Default)]
-struct Found {
-    records: u64,
-    persons: u64,
-}
-
-/// Finds codes in a records store by part of their name or code, with records
-/// and persons.
-///
-/// # Errors
-/// As [`describe`].
-pub fn concepts(folder: &Path, search: &str) -> Result<String, Error> {
-    let store = RecordsStore::open(&current(folder)?)?;
-    let Some(batch) = store.read_vocabulary_table(Table::Concept)? else {
-        return Ok("the store has no concepts\n".to_owned());
-    };
-    let text_column =
-        |name: &str| batch.column_by_name(name).and_then(|c| c.as_string_opt::<i32>());
-    let ids = batch.column_by_name("concept_id").and_then(|c| c.as_primitive_opt::<Int64Type>());
-    let (Some(ids), Some(names), Some(codes), Some(vocabularies)) = (
-        ids,
-        text_column("concept_name"),
-        text_column("concept_code"),
-        text_column("vocabulary_id"),
-    ) else {
-        return Ok("the store's concept table lacks columns\n".to_owned());
-    };
-    let wanted = search.to_lowercase();
-    let mut found: BTreeMap<i64, (usize, Found)> = (0..batch.num_rows())
-        .filter(|row| {
-            names.value(*row).to_lowercase().contains(&wanted)
-                || codes.value(*row).to_lowercase().contains(&wanted)
-        })
-        .map(|row| (ids.value(row), (row, Found::default())))
-        .collect();
-    count_records(&store, &mut found)?;
-    let mut rows: Vec<(usize, Found)> = found.into_values().collect();
-    rows.sort_by_key(|(row, found)| (std::cmp::Reverse(found.persons), *row));
-    let mut text = format!(
-        "{:<14}{:<12}{:<16}{:>10}{:>10}  name\n",
-        "concept_id", "vocabulary", "code", "records", "persons"
-    );
-    for (row, found) in rows {
-        let _ = writeln!(
-            text,
-            "{:<14}{:<12}{:<16}{:>10}{:>10}  {}",
-            ids.value(row),
-            vocabularies.value(row),
-            codes.value(row),
-            number(found.records),
-            number(found.persons),
-            names.value(row)
-        );
-    }
-    Ok(text)
-}
-
-fn count_records(
-    store: &RecordsStore,
-    found: &mut BTreeMap<i64, (usize, Found)>,
-) -> Result<(), Error> {
-    let needs = CONCEPT_COLUMNS.iter().map(|(table, column)| (*table, vec![*column])).collect();
-    for shard in store.shards() {
-        let shard = store.read_shard(shard, &needs)?;
-        for (table, column) in CONCEPT_COLUMNS {
-            let Some(rows) = shard.table(table) else { continue };
-            let Some(concepts) = rows.integers(column) else { continue };
-            for person in 0..shard.persons().len() {
-                let mut mine: Vec<i64> = rows
-                    .rows_of(person)
-                    .filter(|row| concepts.is_valid(*row))
-                    .map(|row| concepts.value(row))
-                    .collect();
-                mine.sort_unstable();
-                for same in mine.chunk_by(|a, b| a == b) {
-                    if let Some((_, found)) = found.get_mut(&same[0]) {
-                        found.records += same.len() as u64;
-                        found.persons += 1;
-                    }
-                }
-            }
-        }
-    }
-    Ok(())
 }

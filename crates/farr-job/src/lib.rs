@@ -12,6 +12,7 @@ mod clean;
 mod cohort_check;
 mod cohort_why;
 mod cohorts;
+mod concepts;
 mod derive;
 mod error;
 mod evaluate;
@@ -38,11 +39,12 @@ pub use cohort_why::{WHY_FILE, WhyDestination, WhyOutcome, WhyRequest, why_cohor
 pub use cohorts::{
     CohortInput, CohortOutcome, CohortRequest, CohortSeconds, explain_cohort, run_cohorts,
 };
+pub use concepts::{ConceptsOf, ConceptsOutcome, ConceptsRequest, concepts};
 pub use error::{DONE_IN_PART, Error, Failure};
 pub use executor::{Executor, Threads};
 pub use farr_cohort::Severity;
 pub use farr_records::PersonId;
-pub use inspect::{check, concepts, describe, job_schema};
+pub use inspect::{check, describe, job_schema};
 pub use job_file::{
     CohortSettings, FormatName, JobFile, JobSettings, LocationSettings, RecordsSettings,
     RejectsMax, ReportSettings, SourceSettings,

@@ -16,6 +16,7 @@ mod error;
 mod ids;
 mod incoming;
 mod manifest;
+mod members;
 mod omop_parquet;
 mod parquet_file;
 mod schema;
@@ -38,6 +39,7 @@ pub use manifest::{
     Balance, Derived, DrugEraBasis, FORMAT_VERSION, FileEntry, MANIFEST_PATH, Manifest,
     RecordsMade, RepeatedIds, TableEntry,
 };
+pub use members::{Member, Members, Origin};
 pub use omop_parquet::OmopParquet;
 pub use parquet_file::parquet_bytes;
 pub use schema::{Column, Kind, Scope, Table};

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use farr_job::{
-    CheckRequest, CohortInput, CohortRequest, Error, JobRequest, Parameter, Part, PersonId, RunOptions, RunRequest, Severity, SynthFormat, SynthRequest, WhyDestination, WhyRequest,
+    CheckRequest, CohortInput, CohortRequest, ConceptsOf, ConceptsRequest, Error, JobRequest,
+    Parameter, Part, PersonId, RunOptions, RunRequest, Severity, SynthFormat, SynthRequest,
+    WhyDestination, WhyRequest,
 };
 
 /// Analyses of patients' records: cohorts and outcomes, from exports to Parquet
@@ -33,6 +35,7 @@ Examples:
   farr cohort check phenotypes --severity warning
   farr cohort why --person 17 --records out/records pipelines/cohorts/stroke.json
   farr concepts --records out/records --search diabetes
+  farr concepts --records out/records --definitions pipelines/cohorts
   farr synth --persons 1000 --seed 1 --format omop --out population
 
 Exit codes:
@@ -81,15 +84,10 @@ pub(crate) enum Command {
     /// Cohort definitions on their own.
     #[command(subcommand)]
     Cohort(Cohort),
-    /// Find codes in a records store, with their counts.
-    Concepts {
-        /// The folder of a records store.
-        #[arg(long)]
-        records: PathBuf,
-        /// Part of a name or a code, in any case.
-        #[arg(long)]
-        search: String,
-    },
+    /// Find codes in a records store, with their counts: by name, or those of
+    /// the concept sets of definitions and what is near but not in them.
+    #[command(after_help = CONCEPTS_HELP)]
+    Concepts(Concepts),
     /// Print a JSON Schema.
     Schema {
         /// Of what.
@@ -123,6 +121,46 @@ pub(crate) enum Cohort {
         /// A definition: Circe JSON (`.json`) or the short form (`.toml`).
         file: PathBuf,
     },
+}
+
+const CONCEPTS_HELP: &str = "\
+Examples:
+  farr concepts --records out/records --search diabetes
+  farr concepts --records out/records --definitions pipelines/cohorts/stroke.json
+  farr concepts --records out/records --job job.toml --out out/concepts.parquet";
+
+#[derive(Debug, Args)]
+pub(crate) struct Concepts {
+    /// The folder of a records store.
+    #[arg(long)]
+    records: PathBuf,
+    /// Part of a name or a code, in any case.
+    #[arg(long, required_unless_present_any = ["definitions", "job"])]
+    search: Option<String>,
+    /// A definition, or a folder of them (`.json`, `.toml`): what their
+    /// concept sets hold.
+    #[arg(long, value_name = "FILE|DIR", conflicts_with = "search")]
+    definitions: Option<PathBuf>,
+    /// A job: what the concept sets of its cohorts hold.
+    #[arg(long, conflicts_with_all = ["search", "definitions"])]
+    job: Option<PathBuf>,
+    /// At most so many codes near a set are printed; a file has all.
+    #[arg(long, default_value_t = 20)]
+    near: usize,
+    /// A file for the table, with exact counts: .parquet or .json.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+impl Concepts {
+    pub(crate) fn request(self) -> ConceptsRequest {
+        let of = match (self.definitions, self.job) {
+            (Some(definitions), _) => ConceptsOf::Definitions(definitions),
+            (None, Some(file)) => ConceptsOf::Job(JobRequest { file, parameters: Vec::new() }),
+            (None, None) => ConceptsOf::Search(self.search.unwrap_or_default()),
+        };
+        ConceptsRequest { records: self.records, of, near_max: self.near, out: self.out }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -4,7 +4,10 @@ use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use farr_job::{CheckOutcome, CohortOutcome, Error, Event, Failure, IngestOutcome, Observer, PartOutcome, RunOutcome, RunStatus};
+use farr_job::{
+    CheckOutcome, CohortOutcome, Error, Event, Failure, IngestOutcome, Observer, PartOutcome,
+    RunOutcome, RunStatus,
+};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use arguments::{Arguments, Cohort, Command};
 use clap::{CommandFactory, Parser};
 use console::Console;
-use farr_job::{Cancel, Failure, Merged, WhyOutcome};
+use farr_job::{Cancel, Event, Failure, Merged, Observer, WhyOutcome};
 
 static CANCEL: Cancel = Cancel::new();
 
@@ -99,8 +99,15 @@ fn perform(command: Command, console: &Console) -> Result<u8, farr_job::Error> {
             console.text(&farr_job::explain_cohort(&file)?);
         }
         Command::Describe { folder } => console.text(&farr_job::describe(&folder)?),
-        Command::Concepts { records, search } => {
-            console.text(&farr_job::concepts(&records, &search)?);
+        Command::Concepts(concepts) => {
+            let outcome = farr_job::concepts(&concepts.request())?;
+            console.text(&outcome.text);
+            for message in &outcome.refused {
+                console.event(Event::Warning { message: message.clone() });
+            }
+            if !outcome.refused.is_empty() {
+                return Ok(farr_job::DONE_IN_PART);
+            }
         }
         Command::Schema { of: arguments::Schema::Job } => console.text(&farr_job::job_schema()),
         Command::Synth(synth) => {

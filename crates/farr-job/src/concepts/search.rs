@@ -1,0 +1,41 @@
+//! Codes by part of their name or code.
+
+use std::fmt::Write;
+
+use super::ConceptTable;
+use super::counts::Counts;
+use super::table::Row;
+use crate::number;
+
+/// The codes whose name or code has a part, in any case, the most frequent
+/// first; in words and as rows.
+pub(super) fn find(part: &str, concepts: &ConceptTable<'_>, counts: &Counts) -> (String, Vec<Row>) {
+    let wanted = part.to_lowercase();
+    let mut rows: Vec<Row> = concepts
+        .ids()
+        .filter(|id| {
+            let described = concepts.describe(*id);
+            described.name.to_lowercase().contains(&wanted)
+                || described.code.to_lowercase().contains(&wanted)
+        })
+        .map(|id| Row::of(id, concepts, counts.get(id)))
+        .collect();
+    rows.sort_by_key(Row::rank);
+    let mut text = format!(
+        "{:<14}{:<12}{:<16}{:>10}{:>10}  name\n",
+        "concept_id", "vocabulary", "code", "records", "persons"
+    );
+    for row in &rows {
+        let _ = writeln!(
+            text,
+            "{:<14}{:<12}{:<16}{:>10}{:>10}  {}",
+            row.concept_id,
+            row.vocabulary_id,
+            row.concept_code,
+            number(row.records),
+            number(row.persons),
+            row.concept_name
+        );
+    }
+    (text, rows)
+}
