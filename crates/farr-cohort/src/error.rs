@@ -148,7 +148,11 @@ impl Error {
             Self::Json { .. }
             | Self::Toml { .. }
             | Self::NoTable { .. }
-            | Self::NoColumn { .. } => None,
+            | Self::NoColumn { .. }
+            | Self::NoSuchCohort { .. }
+            | Self::SharedName { .. }
+            | Self::Cycle { .. }
+            | Self::Derivation { .. } => None,
         }
     }
 }

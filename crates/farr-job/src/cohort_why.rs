@@ -70,7 +70,7 @@ pub fn why_cohort(request: &WhyRequest) -> Result<WhyOutcome, Error> {
     for (place, file) in request.definitions.iter().enumerate() {
         let stem = file.file_stem().and_then(|stem| stem.to_str());
         let id = stem.and_then(|stem| stem.parse().ok()).unwrap_or(place as i64 + 1);
-        definitions.push(read_definition(id, file)?);
+        definitions.push(read_definition(Some(id), file)?);
     }
     let text = account(request, &definitions)?;
     match &request.destination {

@@ -13,6 +13,7 @@ mod tally;
 
 use arrow::array::Array;
 use farr_records::{Day, Table};
+use serde::{Deserialize, Serialize};
 
 use crate::{CohortRow, Error, Needs, ShardView};
 pub(crate) use tally::{Tallies, Tally};
@@ -46,7 +47,7 @@ pub(crate) enum Counted {
 }
 
 /// How an entry's follow-up ended, and after how many days.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Exit {
     /// The index date lies in no observation period.
     Unobserved,

@@ -14,6 +14,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 use farr_disclosure::AggregateTable;
@@ -33,7 +34,7 @@ pub struct Regression {
 }
 
 /// One person's row of the model.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Row {
     /// The hash of the person, then the id: the order of rows.
     order: (u64, i64),
@@ -43,7 +44,7 @@ struct Row {
 }
 
 /// The rows of some shards, and how many persons are left out.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Partial {
     rows: Vec<Row>,
     /// For a prior outcome.

@@ -136,7 +136,9 @@ fn definitions(of: &ConceptsOf) -> Result<(Vec<Definition>, Vec<String>), Error>
         ConceptsOf::Search(_) => Ok((Vec::new(), Vec::new())),
         ConceptsOf::Job(job) => Ok((Plan::load(job)?.definitions, Vec::new())),
         ConceptsOf::Definitions(path) if path.is_dir() => of_folder(path),
-        ConceptsOf::Definitions(path) => Ok((vec![read_definition(id_of(path, 1), path)?], vec![])),
+        ConceptsOf::Definitions(path) => {
+            Ok((vec![read_definition(Some(id_of(path, 1)), path)?], vec![]))
+        }
     }
 }
 
@@ -163,7 +165,7 @@ fn of_folder(folder: &Path) -> Result<(Vec<Definition>, Vec<String>), Error> {
     files.sort();
     let (mut definitions, mut refused) = (Vec::new(), Vec::new());
     for (file, place) in files.iter().zip(1..) {
-        match read_definition(id_of(file, place), file) {
+        match read_definition(Some(id_of(file, place)), file) {
             Ok(definition) => definitions.push(definition),
             Err(error) => refused.push(format!("not read: {error}")),
         }
