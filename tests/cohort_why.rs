@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 
 use arrow::array::AsArray;
 use arrow::datatypes::{Date32Type, Int64Type};
@@ -31,6 +32,17 @@ fn rows(place: &Place, input: &[&str]) -> BTreeMap<i64, Vec<(i32, i32)>> {
 }
 
 /// Everybody in the person table of an OMOP folder or a records store.
+fn persons(folder: &Path) -> Vec<i64> {
+    let mut persons = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let part = read_parquet(&entry.unwrap().path());
+        let ids = part.column_by_name("person_id").unwrap().as_primitive::<Int64Type>();
+        persons.extend_from_slice(ids.values());
+    }
+    persons
+}
+
+/// Asks why.
 fn why(place: &Place, person: i64, input: &[&str], more: &[&str]) -> Said {
     let file = place.path("definitions/3.toml").display().to_string();
     let person = person.to_string();
@@ -64,9 +76,7 @@ fn over_omop_the_account_agrees_with_the_cohort() {
     let place = Place::new();
     let export = population_omop();
     let omop = export.folder.display().to_string();
-    let persons = read_parquet(&export.folder.join("person.parquet"));
-    let persons = persons.column_by_name("person_id").unwrap().as_primitive::<Int64Type>();
-    accounts_agree(&place, &["--omop", &omop], persons.values());
+    accounts_agree(&place, &["--omop", &omop], &persons(&export.folder.join("person")));
 }
 
 #[test]
@@ -74,12 +84,7 @@ fn over_records_the_account_agrees_with_the_cohort() {
     let place = Place::new();
     place.run(&main_job(), &population(), &[]).ends_with(0);
     let records = place.path("records").display().to_string();
-    let mut persons = Vec::new();
-    for entry in fs::read_dir(place.path("records/latest/tables/person")).unwrap() {
-        let part = read_parquet(&entry.unwrap().path());
-        let ids = part.column_by_name("person_id").unwrap().as_primitive::<Int64Type>();
-        persons.extend_from_slice(ids.values());
-    }
+    let persons = persons(&place.path("records/latest/tables/person"));
     accounts_agree(&place, &["--records", &records], &persons);
 }
 

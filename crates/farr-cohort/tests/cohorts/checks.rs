@@ -547,3 +547,19 @@ fn the_short_form_is_checked_too() {
     has(&FORM.replace("[-365, -1]", "[-1, -365]"), Check::Malformed, "rule[0] 'aspirin'.window");
     has(&FORM.replace("name = \"stroke\"", "nam = \"stroke\""), Check::Malformed, "file");
 }
+
+/// The reference page has a row for every check, with its severity and class.
+#[test]
+fn the_page_names_every_check() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/cohort-check.md");
+    let page = fs::read_to_string(page).unwrap();
+    for check in Check::ALL {
+        let start = format!("| `{check}` | {} | ", check.severity());
+        let row = page.lines().find(|line| line.starts_with(&start));
+        let row = row.unwrap_or_else(|| panic!("no row starts with '{start}'"));
+        let class = check.reference().map_or_else(|| "| |".to_owned(), |c| format!("| `{c}` |"));
+        assert!(row.ends_with(&class), "{row} does not end with {class}");
+    }
+    let rows = page.lines().filter(|line| line.starts_with("| `")).count();
+    assert_eq!(rows, Check::ALL.len());
+}
