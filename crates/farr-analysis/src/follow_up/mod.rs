@@ -70,10 +70,7 @@ impl Rules {
     /// The name, without the target, of the quantity that a count is: analyses
     /// with the same rules have the same number, whatever their names.
     pub(crate) fn quantity(&self, counted: Counted) -> String {
-        let of = match self.first_entry_only {
-            true => "first entries",
-            false => "entries",
-        };
+        let of = if self.first_entry_only { "first entries" } else { "entries" };
         if counted == Counted::Unobserved {
             return format!("{of} unobserved");
         }

@@ -57,8 +57,7 @@ fn terms(
     let rows = terms.len() + 1;
     let lines: Vec<HazardRatio> =
         terms.iter().map(|term| line(term, settings.confidence_level)).collect();
-    let numbers =
-        |of: &dyn Fn(usize) -> f64| defined(under(f64::NAN, (0..terms.len()).map(of)).into_iter());
+    let numbers = |of: &dyn Fn(usize) -> f64| defined(under(f64::NAN, (0..terms.len()).map(of)));
     let measure = match settings.model {
         RegressionModel::Cox => "hazard ratio",
         RegressionModel::FineGray => "subdistribution hazard ratio",

@@ -173,7 +173,9 @@ fn with_any(table: &AggregateTable, within: &[String], any: &[bool]) -> Result<V
     let mut gone = vec![false; any.len()];
     for (_, rows) in groups(table, &others)? {
         let is_gone = rows.iter().any(|&row| any[row]);
-        rows.into_iter().for_each(|row| gone[row] = is_gone);
+        for row in rows {
+            gone[row] = is_gone;
+        }
     }
     Ok(gone)
 }

@@ -69,6 +69,9 @@ fn curve_of(
     let mut curve = SurvivalCurve {
         survival: Vec::with_capacity(steps),
         cumulative_hazard: Vec::with_capacity(steps),
+        std_err_survival: Vec::with_capacity(steps),
+        lower: Vec::with_capacity(steps),
+        upper: Vec::with_capacity(steps),
         ..SurvivalCurve::default()
     };
     let (mut survival, mut hazard) = (1.0, 0.0);

@@ -105,17 +105,21 @@ impl Sums {
                 n[group[row as usize] as usize] += 1.0;
             }
         }
-        let (mut entered, mut start, mut survival) = (0, 0, 1.0_f64);
+        // Rows are fetched in one go, whose reads need not wait for each other.
+        let sorted: Vec<(f64, u32, bool)> = order
+            .iter()
+            .map(|&row| row as usize)
+            .map(|row| (rows.time[row], group[row], rows.event[row]))
+            .collect();
+        let (mut entered, mut survival) = (0, 1.0_f64);
         let (mut events, mut leaving) = (vec![0.0; count], vec![0.0; count]);
-        while start < order.len() {
-            let time = rows.time[order[start] as usize];
+        for tied in sorted.chunk_by(|a, b| a.0 == b.0) {
+            let time = tied[0].0;
             events.fill(0.0);
             leaving.fill(0.0);
-            while let Some(&row) = order.get(start).filter(|&&r| rows.time[r as usize] == time) {
-                let g = group[row as usize] as usize;
-                leaving[g] += 1.0;
-                events[g] += f64::from(u8::from(rows.event[row as usize]));
-                start += 1;
+            for &(_, g, event) in tied {
+                leaving[g as usize] += 1.0;
+                events[g as usize] += f64::from(u8::from(event));
             }
             while let Some(&row) = entering.get(entered) {
                 if rows.entry.is_some_and(|entry| entry[row as usize] >= time) {

@@ -20,6 +20,18 @@ impl RiskTable {
         Self::of_sorted(rows, &order)
     }
 
+    /// No rows yet, with room for so many.
+    fn with_capacity(rows: usize) -> Self {
+        let column = || Vec::with_capacity(rows);
+        Self {
+            time: column(),
+            n_risk: column(),
+            n_event: column(),
+            n_censor: column(),
+            events: Vec::with_capacity(rows),
+        }
+    }
+
     /// `order`: the rows to use, by ascending time.
     pub(crate) fn of_sorted(rows: &FollowUp, order: &[u32]) -> Self {
         let mut entering: Vec<(f64, f64)> = rows.entry.map_or_else(Vec::new, |entry| {
@@ -27,19 +39,22 @@ impl RiskTable {
         });
         entering.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
         let mut entering = entering.into_iter().peekable();
-        let mut table = Self::default();
+        // Rows are fetched in one go, whose reads need not wait for each other.
+        let sorted: Vec<(f64, f64, bool)> = order
+            .iter()
+            .map(|&row| row as usize)
+            .map(|row| (rows.time[row], rows.weight_of(row), rows.event[row]))
+            .collect();
+        let mut table = Self::with_capacity(order.len());
         // From the last time backwards, so that sums of weights start at 0
         // where few are at risk and a curve that reaches 0 is exactly 0.
-        let (mut n_risk, mut end) = (0.0, order.len());
-        while end > 0 {
-            let time = rows.time[order[end - 1] as usize];
+        let mut n_risk = 0.0;
+        for tied in sorted.chunk_by(|a, b| a.0 == b.0).rev() {
+            let time = tied[0].0;
             let (mut n_event, mut n_censor, mut events) = (0.0, 0.0, 0);
-            while end > 0 && rows.time[order[end - 1] as usize] == time {
-                end -= 1;
-                let row = order[end] as usize;
-                let weight = rows.weight_of(row);
+            for &(_, weight, event) in tied.iter().rev() {
                 n_risk += weight;
-                if rows.event[row] {
+                if event {
                     n_event += weight;
                     events += 1;
                 } else {
