@@ -169,7 +169,7 @@ pub enum Error {
     /// shards could not be used.
     #[error("temporary file: could not {action}: {source}; free space, or set TMPDIR")]
     Spill {
-        /// What was tried: `make`, `read`, `write`.
+        /// What was tried: `make`, `list`, `remove`, `open`, `read`, `write`.
         action: &'static str,
         /// What the system says.
         source: io::Error,

@@ -52,9 +52,9 @@ impl Scanner {
         }
     }
 
-    /// A scanner that stands anywhere, perhaps within quotes.
-    pub(crate) fn within(head: &Head, is_quoted: bool) -> Self {
-        Self { is_quoted, before: 0, ..Self::new(head) }
+    /// A scanner that stands behind a byte anywhere, perhaps within quotes.
+    fn behind(head: &Head, before: u8, is_quoted: bool) -> Self {
+        Self { is_quoted, before, ..Self::new(head) }
     }
 
     /// Where the first record of these bytes, which follow those before, ends.
@@ -239,12 +239,16 @@ impl Chunks {
 /// Records that are tried to tell where one starts.
 const RECORDS_TRIED: usize = 200;
 
-/// Where the first record starts behind the first byte of a window, which lies
+/// Where the first record starts behind the second byte of a window, which lies
 /// anywhere in a text: its offset in the window; `None` if it does not start
 /// there. Whether the window starts within quotes cannot be known: the reading
 /// counts of which more records have as many fields as the head.
 pub(crate) fn first_record(head: &Head, window: &[u8]) -> Option<usize> {
-    let start = |is_quoted: bool| Scanner::within(head, is_quoted).first_end(window);
+    let (before, text) = window.split_first()?;
+    let start = |is_quoted: bool| {
+        let found = Scanner::behind(head, *before, is_quoted).first_end(text);
+        found.map(|start| start + 1)
+    };
     let plain = start(false);
     if !head.has_quotes() {
         return plain;
@@ -339,7 +343,7 @@ mod tests {
         let ends = ends(&head, &text);
         for at in 0..text.len() / 2 {
             let found = first_record(&head, &text[at..]).map(|start| at + start);
-            let next = ends.iter().find(|end| **end > at).copied();
+            let next = ends.iter().find(|end| **end > at + 1).copied();
             assert_eq!(found, next, "{at}");
         }
     }

@@ -171,7 +171,8 @@ fn nothing(
 /// does. It may be wrong where quoted fields hold line breaks, which the
 /// records notice when they join the ranges.
 fn start_behind(pinned: &Pinned, head: &Head, at: u64) -> Result<u64, Error> {
-    let (from, size) = (at - 1, pinned.size());
+    // The line break before it, and the byte before that.
+    let (from, size) = (at.saturating_sub(2), pinned.size());
     let mut length = WINDOW_BYTES;
     loop {
         let end = size.min(from + length);

@@ -142,3 +142,25 @@ impl Iterator for Blocks {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use object_store::memory::InMemory;
+
+    use super::*;
+
+    #[test]
+    fn pieces_of_any_size_are_regrouped() {
+        let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+        let path = Path::from("one");
+        wait(store.put(&path, Bytes::from_static(b"0123456789").into())).unwrap();
+        let (object, etag) = ("one".to_owned(), None);
+        let pinned = Pinned { store, path, object, size: 10, etag, is_plain: true };
+        for size in [1, 4, 10, 11] {
+            let blocks = pinned.blocks(0..10, size).unwrap().map(Result::unwrap);
+            let blocks: Vec<Bytes> = blocks.collect();
+            assert_eq!(blocks.concat(), b"0123456789");
+            assert!(blocks[..blocks.len() - 1].iter().all(|block| block.len() as u64 == size));
+        }
+    }
+}

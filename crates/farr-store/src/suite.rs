@@ -31,6 +31,7 @@ fn suite(place: &Location) {
     put_if_absent(&place.below("absent"));
     list(&place.below("list"));
     stream(&place.below("stream"));
+    pin(&place.below("pin"));
     publish(&place.below("publish"));
     publish_at_once(&place.below("at-once"));
     crash_in_the_middle(&place.below("crash"));
@@ -101,6 +102,19 @@ fn stream(place: &Location) {
     });
     assert!(place.write_streamed("failed", content).is_err());
     assert_eq!(place.list("").unwrap().len(), 1);
+}
+
+fn pin(place: &Location) {
+    assert!(matches!(place.pin("none"), Err(Error::NotFound { .. })));
+    place.write("one", person_level("0123456789")).unwrap();
+    let pinned = place.pin("one").unwrap();
+    assert_eq!((pinned.size(), &pinned.read(3..5).unwrap()[..]), (10, &b"34"[..]));
+    let blocks: Result<Vec<Bytes>, Error> = pinned.blocks(1..10, 4).unwrap().collect();
+    assert_eq!(blocks.unwrap(), ["1234", "5678", "9"]);
+    place.write("one", person_level("another")).unwrap();
+    assert!(matches!(pinned.read(3..5), Err(Error::Changed { .. })));
+    place.write("none", person_level("")).unwrap();
+    assert!(place.pin("none").unwrap().blocks(0..0, 4).unwrap().next().is_none());
 }
 
 fn publish(place: &Location) {

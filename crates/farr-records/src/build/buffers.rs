@@ -13,6 +13,7 @@ use arrow::datatypes::{
 };
 use arrow::error::ArrowError;
 
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use serde::{Deserialize, Serialize};
 
 use super::parts::Numbers;
@@ -151,9 +152,10 @@ impl Buffers {
             let mut guard = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
             std::mem::take(&mut *guard)
         };
-        for ((table, _), (_, batches)) in pending.batches.drain() {
-            self.flush(table, &batches, shard_count.min(FINE))?;
-        }
+        let left: Vec<_> = pending.batches.drain().collect();
+        left.into_par_iter().try_for_each(|((table, _), (_, batches))| {
+            self.flush(table, &batches, shard_count.min(FINE))
+        })?;
         Ok(Closed {
             rows: self.rows.close()?,
             flushes: self.flushes.into_inner().unwrap_or_else(PoisonError::into_inner),

@@ -106,6 +106,7 @@ impl RowsOut {
             SpillPlace::Temporary(folder) => Ok(Self::Temporary(Scratch::new(folder.as_deref())?)),
             SpillPlace::Kept(location) => {
                 let is_far = location.local_folder().is_none();
+                remove_unfinished(location)?;
                 Ok(Self::Kept(Box::new(Mutex::new(Keeping {
                     location: location.clone(),
                     writer: None,
@@ -148,6 +149,26 @@ impl RowsOut {
         };
         Ok((rows, files))
     }
+}
+
+/// Removes what a process that was killed left of rows in a local folder, under
+/// names that no listing shows.
+fn remove_unfinished(location: &Location) -> Result<(), Error> {
+    let Some(folder) = location.local_folder() else { return Ok(()) };
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(source) => return Err(Error::Spill { action: "list", source }),
+    };
+    for entry in entries {
+        let path = entry.map_err(|source| Error::Spill { action: "list", source })?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if name.starts_with("rows-") && name.contains('#') {
+            let removed = std::fs::remove_file(&path);
+            removed.map_err(|source| Error::Spill { action: "remove", source })?;
+        }
+    }
+    Ok(())
 }
 
 fn path_of(place: usize) -> String {
