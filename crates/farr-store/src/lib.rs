@@ -10,15 +10,15 @@
 //! It does not know what the bytes mean.
 
 mod error;
+mod files;
 mod location;
+mod mark;
 mod open;
 mod publication;
 mod read;
+mod retry;
 mod runtime;
 mod write;
-
-#[cfg(test)]
-mod suite;
 
 pub use error::Error;
 pub use location::{Location, ObjectInfo};
