@@ -6,6 +6,8 @@ use std::io;
 use farr_disclosure::{Label, Zone};
 use object_store::client::{HttpError, HttpErrorKind};
 
+use crate::retry::is_about_certificates;
+
 /// What can go wrong with places.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -76,6 +78,32 @@ pub enum Error {
         /// What the store says.
         source: object_store::Error,
     },
+    /// A clock that is wrong, here or there.
+    #[error(
+        "{object}: could not {action}: this machine's clock and the store's differ too much; set \
+         this machine's clock (NTP) and try again: {source}"
+    )]
+    ClockSkew {
+        /// The object's or folder's url.
+        object: String,
+        /// What was tried.
+        action: &'static str,
+        /// What the store says.
+        source: object_store::Error,
+    },
+    /// A certificate that this machine does not trust.
+    #[error(
+        "{object}: could not {action}: the server's certificate is not trusted; name its authority \
+         in the location's option 'ca_certificate': {source}"
+    )]
+    Certificate {
+        /// The object's or folder's url.
+        object: String,
+        /// What was tried.
+        action: &'static str,
+        /// What the client says.
+        source: object_store::Error,
+    },
     /// A disk or quota that is full.
     #[error("{object}: could not {action}: no space is left")]
     Full {
@@ -93,9 +121,18 @@ pub enum Error {
         action: &'static str,
     },
     /// A listing over plain HTTP.
-    #[error("{object}: nothing can be listed over http; name the objects: files = \"a.csv,b.csv\"")]
+    #[error(
+        "{object}: nothing can be listed over http; name the objects (files = \"a.csv,b.csv\"), or \
+         an object there that names one a line (files_from = \"files.txt\")"
+    )]
     NoListing {
         /// The location's url.
+        object: String,
+    },
+    /// Writing to a place that can only be read.
+    #[error("{object}: http can only be read; write to a folder or a bucket")]
+    ReadOnly {
+        /// The object's url.
         object: String,
     },
     /// An object that is not what was written, or changed while it was read.
@@ -195,9 +232,10 @@ impl Error {
             Store::NotImplemented { .. } | Store::NotSupported { .. } => {
                 Self::Unsupported { object, action }
             }
-            Store::PermissionDenied { .. } => Self::PermissionDenied { object, action, source },
-            Store::Unauthenticated { .. } => Self::Unauthenticated { object, action, source },
-            source => match deepest(&source) {
+            source => match cause_of(&source) {
+                Some(Cause::Clock) => Self::ClockSkew { object, action, source },
+                Some(Cause::Credentials) => Self::Unauthenticated { object, action, source },
+                Some(Cause::Certificate) => Self::Certificate { object, action, source },
                 Some(Cause::Unreachable) => Self::Unreachable { object, action, source },
                 Some(Cause::Denied) => Self::PermissionDenied { object, action, source },
                 Some(Cause::Full) => Self::Full { object, action },
@@ -207,7 +245,47 @@ impl Error {
     }
 }
 
+/// What stores write into their answers when a clock is wrong.
+const CLOCK: [&str; 4] =
+    ["RequestTimeTooSkewed", "RequestExpired", "date header too old", "reasonable timeframe"];
+
+/// What they write when credentials are missing or wrong, though they answer
+/// with 403 like where a right is missing; and where roles were asked for in
+/// vain, since there were no other credentials.
+const CREDENTIALS: [&str; 10] = [
+    "InvalidAccessKeyId",
+    "SignatureDoesNotMatch",
+    "ExpiredToken",
+    "InvalidToken",
+    "<Code>AuthenticationFailed</Code>",
+    "Server failed to authenticate the request",
+    "<Code>InvalidAuthenticationInfo</Code>",
+    "169.254.169.254",
+    "169.254.170.2",
+    "metadata.google.internal",
+];
+
+fn cause_of(error: &object_store::Error) -> Option<Cause> {
+    let text = error.to_string();
+    let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    if says(&CLOCK) {
+        return Some(Cause::Clock);
+    }
+    if says(&CREDENTIALS) {
+        return Some(Cause::Credentials);
+    }
+    match error {
+        object_store::Error::PermissionDenied { .. } => Some(Cause::Denied),
+        object_store::Error::Unauthenticated { .. } => Some(Cause::Credentials),
+        _ if says(&["<Code>AccessDenied</Code>", "(code: AccessDenied)"]) => Some(Cause::Denied),
+        error => deepest(error),
+    }
+}
+
 enum Cause {
+    Clock,
+    Credentials,
+    Certificate,
     Unreachable,
     Denied,
     Full,
@@ -220,6 +298,7 @@ fn deepest(error: &object_store::Error) -> Option<Cause> {
     while let Some(error) = next {
         if let Some(http) = error.downcast_ref::<HttpError>() {
             cause = match http.kind() {
+                _ if is_about_certificates(http) => Some(Cause::Certificate),
                 HttpErrorKind::Connect
                 | HttpErrorKind::Request
                 | HttpErrorKind::Timeout

@@ -10,17 +10,17 @@
 //! It does not know what the bytes mean.
 
 mod error;
+mod files;
 mod lease;
 mod location;
+mod mark;
 mod open;
 mod pinned;
 mod publication;
 mod read;
+mod retry;
 mod runtime;
 mod write;
-
-#[cfg(test)]
-mod suite;
 
 pub use error::Error;
 pub use lease::{Lease, LeaseTiming};

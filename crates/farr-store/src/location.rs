@@ -1,6 +1,7 @@
 //! A location: a store, a prefix in it, and the zone it lies in.
 
 use std::fmt;
+use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -13,6 +14,10 @@ use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 
+use crate::files::Files;
+use crate::mark::{Found, Mark};
+use crate::read::Reading;
+use crate::retry::Retries;
 use crate::runtime::wait;
 use crate::{Error, ObjectReader, ObjectWriter, Written};
 
@@ -25,8 +30,9 @@ pub struct Location {
     url: String,
     zone: Zone,
     folder: Option<PathBuf>,
-    /// The names of the objects, where the store cannot list them.
-    files: Option<Vec<String>>,
+    /// The names of the objects over HTTP, which can neither list nor write.
+    files: Option<Files>,
+    retries: Retries,
 }
 
 /// What a listing says of an object.
@@ -66,7 +72,7 @@ impl Location {
     }
 
     pub(crate) fn of_store(store: Arc<dyn ObjectStore>, url: String, zone: Zone) -> Self {
-        Self { store, url, zone, folder: None, files: None }
+        Self { store, url, zone, folder: None, files: None, retries: Retries::default() }
     }
 
     pub(crate) fn of_folder(
@@ -78,14 +84,18 @@ impl Location {
         Self { folder: Some(folder), ..Self::of_store(store, url, zone) }
     }
 
-    /// A location over plain HTTP: the names of its objects, if they are known.
-    pub(crate) fn with_files(self, files: Option<Vec<String>>) -> Self {
-        Self { files: Some(files.unwrap_or_default()), ..self }
+    /// A location over plain HTTP.
+    pub(crate) fn with_files(self, files: Files) -> Self {
+        Self { files: Some(files), ..self }
     }
 
-    /// The store, and whether its server may know no ranges.
-    pub(crate) fn store(&self) -> (Arc<dyn ObjectStore>, bool) {
-        (Arc::clone(&self.store), self.files.is_some())
+    pub(crate) fn with_retries(self, retries: Retries) -> Self {
+        Self { retries, ..self }
+    }
+
+    /// Whether a server answers that may know no ranges.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.files.is_some()
     }
 
     /// The location below this one, in the same zone.
@@ -97,10 +107,8 @@ impl Location {
             url: format!("{}/{prefix}", self.url.trim_end_matches('/')),
             zone: self.zone,
             folder: self.folder.as_ref().map(|folder| folder.join(prefix)),
-            files: self.files.as_ref().map(|files| {
-                let below = files.iter().filter_map(|name| below(name, prefix));
-                below.map(str::to_owned).collect()
-            }),
+            files: self.files.as_ref().map(|files| files.below(prefix)),
+            retries: self.retries,
         }
     }
 
@@ -128,14 +136,14 @@ impl Location {
     ///
     /// # Errors
     /// [`Error::NoListing`] over plain HTTP, unless the location's options name
-    /// its `files`.
+    /// its `files` or a list of them.
     pub fn list(&self, prefix: &str) -> Result<Vec<ObjectInfo>, Error> {
         if let Some(files) = &self.files {
-            if files.is_empty() {
-                return Err(Error::NoListing { object: self.url.clone() });
-            }
-            let named = files.iter().filter(|name| below(name, prefix).is_some());
-            return named.map(|name| self.info(name)).collect();
+            let listed = wait(files.list(prefix));
+            let listed = listed.map_err(|source| self.failed(prefix, "list", source))?;
+            let listed = listed.ok_or_else(|| Error::NoListing { object: self.url.clone() })?;
+            let named = |(path, meta)| ObjectInfo { path, ..ObjectInfo::from(meta) };
+            return Ok(listed.into_iter().map(named).collect());
         }
         let prefix_path = (!prefix.is_empty()).then(|| object_path(prefix));
         let listed = wait(self.store.list(prefix_path.as_ref()).try_collect::<Vec<_>>());
@@ -163,33 +171,55 @@ impl Location {
     /// What the store says of one object.
     pub fn info(&self, path: &str) -> Result<ObjectInfo, Error> {
         let meta = wait(self.store.head(&object_path(path)));
-        meta.map(ObjectInfo::from).map_err(|source| self.failed(path, "read", source))
+        let meta = meta.map_err(|source| self.failed(path, "read", source))?;
+        // Below a prefix, the store gives the whole path in this one answer.
+        Ok(ObjectInfo { path: object_path(path).to_string(), ..ObjectInfo::from(meta) })
     }
 
     /// A whole object.
     pub fn read(&self, path: &str) -> Result<Bytes, Error> {
-        let got = wait(async { self.store.get(&object_path(path)).await?.bytes().await });
-        got.map_err(|source| self.failed(path, "read", source))
+        let mut reader = self.reader(path)?;
+        let mut bytes = Vec::new();
+        match reader.read_to_end(&mut bytes) {
+            Ok(_) => Ok(bytes.into()),
+            Err(error) => Err(match error.downcast::<Error>() {
+                Ok(error) => error,
+                Err(error) => self.failed(path, "read", generic(error)),
+            }),
+        }
     }
 
     /// Bytes `start..end` of an object.
     pub fn read_range(&self, path: &str, range: std::ops::Range<u64>) -> Result<Bytes, Error> {
+        if self.folder.is_none() {
+            return wait(self.reading(path).range(range));
+        }
         let got = wait(self.store.get_range(&object_path(path), range));
         got.map_err(|source| self.failed(path, "read", source))
     }
 
-    /// A reader that streams an object and hashes what passes.
+    /// A reader that streams an object and hashes what passes. All of it is of
+    /// one version: an object that changes while it is read ends in
+    /// [`Error::Changed`].
     pub fn reader(&self, path: &str) -> Result<ObjectReader, Error> {
-        let is_remote = self.folder.is_none() && self.files.is_none();
-        let store = Arc::clone(&self.store);
-        let stream = wait(async {
-            if is_remote {
-                return crate::read::pieces(store, object_path(path)).await;
-            }
-            Ok(store.get(&object_path(path)).await?.into_stream())
-        });
-        let stream = stream.map_err(|source| self.failed(path, "read", source))?;
-        Ok(ObjectReader::new(stream, self.url_of(path)))
+        self.reader_from(self.reading(path))
+    }
+
+    /// The same, of an object as it was listed: [`Error::Changed`] if it has
+    /// changed since.
+    pub fn reader_of(&self, object: &ObjectInfo) -> Result<ObjectReader, Error> {
+        self.reader_from(self.reading(&object.path).of_listed(object))
+    }
+
+    fn reader_from(&self, reading: Reading) -> Result<ObjectReader, Error> {
+        let is_local = self.folder.is_some();
+        let pieces =
+            wait(async { if is_local { reading.file().await } else { reading.pieces().await } });
+        Ok(ObjectReader::new(pieces?))
+    }
+
+    pub(crate) fn reading(&self, path: &str) -> Reading {
+        Reading::new(&self.store, object_path(path), self.url_of(path), self.retries)
     }
 
     /// A writer that streams person-level bytes into an object and hashes what
@@ -199,8 +229,17 @@ impl Location {
     /// [`Error::Zone`] if the zone does not take persons' rows.
     pub fn writer(&self, path: &str) -> Result<ObjectWriter, Error> {
         self.check_zone(path, PersonLevel::LABEL)?;
+        Ok(self.new_writer(path))
+    }
+
+    fn new_writer(&self, path: &str) -> ObjectWriter {
         let store = Arc::clone(&self.store);
-        Ok(ObjectWriter::new(store, object_path(path), self.url_of(path)))
+        ObjectWriter::new(store, object_path(path), self.url_of(path), self.mark())
+    }
+
+    /// A mark for what is written next, where the store can keep one.
+    fn mark(&self) -> Option<Mark> {
+        self.folder.is_none().then(Mark::new)
     }
 
     /// Streams labelled content into an object: `content` is what writes it,
@@ -217,8 +256,7 @@ impl Location {
         E: From<Error>,
     {
         self.check_zone(path, content.label())?;
-        let store = Arc::clone(&self.store);
-        let mut writer = ObjectWriter::new(store, object_path(path), self.url_of(path));
+        let mut writer = self.new_writer(path);
         content.into_inner()(&mut writer)?;
         Ok(writer.finish()?)
     }
@@ -231,7 +269,9 @@ impl Location {
         self.put(path, content, PutMode::Overwrite)
     }
 
-    /// Writes a whole object unless it exists: [`Error::Exists`] if it does.
+    /// Writes a whole object unless it exists: [`Error::Exists`] if it does. Of
+    /// several who try at once, exactly one succeeds; and one whose answer was
+    /// lost on the way knows its own object again.
     pub fn write_if_absent<L: Level>(
         &self,
         path: &str,
@@ -240,10 +280,15 @@ impl Location {
         self.put(path, content, PutMode::Create)
     }
 
-    /// Deletes an object.
+    /// Deletes an object; one that is not there is deleted already.
     pub fn delete(&self, path: &str) -> Result<(), Error> {
-        let done = wait(self.store.delete(&object_path(path)));
-        done.map_err(|source| self.failed(path, "delete", source))
+        if self.files.is_some() {
+            return Err(Error::ReadOnly { object: self.url_of(path) });
+        }
+        match wait(self.store.delete(&object_path(path))) {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(source) => Err(self.failed(path, "delete", source)),
+        }
     }
 
     /// Removes everything at the location; on a local folder also the folders
@@ -255,7 +300,7 @@ impl Location {
         if let Some(folder) = &self.folder {
             let done = std::fs::remove_dir_all(folder);
             return done.or_else(|source| match source.kind() {
-                std::io::ErrorKind::NotFound => Ok(()),
+                io::ErrorKind::NotFound => Ok(()),
                 _ => Err(Error::Removal { path: folder.display().to_string(), source }),
             });
         }
@@ -281,13 +326,18 @@ impl Location {
         mode: PutMode,
     ) -> Result<(), Error> {
         self.check_zone(path, content.label())?;
-        let payload = content.into_inner().into();
-        let options = PutOptions::from(mode);
-        let put = wait(self.store.put_opts(&object_path(path), payload, options));
-        put.map(|_| ()).map_err(|source| self.failed(path, "write", source))
+        let is_create = mode == PutMode::Create;
+        let (bytes, mark) = (content.into_inner(), self.mark().filter(|_| is_create));
+        let attributes = mark.as_ref().map(Mark::attributes).unwrap_or_default();
+        let options = PutOptions { mode, attributes, ..PutOptions::default() };
+        let put = wait(put_marked(&*self.store, &object_path(path), bytes, options, mark));
+        put.map_err(|source| self.failed(path, "write", source))
     }
 
     fn check_zone(&self, path: &str, label: Label) -> Result<(), Error> {
+        if self.files.is_some() {
+            return Err(Error::ReadOnly { object: self.url_of(path) });
+        }
         if self.zone.admits(label) {
             return Ok(());
         }
@@ -297,6 +347,36 @@ impl Location {
     fn failed(&self, path: &str, action: &'static str, source: object_store::Error) -> Error {
         Error::of_request(self.url_of(path), action, source)
     }
+}
+
+/// Puts an object. One that is found there is looked at: it may come from an
+/// earlier try of the same request.
+async fn put_marked(
+    store: &dyn ObjectStore,
+    path: &Path,
+    bytes: Bytes,
+    options: PutOptions,
+    mark: Option<Mark>,
+) -> object_store::Result<()> {
+    // A store may refuse two at once and keep neither.
+    for _ in 0..8 {
+        match (store.put_opts(path, bytes.clone().into(), options.clone()).await, &mark) {
+            (Ok(_), _) => return Ok(()),
+            (Err(exists @ object_store::Error::AlreadyExists { .. }), Some(mark)) => {
+                match mark.find(store, path).await? {
+                    Found::Own { .. } => return Ok(()),
+                    Found::Other => return Err(exists),
+                    Found::Nothing => {}
+                }
+            }
+            (Err(error), _) => return Err(error),
+        }
+    }
+    store.put_opts(path, bytes.into(), options).await.map(|_| ())
+}
+
+fn generic(error: io::Error) -> object_store::Error {
+    object_store::Error::Generic { store: "stream", source: error.into() }
 }
 
 /// Prints the url and the zone: options may hold secrets.
@@ -313,7 +393,7 @@ fn remove_remnants(folder: &std::path::Path) -> Result<u64, Error> {
         source,
     };
     let entries = match std::fs::read_dir(folder) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(0),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
         entries => entries.map_err(|error| failed(folder, error))?,
     };
     let mut removed = 0;
@@ -345,7 +425,7 @@ pub(crate) fn object_path(path: &str) -> Path {
 }
 
 /// The rest of a name below a folder.
-fn below<'a>(name: &'a str, prefix: &str) -> Option<&'a str> {
+pub(crate) fn below<'a>(name: &'a str, prefix: &str) -> Option<&'a str> {
     match prefix.trim_matches('/') {
         "" => Some(name),
         prefix => name.strip_prefix(prefix)?.strip_prefix('/'),

@@ -15,14 +15,17 @@ use object_store::http::HttpBuilder;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
-use object_store::{Certificate, ClientConfigKey, ClientOptions, ObjectStore, RetryConfig};
+use object_store::{Certificate, ClientConfigKey, ObjectStore, RetryConfig};
 use url::Url;
 
+use crate::files::Files;
+use crate::retry::{Connector, Retries};
 use crate::{Error, Location};
 
 /// Options that are farr's own; the others are keys of `object_store`.
 const CA_CERTIFICATE: &str = "ca_certificate";
 const FILES: &str = "files";
+const FILES_FROM: &str = "files_from";
 const PATH_STYLE: &str = "path_style";
 const REQUESTER_PAYS: &str = "requester_pays";
 const RETRIES_MAX: &str = "retries_max";
@@ -44,8 +47,9 @@ impl Location {
     /// - `retries_max` (10) and `retry_seconds_max` (180): how often and how
     ///   long a request is repeated, with growing pauses, after errors of the
     ///   server or the network;
-    /// - `files`: for http, where nothing can be listed: the names of the
-    ///   objects, with commas between them;
+    /// - `files` or `files_from`: for http, where nothing can be listed: the
+    ///   names of the objects, with commas between them, or of an object there
+    ///   that has one name a line;
     /// - `path_style` (true) and `requester_pays` (false), for S3;
     /// - any key of `object_store` for that kind of store: `endpoint`,
     ///   `region`, `allow_http`, `skip_signature`, `access_key_id`,
@@ -67,21 +71,31 @@ impl Location {
         let parsed = Url::parse(url).map_err(|e| no_place(url, e.to_string()))?;
         let clean = without_credentials(&parsed);
         let mut options = Options { url: clean.clone(), values: options };
+        let is_http = matches!(scheme, "http" | "https");
+        if !is_http {
+            options.check_plain_http()?;
+        }
+        if scheme == "file" {
+            let folder = parsed.to_file_path();
+            let folder = folder.map_err(|()| no_place(&clean, "is no local path"))?;
+            return local(&folder, &clean, zone, &options.values);
+        }
+        let connector = options.connector(base, is_http)?;
+        let retries = connector.retries;
+        if is_http {
+            let (named, from) = (options.take(FILES), options.take(FILES_FROM));
+            if named.is_some() && from.is_some() {
+                return Err(options.error(FILES_FROM, "there is 'files' already"));
+            }
+            let store: Arc<dyn ObjectStore> = Arc::new(http(&parsed, &mut options, connector)?);
+            let files = Files::new(&store, named.as_deref(), from);
+            return Ok(Self::of_store(store, clean, zone).with_files(files).with_retries(retries));
+        }
         let (store, prefix): (Arc<dyn ObjectStore>, String) = match scheme {
-            "file" => {
-                let folder = parsed.to_file_path();
-                let folder = folder.map_err(|()| no_place(&clean, "is no local path"))?;
-                return local(&folder, &clean, zone, &options.values);
-            }
-            "s3" | "s3a" => (Arc::new(s3(&parsed, &mut options, base)?), path_of(&parsed)?),
-            "gs" => (Arc::new(gcs(&parsed, &mut options, base)?), path_of(&parsed)?),
+            "s3" | "s3a" => (Arc::new(s3(&parsed, &mut options, connector)?), path_of(&parsed)?),
+            "gs" => (Arc::new(gcs(&parsed, &mut options, connector)?), path_of(&parsed)?),
             "az" | "azure" | "abfs" | "abfss" | "adl" => {
-                (Arc::new(azure(&parsed, &mut options, base)?), path_of(&parsed)?)
-            }
-            "http" | "https" => {
-                let files = options.take(FILES).map(|names| file_names(&names));
-                let store = http(&parsed, &mut options, base)?;
-                return Ok(Self::of_store(Arc::new(store), clean, zone).with_files(files));
+                (Arc::new(azure(&parsed, &mut options, connector)?), path_of(&parsed)?)
             }
             _ => return Err(no_place(&clean, format!("scheme '{scheme}' is not known"))),
         };
@@ -90,7 +104,7 @@ impl Location {
             "" => store,
             _ => Arc::new(PrefixStore::new(store, prefix)),
         };
-        Ok(Self::of_store(store, clean, zone))
+        Ok(Self::of_store(store, clean, zone).with_retries(retries))
     }
 }
 
@@ -161,20 +175,24 @@ impl Options {
         value.map_err(|_| self.error(option, format!("expected {expected}")))
     }
 
-    fn retries(&mut self) -> Result<RetryConfig, Error> {
-        let mut config = RetryConfig::default();
+    fn retries(&mut self) -> Result<Retries, Error> {
+        let mut retries = Retries::default();
         if let Some(max) = self.parsed(RETRIES_MAX, "a whole number")? {
-            config.max_retries = max;
+            retries.count_max = max;
         }
         if let Some(seconds) = self.parsed(RETRY_SECONDS_MAX, "whole seconds")? {
-            config.retry_timeout = Duration::from_secs(seconds);
+            retries.time_max = Duration::from_secs(seconds);
         }
-        Ok(config)
+        Ok(retries)
     }
 
-    /// The options of the HTTP client that no key of `object_store` says.
-    fn client(&mut self, base: &FilePath) -> Result<Option<ClientOptions>, Error> {
-        let Some(file) = self.take(CA_CERTIFICATE) else { return Ok(None) };
+    fn connector(&mut self, base: &FilePath, streams_whole: bool) -> Result<Connector, Error> {
+        let retries = self.retries()?;
+        Ok(Connector { retries, certificates: self.certificates(base)?, streams_whole })
+    }
+
+    fn certificates(&mut self, base: &FilePath) -> Result<Vec<Certificate>, Error> {
+        let Some(file) = self.take(CA_CERTIFICATE) else { return Ok(Vec::new()) };
         let path: PathBuf = base.join(file);
         let pem = std::fs::read(&path).map_err(|e| self.error(CA_CERTIFICATE, e))?;
         let found = Certificate::from_pem_bundle(&pem);
@@ -182,8 +200,26 @@ impl Options {
         if found.is_empty() {
             return Err(self.error(CA_CERTIFICATE, "holds no certificate in PEM form"));
         }
-        let client = ClientOptions::new();
-        Ok(Some(found.into_iter().fold(client, ClientOptions::with_root_certificate)))
+        Ok(found)
+    }
+
+    /// Refuses an endpoint that persons' rows would reach in the clear, unless
+    /// that is allowed by name.
+    fn check_plain_http(&self) -> Result<(), Error> {
+        let is_allowed = self.values.iter().any(|(option, value)| {
+            option.ends_with("allow_http") && value.trim().eq_ignore_ascii_case("true")
+        });
+        let plain = self.values.iter().find(|(option, value)| {
+            (option.ends_with("endpoint") || option.ends_with("base_url"))
+                && value.trim().starts_with("http://")
+        });
+        match plain {
+            Some((option, _)) if !is_allowed => Err(self.error(
+                option,
+                "plain http can be read by anyone on the way; take https, or set allow_http = true",
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// What is left, as keys of `object_store`.
@@ -197,16 +233,21 @@ impl Options {
     }
 }
 
+/// No repetitions in `object_store`: the connector does them.
+fn retried_below() -> RetryConfig {
+    RetryConfig { max_retries: 0, ..RetryConfig::default() }
+}
+
 fn s3(
     url: &Url,
     options: &mut Options,
-    base: &FilePath,
+    connector: Connector,
 ) -> Result<object_store::aws::AmazonS3, Error> {
     let bucket = format!("s3://{}", url.host_str().unwrap_or_default());
-    let mut builder = AmazonS3Builder::from_env().with_url(bucket).with_retry(options.retries()?);
-    if let Some(client) = options.client(base)? {
-        builder = builder.with_client_options(client);
-    }
+    let mut builder = AmazonS3Builder::from_env()
+        .with_url(bucket)
+        .with_retry(retried_below())
+        .with_http_connector(connector);
     if let Some(path_style) = options.parsed::<bool>(PATH_STYLE, "true or false")? {
         builder = builder.with_virtual_hosted_style_request(!path_style);
     }
@@ -222,14 +263,13 @@ fn s3(
 fn gcs(
     url: &Url,
     options: &mut Options,
-    base: &FilePath,
+    connector: Connector,
 ) -> Result<object_store::gcp::GoogleCloudStorage, Error> {
     let bucket = format!("gs://{}", url.host_str().unwrap_or_default());
-    let retries = options.retries()?;
-    let mut builder = GoogleCloudStorageBuilder::from_env().with_url(bucket).with_retry(retries);
-    if let Some(client) = options.client(base)? {
-        builder = builder.with_client_options(client);
-    }
+    let mut builder = GoogleCloudStorageBuilder::from_env()
+        .with_url(bucket)
+        .with_retry(retried_below())
+        .with_http_connector(connector);
     for (key, value) in options.keys::<GoogleConfigKey>()? {
         builder = builder.with_config(key, value);
     }
@@ -239,13 +279,12 @@ fn gcs(
 fn azure(
     url: &Url,
     options: &mut Options,
-    base: &FilePath,
+    connector: Connector,
 ) -> Result<object_store::azure::MicrosoftAzure, Error> {
-    let retries = options.retries()?;
-    let mut builder = MicrosoftAzureBuilder::from_env().with_url(url.as_str()).with_retry(retries);
-    if let Some(client) = options.client(base)? {
-        builder = builder.with_client_options(client);
-    }
+    let mut builder = MicrosoftAzureBuilder::from_env()
+        .with_url(url.as_str())
+        .with_retry(retried_below())
+        .with_http_connector(connector);
     for (key, value) in options.keys::<AzureConfigKey>()? {
         builder = builder.with_config(key, value);
     }
@@ -255,12 +294,12 @@ fn azure(
 fn http(
     url: &Url,
     options: &mut Options,
-    base: &FilePath,
+    connector: Connector,
 ) -> Result<object_store::http::HttpStore, Error> {
-    let mut builder = HttpBuilder::new().with_url(url.as_str()).with_retry(options.retries()?);
-    if let Some(client) = options.client(base)? {
-        builder = builder.with_client_options(client);
-    }
+    let mut builder = HttpBuilder::new()
+        .with_url(url.as_str())
+        .with_retry(retried_below())
+        .with_http_connector(connector);
     // Whoever writes http:// has allowed it.
     builder = builder.with_config(ClientConfigKey::AllowHttp, (url.scheme() == "http").to_string());
     for (key, value) in options.keys::<ClientConfigKey>()? {
@@ -275,14 +314,6 @@ fn path_of(url: &Url) -> Result<String, Error> {
         return Err(no_place(&without_credentials(url), "names no bucket"));
     }
     Ok(url.path().trim_matches('/').to_owned())
-}
-
-fn file_names(names: &str) -> Vec<String> {
-    let names = names.split(',').map(|name| name.trim().trim_matches('/').to_owned());
-    let mut names: Vec<String> = names.filter(|name| !name.is_empty()).collect();
-    names.sort();
-    names.dedup();
-    names
 }
 
 /// The url without user, password, query and fragment: any of them may be a

@@ -1,14 +1,11 @@
 //! Ranges of one version of an object.
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
-use futures::stream::BoxStream;
-use object_store::path::Path;
-use object_store::{GetOptions, ObjectStore, ObjectStoreExt};
 
+use crate::read::{Pieces, Reading};
 use crate::runtime::wait;
 use crate::{Error, Location};
 
@@ -18,19 +15,16 @@ const BLOCKS_AHEAD: usize = 3;
 /// An object as it was when it was pinned: if it changes, reading fails.
 #[derive(Clone)]
 pub struct Pinned {
-    store: Arc<dyn ObjectStore>,
-    path: Path,
+    reading: Reading,
     object: String,
     size: u64,
-    etag: Option<String>,
     /// Whether a server answers that may know no ranges.
     is_plain: bool,
 }
 
 /// Consecutive blocks of an object, fetched ahead in the background.
 pub struct Blocks {
-    stream: BoxStream<'static, object_store::Result<Bytes>>,
-    object: String,
+    stream: Pieces,
     /// Where pieces come in any size: what came, and the size of a block.
     regrouped: Option<(BytesMut, usize)>,
 }
@@ -41,13 +35,8 @@ impl Location {
     /// # Errors
     /// [`Error::NotFound`], and those of any request.
     pub fn pin(&self, path: &str) -> Result<Pinned, Error> {
-        let (store, is_plain) = self.store();
-        let place = crate::location::object_path(path);
-        let object = self.url_of(path);
-        let head = wait(store.head(&place));
-        let head = head.map_err(|e| Error::of_request(object.clone(), "read", e))?;
-        let (size, etag) = (head.size, head.e_tag);
-        Ok(Pinned { store, path: place, object, size, etag, is_plain })
+        let (reading, size) = wait(self.reading(path).of_now())?;
+        Ok(Pinned { reading, object: self.url_of(path), size, is_plain: self.is_plain() })
     }
 }
 
@@ -70,8 +59,7 @@ impl Pinned {
         if range.is_empty() {
             return Ok(Bytes::new());
         }
-        let got = wait(fetch(self.clone(), range));
-        got.map_err(|e| Error::of_request(self.object.clone(), "read", e))
+        wait(self.reading.range(range))
     }
 
     /// The bytes `start..end` as blocks of so many bytes, the last perhaps
@@ -80,37 +68,29 @@ impl Pinned {
     /// # Errors
     /// Those of a request, here or with a block.
     pub fn blocks(&self, range: Range<u64>, block_bytes: u64) -> Result<Blocks, Error> {
-        let object = self.object.clone();
         if self.is_plain && range == (0..self.size) {
-            let got = wait(self.store.get(&self.path));
-            let got = got.map_err(|e| Error::of_request(object.clone(), "read", e))?;
-            let regrouped = Some((BytesMut::new(), block_bytes as usize));
-            return Ok(Blocks { stream: got.into_stream(), object, regrouped });
+            let stream = wait(self.reading.whole())?;
+            return Ok(Blocks { stream, regrouped: Some((BytesMut::new(), block_bytes as usize)) });
         }
-        let pinned = self.clone();
+        let reading = self.reading.clone();
         let starts = range.clone().step_by(block_bytes as usize);
         let blocks = starts.map(move |start| start..range.end.min(start + block_bytes));
-        let spawn = move |range| tokio::spawn(fetch(pinned.clone(), range));
-        let fetched = futures::stream::iter(blocks).map(spawn).buffered(BLOCKS_AHEAD);
-        Ok(Blocks { stream: fetched.map(|joined| joined?).boxed(), object, regrouped: None })
+        let fetch = move |range| {
+            let reading = reading.clone();
+            tokio::spawn(async move { reading.range(range).await })
+        };
+        let object = self.object.clone();
+        let stopped =
+            move |e| Error::of_request(object.clone(), "read", object_store::Error::from(e));
+        let fetched = futures::stream::iter(blocks).map(fetch).buffered(BLOCKS_AHEAD);
+        let stream = fetched.map(move |joined| joined.map_err(&stopped)?).boxed();
+        Ok(Blocks { stream, regrouped: None })
     }
-}
-
-async fn fetch(pinned: Pinned, range: Range<u64>) -> object_store::Result<Bytes> {
-    let if_match = pinned.etag.clone();
-    let options = GetOptions { range: Some(range.into()), if_match, ..Default::default() };
-    let got = pinned.store.get_opts(&pinned.path, options).await?;
-    if got.meta.size != pinned.size {
-        let path = pinned.path.to_string();
-        return Err(object_store::Error::Precondition { path, source: "another size".into() });
-    }
-    got.bytes().await
 }
 
 impl Blocks {
     fn fetched(&mut self) -> Option<Result<Bytes, Error>> {
-        let next = wait(self.stream.next())?;
-        Some(next.map_err(|e| Error::of_request(self.object.clone(), "read", e)))
+        wait(self.stream.next())
     }
 }
 
@@ -145,17 +125,22 @@ impl Iterator for Blocks {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use object_store::ObjectStoreExt;
     use object_store::memory::InMemory;
+    use object_store::path::Path;
 
     use super::*;
+    use crate::retry::Retries;
 
     #[test]
     fn pieces_of_any_size_are_regrouped() {
-        let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+        let store: Arc<dyn object_store::ObjectStore> = Arc::new(InMemory::new());
         let path = Path::from("one");
         wait(store.put(&path, Bytes::from_static(b"0123456789").into())).unwrap();
-        let (object, etag) = ("one".to_owned(), None);
-        let pinned = Pinned { store, path, object, size: 10, etag, is_plain: true };
+        let reading = Reading::new(&store, path, "one".to_owned(), Retries::default());
+        let pinned = Pinned { reading, object: "one".to_owned(), size: 10, is_plain: true };
         for size in [1, 4, 10, 11] {
             let blocks = pinned.blocks(0..10, size).unwrap().map(Result::unwrap);
             let blocks: Vec<Bytes> = blocks.collect();

@@ -2,18 +2,20 @@
 
 use std::fmt;
 use std::io::{self, Read};
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use bytes::{Buf, Bytes};
-use futures::StreamExt;
 use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
-use object_store::{GetOptions, ObjectStore, ObjectStoreExt};
+use object_store::{GetOptions, GetResult, ObjectMeta, ObjectStore, ObjectStoreExt};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::Error;
+use crate::retry::{Retries, Tries, is_cut};
 use crate::runtime::wait;
+use crate::{Error, ObjectInfo};
 
 /// A SHA-256, printed in lower-case hexadecimal.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -68,48 +70,221 @@ impl fmt::Display for Sha256Hash {
 /// [`Sha256Hash::of_blocks`].
 pub const BLOCK_BYTES: u64 = 8 << 20;
 
-/// Reads an object from its start to its end, hashing what passes.
-pub struct ObjectReader {
-    stream: BoxStream<'static, object_store::Result<Bytes>>,
-    current: Bytes,
-    hasher: Arc<Mutex<Sha256>>,
-    object: String,
-}
-
 /// Bytes of a piece that one request fetches.
 const PIECE_BYTES: u64 = 8 << 20;
 
 /// Pieces fetched ahead of the one that is read.
 const PIECES_AHEAD: usize = 3;
 
-/// An object as a stream of ranges, fetched ahead in the background. All are
-/// of one version: a change in the midst is an error, where the store has
-/// entity tags.
-pub(crate) async fn pieces(
+pub(crate) type Pieces = BoxStream<'static, Result<Bytes, Error>>;
+
+/// Which content of an object is read: what must stay as it is meanwhile.
+#[derive(Debug, Clone)]
+struct Version {
+    size: u64,
+    etag: Option<String>,
+    /// Milliseconds since 1970; what counts where there is no entity tag.
+    modified_ms: i64,
+    /// What to ask for. Listings may write tags in another form than answers.
+    if_match: Option<String>,
+}
+
+impl Version {
+    fn of(meta: &ObjectMeta) -> Self {
+        let modified_ms = meta.last_modified.timestamp_millis();
+        // By HTTP's rules a weak tag never matches.
+        let if_match = meta.e_tag.clone().filter(|tag| !tag.starts_with("W/"));
+        Self { size: meta.size, etag: meta.e_tag.clone(), modified_ms, if_match }
+    }
+
+    fn listed(info: &ObjectInfo) -> Self {
+        let (etag, modified_ms) = (info.etag.clone(), info.modified_ms);
+        Self { size: info.size, etag, modified_ms, if_match: None }
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        // Listings and headers quote tags differently, and times to the second.
+        let bare = |tag: &String| tag.trim_start_matches("W/").trim_matches('"').to_owned();
+        let same = match (&self.etag, &other.etag) {
+            (Some(one), Some(other)) => bare(one) == bare(other),
+            _ => self.modified_ms / 1000 == other.modified_ms / 1000,
+        };
+        same && self.size == other.size
+    }
+}
+
+/// An object to be read, of one version: the listed one, or else what the first
+/// answer shows.
+#[derive(Clone)]
+pub(crate) struct Reading {
     store: Arc<dyn ObjectStore>,
     path: Path,
-) -> object_store::Result<BoxStream<'static, object_store::Result<Bytes>>> {
-    let head = store.head(&path).await?;
-    let starts = (0..head.size).step_by(PIECE_BYTES as usize);
-    let fetch = move |start: u64| {
-        let (store, path) = (Arc::clone(&store), path.clone());
-        let range = start..head.size.min(start + PIECE_BYTES);
-        let if_match = head.e_tag.clone();
-        tokio::spawn(async move {
-            let options = GetOptions { range: Some(range.into()), if_match, ..Default::default() };
-            store.get_opts(&path, options).await?.bytes().await
-        })
-    };
-    let fetched = futures::stream::iter(starts).map(fetch).buffered(PIECES_AHEAD);
-    Ok(fetched.map(|joined| joined?).boxed())
+    object: String,
+    retries: Retries,
+    version: Option<Version>,
+}
+
+impl Reading {
+    pub(crate) fn new(
+        store: &Arc<dyn ObjectStore>,
+        path: Path,
+        object: String,
+        retries: Retries,
+    ) -> Self {
+        Self { store: Arc::clone(store), path, object, retries, version: None }
+    }
+
+    pub(crate) fn of_listed(self, info: &ObjectInfo) -> Self {
+        Self { version: Some(Version::listed(info)), ..self }
+    }
+
+    /// Of the version that is there now; with its size.
+    pub(crate) async fn of_now(mut self) -> Result<(Self, u64), Error> {
+        let version = self.check_head().await?;
+        let size = version.size;
+        self.version = Some(version);
+        Ok((self, size))
+    }
+
+    /// An object as a stream of ranges, fetched ahead in the background, of one
+    /// version: a change in the midst is an error.
+    pub(crate) async fn pieces(mut self) -> Result<Pieces, Error> {
+        if self.version.as_ref().is_some_and(|version| version.size == 0) {
+            self.check_head().await?;
+            return Ok(futures::stream::empty().boxed());
+        }
+        let (first, version) = match self.piece(0..PIECE_BYTES).await {
+            Ok(found) => found,
+            Err(Error::Unsupported { .. }) => return self.whole().await,
+            Err(error) => {
+                // An empty object has no range to ask for.
+                let is_empty = matches!(error, Error::Request { .. })
+                    && self.check_head().await.is_ok_and(|version| version.size == 0);
+                let none = futures::stream::empty().boxed();
+                return if is_empty { Ok(none) } else { Err(error) };
+            }
+        };
+        let size = version.size;
+        self.version = Some(version);
+        let starts = (PIECE_BYTES..size).step_by(PIECE_BYTES as usize);
+        let object = self.object.clone();
+        let fetch = move |start: u64| {
+            let reading = self.clone();
+            let range = start..size.min(start + PIECE_BYTES);
+            tokio::spawn(async move { Ok(reading.piece(range).await?.0) })
+        };
+        let rest = futures::stream::iter(starts).map(fetch).buffered(PIECES_AHEAD);
+        let stopped =
+            move |e| Error::of_request(object.clone(), "read", object_store::Error::from(e));
+        let rest = rest.map(move |joined| joined.map_err(&stopped)?);
+        Ok(futures::stream::iter([Ok(first)]).chain(rest).boxed())
+    }
+
+    /// Bytes of a range, cut at the object's end. An answer that breaks off is
+    /// asked for again.
+    pub(crate) async fn range(&self, range: Range<u64>) -> Result<Bytes, Error> {
+        Ok(self.piece(range).await?.0)
+    }
+
+    async fn piece(&self, range: Range<u64>) -> Result<(Bytes, Version), Error> {
+        let mut tries = Tries::new(self.retries);
+        loop {
+            match self.piece_once(range.clone()).await {
+                Ok(piece) => return Ok(piece),
+                Err(Cut::Passing(error)) if !tries.again(None).await => {
+                    return Err(self.failed(error));
+                }
+                Err(Cut::Passing(_)) => {}
+                Err(Cut::Final(error)) => return Err(error),
+            }
+        }
+    }
+
+    async fn piece_once(&self, range: Range<u64>) -> Result<(Bytes, Version), Cut> {
+        let if_match = self.version.as_ref().and_then(|version| version.if_match.clone());
+        let options =
+            GetOptions { range: Some(range.clone().into()), if_match, ..Default::default() };
+        let got = self.store.get_opts(&self.path, options).await;
+        let got = got.map_err(|error| self.sorted(error))?;
+        let (version, expected) = (Version::of(&got.meta), got.range.end - got.range.start);
+        self.check(&version).map_err(Cut::Final)?;
+        let bytes = got.bytes().await.map_err(|error| self.sorted(error))?;
+        if bytes.len() as u64 != expected {
+            return Err(Cut::Final(self.changed()));
+        }
+        Ok((bytes, version))
+    }
+
+    /// An object from a store that gives no ranges: in one answer, which cannot
+    /// be taken up again.
+    pub(crate) async fn whole(&self) -> Result<Pieces, Error> {
+        let got = self.store.get(&self.path).await.map_err(|e| self.failed(e))?;
+        self.check(&Version::of(&got.meta))?;
+        let object = self.object.clone();
+        let failed = move |e| Error::of_request(object.clone(), "read", e);
+        Ok(got.into_stream().map_err(failed).boxed())
+    }
+
+    /// A local file, which is open all the while; what was changed meanwhile is
+    /// seen at the end.
+    pub(crate) async fn file(self) -> Result<Pieces, Error> {
+        let got = self.store.get(&self.path).await.map_err(|e| self.failed(e))?;
+        let version = Version::of(&got.meta);
+        self.check(&version)?;
+        let object = self.object.clone();
+        let failed = move |e| Error::of_request(object.clone(), "read", e);
+        let content = GetResult::into_stream(got).map_err(failed);
+        let at_end = futures::stream::once(async move {
+            let now = self.store.head(&self.path).await;
+            let same = now.is_ok_and(|now| Version::of(&now).is_same(&version));
+            if same { Ok(Bytes::new()) } else { Err(self.changed()) }
+        });
+        Ok(content.chain(at_end).boxed())
+    }
+
+    async fn check_head(&self) -> Result<Version, Error> {
+        let meta = self.store.head(&self.path).await.map_err(|e| self.failed(e))?;
+        let version = Version::of(&meta);
+        self.check(&version)?;
+        Ok(version)
+    }
+
+    fn check(&self, found: &Version) -> Result<(), Error> {
+        match &self.version {
+            Some(version) if !version.is_same(found) => Err(self.changed()),
+            _ => Ok(()),
+        }
+    }
+
+    fn sorted(&self, error: object_store::Error) -> Cut {
+        if is_cut(&error) { Cut::Passing(error) } else { Cut::Final(self.failed(error)) }
+    }
+
+    fn failed(&self, source: object_store::Error) -> Error {
+        Error::of_request(self.object.clone(), "read", source)
+    }
+
+    fn changed(&self) -> Error {
+        Error::Changed { object: self.object.clone() }
+    }
+}
+
+/// Why a piece did not come.
+enum Cut {
+    Passing(object_store::Error),
+    Final(Error),
+}
+
+/// Reads an object from its start to its end, hashing what passes.
+pub struct ObjectReader {
+    pieces: Pieces,
+    current: Bytes,
+    hasher: Arc<Mutex<Sha256>>,
 }
 
 impl ObjectReader {
-    pub(crate) fn new(
-        stream: BoxStream<'static, object_store::Result<Bytes>>,
-        object: String,
-    ) -> Self {
-        Self { stream, current: Bytes::new(), hasher: Arc::default(), object }
+    pub(crate) fn new(pieces: Pieces) -> Self {
+        Self { pieces, current: Bytes::new(), hasher: Arc::default() }
     }
 
     /// A handle that gives the hash of what was read, also after the reader
@@ -126,12 +301,9 @@ impl ObjectReader {
 impl Read for ObjectReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while self.current.is_empty() {
-            match wait(self.stream.next()) {
+            match wait(self.pieces.next()) {
                 None => return Ok(0),
-                Some(chunk) => {
-                    let failed = |e| Error::of_request(self.object.clone(), "read", e);
-                    self.current = chunk.map_err(|e| io::Error::other(failed(e)))?;
-                }
+                Some(piece) => self.current = piece.map_err(io::Error::other)?,
             }
         }
         let n = buffer.len().min(self.current.len());

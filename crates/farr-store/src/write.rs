@@ -5,9 +5,11 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt, WriteMultipart};
+use object_store::{Attributes, MultipartUpload, ObjectStore, ObjectStoreExt};
 use sha2::{Digest, Sha256};
+use tokio::task::JoinSet;
 
+use crate::mark::{Found, Mark};
 use crate::runtime::wait;
 use crate::{Error, Sha256Hash};
 
@@ -34,49 +36,121 @@ pub struct ObjectWriter {
     store: Arc<dyn ObjectStore>,
     path: Path,
     object: String,
+    mark: Option<Mark>,
     buffer: Vec<u8>,
-    upload: Option<WriteMultipart>,
+    upload: Option<Upload>,
     hasher: Sha256,
     size: u64,
-    is_finished: bool,
+}
+
+/// Parts that are sent, and those on their way.
+struct Upload {
+    parts: Box<dyn MultipartUpload>,
+    on_their_way: JoinSet<object_store::Result<()>>,
+}
+
+impl Upload {
+    async fn send(&mut self, part: Vec<u8>) -> object_store::Result<()> {
+        self.leave(PARTS_IN_FLIGHT - 1).await?;
+        self.on_their_way.spawn(self.parts.put_part(part.into()));
+        Ok(())
+    }
+
+    /// Waits until at most so many parts are on their way.
+    async fn leave(&mut self, count: usize) -> object_store::Result<()> {
+        while self.on_their_way.len() > count {
+            if let Some(done) = self.on_their_way.join_next().await {
+                done??;
+            }
+        }
+        Ok(())
+    }
+
+    async fn complete(&mut self, last: Vec<u8>) -> object_store::Result<()> {
+        if !last.is_empty() {
+            self.send(last).await?;
+        }
+        self.leave(0).await?;
+        self.parts.complete().await.map(|_| ())
+    }
+
+    async fn abort(&mut self) {
+        self.on_their_way.shutdown().await;
+        // Parts that stay behind are invisible; stores clear them away.
+        let _ = self.parts.abort().await;
+    }
 }
 
 impl ObjectWriter {
-    pub(crate) fn new(store: Arc<dyn ObjectStore>, path: Path, object: String) -> Self {
+    pub(crate) fn new(
+        store: Arc<dyn ObjectStore>,
+        path: Path,
+        object: String,
+        mark: Option<Mark>,
+    ) -> Self {
         Self {
             store,
             path,
             object,
+            mark,
             buffer: Vec::new(),
             upload: None,
             hasher: Sha256::new(),
             size: 0,
-            is_finished: false,
         }
     }
 
     /// Ends the object, which appears now, and says what it holds.
     ///
     /// # Errors
-    /// Those of a request; [`Error::Changed`] if the store holds another
-    /// number of bytes than were written.
+    /// Those of a request; [`Error::Changed`] if the store holds something else
+    /// than what was written.
     pub fn finish(mut self) -> Result<Written, Error> {
-        self.is_finished = true;
         let buffer = std::mem::take(&mut self.buffer);
-        let done = match self.upload.take() {
-            None => wait(async { self.store.put(&self.path, buffer.into()).await.map(|_| ()) }),
-            Some(mut upload) => wait(async {
-                upload.write(&buffer);
-                upload.finish().await.map(|_| ())
-            }),
-        };
-        let head = done.and_then(|()| wait(self.store.head(&self.path)));
-        let head = head.map_err(|e| Error::of_request(self.object.clone(), "write", e))?;
-        if head.size != self.size {
-            return Err(Error::Changed { object: self.object.clone() });
-        }
+        let upload = self.upload.take();
+        wait(self.end(buffer, upload))?;
         let sha256 = Sha256Hash::from_digest(&self.hasher.clone().finalize());
         Ok(Written { size: self.size, sha256 })
+    }
+
+    async fn end(&self, last: Vec<u8>, upload: Option<Upload>) -> Result<(), Error> {
+        let Some(mut upload) = upload else {
+            let put = self.store.put_opts(&self.path, last.into(), self.attributes().into()).await;
+            put.map_err(|e| self.failed(e))?;
+            return self.check().await;
+        };
+        let Err(error) = upload.complete(last).await else { return self.check().await };
+        // The answer to a completion may be lost, and the repeated request then
+        // finds no upload any more.
+        if self.mark.is_some() && self.check().await.is_ok() {
+            return Ok(());
+        }
+        upload.abort().await;
+        Err(self.failed(error))
+    }
+
+    /// Whether the object is there as it was written.
+    async fn check(&self) -> Result<(), Error> {
+        let size = match &self.mark {
+            Some(mark) => match mark.find(&*self.store, &self.path).await {
+                Ok(Found::Own { size }) => Ok(Some(size)),
+                Ok(Found::Other | Found::Nothing) => Ok(None),
+                Err(error) => Err(error),
+            },
+            None => self.store.head(&self.path).await.map(|head| Some(head.size)),
+        };
+        if size.map_err(|e| self.failed(e))? == Some(self.size) {
+            return Ok(());
+        }
+        Err(Error::Changed { object: self.object.clone() })
+    }
+
+    fn attributes(&self) -> Attributes {
+        self.mark.as_ref().map(Mark::attributes).unwrap_or_default()
+    }
+
+    fn failed(&self, source: object_store::Error) -> Error {
+        Error::of_request(self.object.clone(), "write", source)
     }
 
     /// Sends the buffer as a part.
@@ -84,14 +158,14 @@ impl ObjectWriter {
         let buffer = std::mem::take(&mut self.buffer);
         wait(async {
             if self.upload.is_none() {
-                let upload = self.store.put_multipart(&self.path).await?;
-                self.upload = Some(WriteMultipart::new_with_chunk_size(upload, PART_BYTES));
+                let attributes = self.attributes().into();
+                let parts = self.store.put_multipart_opts(&self.path, attributes).await?;
+                self.upload = Some(Upload { parts, on_their_way: JoinSet::new() });
             }
-            if let Some(upload) = &mut self.upload {
-                upload.wait_for_capacity(PARTS_IN_FLIGHT).await?;
-                upload.write(&buffer);
+            match &mut self.upload {
+                Some(upload) => upload.send(buffer).await,
+                None => Ok(()),
             }
-            Ok(())
         })
     }
 }
@@ -103,9 +177,7 @@ impl Write for ObjectWriter {
         self.hasher.update(&bytes[..taken]);
         self.size += taken as u64;
         if self.buffer.len() == PART_BYTES {
-            let sent = self.send();
-            let failed = |e| io::Error::other(Error::of_request(self.object.clone(), "write", e));
-            sent.map_err(failed)?;
+            self.send().map_err(|e| io::Error::other(self.failed(e)))?;
         }
         Ok(taken)
     }
@@ -118,9 +190,8 @@ impl Write for ObjectWriter {
 
 impl Drop for ObjectWriter {
     fn drop(&mut self) {
-        if let (false, Some(upload)) = (self.is_finished, self.upload.take()) {
-            // Parts that stay behind are invisible; stores clear them away.
-            let _ = wait(upload.abort());
+        if let Some(mut upload) = self.upload.take() {
+            wait(upload.abort());
         }
     }
 }

@@ -1,22 +1,12 @@
-//! One suite for every kind of place: memory, a local folder, and the servers
-//! that the environment names:
-//! - `FARR_TEST_S3`: an endpoint of S3, with a bucket `farr-test`;
-//! - `FARR_TEST_AZURE`: any value, for the emulator with a container
-//!   `farr-test`;
-//! - `FARR_TEST_GCS`: an endpoint of GCS, with a bucket `farr-test`;
-//! - `FARR_TEST_HTTP`: the url of a folder with a file `hello.txt` that holds
-//!   `hello`.
+//! What every place must do.
 
-use std::collections::BTreeMap;
 use std::io::{Read, Write};
-use std::path::Path;
 
 use bytes::Bytes;
-use farr_disclosure::{Document, Label, Labelled, Releasable, Zone};
+use farr_disclosure::{Document, Label, Labelled, PersonLevel, Releasable};
+use farr_store::{Error, Location, ObjectWriter, Publication, Sha256Hash};
 
-use crate::{Error, Location, Publication, Sha256Hash};
-
-fn person_level(text: &str) -> Labelled<farr_disclosure::PersonLevel, Bytes> {
+pub(crate) fn person_level(text: &str) -> Labelled<PersonLevel, Bytes> {
     Labelled::person_level(Bytes::copy_from_slice(text.as_bytes()))
 }
 
@@ -26,9 +16,13 @@ fn releasable(text: &'static str) -> Labelled<Releasable, Bytes> {
 }
 
 /// Everything that a place must do; `place` is empty and restricted.
-fn suite(place: &Location) {
+pub(crate) fn suite(place: &Location) {
     put_and_read(&place.below("put"));
+    names(&place.below("names"));
     put_if_absent(&place.below("absent"));
+    one_of_many(&place.below("one"));
+    long_listing(&place.below("long"));
+    change_while_read(&place.below("change"));
     list(&place.below("list"));
     stream(&place.below("stream"));
     pin(&place.below("pin"));
@@ -46,8 +40,35 @@ fn put_and_read(place: &Location) {
     assert_eq!(place.read("a/b.txt").unwrap(), "0123456789");
     assert_eq!(place.read_range("a/b.txt", 2..5).unwrap(), "234");
     assert_eq!(place.info("a/b.txt").unwrap().size, 10);
+    let listed = &place.list("").unwrap()[0];
+    let info = place.info("a/b.txt").unwrap();
+    assert_eq!((listed.size, &listed.path), (info.size, &info.path));
+    assert!(info.etag.is_some() && listed.etag.is_some());
+    place.write("empty", person_level("")).unwrap();
+    assert_eq!(place.info("empty").unwrap().size, 0);
+    assert_eq!(place.read("empty").unwrap(), "");
     place.delete("a/b.txt").unwrap();
     assert!(matches!(place.read("a/b.txt"), Err(Error::NotFound { .. })));
+    // What is not there is deleted already.
+    place.delete("a/b.txt").unwrap();
+}
+
+fn names(place: &Location) {
+    let names =
+        ["with space", "gr\u{fc}\u{df}e", "year=2020/x", "100%", "a+b&c", "\u{75c5}\u{4eba}"];
+    for name in names {
+        place.write(name, person_level(name)).unwrap();
+        assert_eq!(place.read(name).unwrap(), name);
+    }
+    let listed = place.list("").unwrap();
+    assert_eq!(listed.len(), names.len());
+    for object in listed {
+        // What is listed can be read, and is what it says.
+        let content = place.read(&object.path).unwrap();
+        assert!(names.iter().any(|name| content == *name), "{}", object.path);
+        place.reader_of(&object).unwrap();
+    }
+    assert_eq!(place.list("year=2020").unwrap().len(), 1);
 }
 
 fn put_if_absent(place: &Location) {
@@ -55,6 +76,62 @@ fn put_if_absent(place: &Location) {
     let second = place.write_if_absent("one", person_level("yours"));
     assert!(matches!(second, Err(Error::Exists { .. })));
     assert_eq!(place.read("one").unwrap(), "mine");
+}
+
+/// Of many who put at once, exactly one succeeds, and its content is there.
+fn one_of_many(place: &Location) {
+    for round in 0..4 {
+        let name = format!("round-{round}");
+        let wins: Vec<usize> = std::thread::scope(|scope| {
+            let put = |i: usize| match place.write_if_absent(&name, person_level(&i.to_string())) {
+                Ok(()) => Some(i),
+                Err(Error::Exists { .. }) => None,
+                Err(error) => panic!("{error}"),
+            };
+            let threads: Vec<_> = (0..8).map(|i| scope.spawn(move || put(i))).collect();
+            threads.into_iter().filter_map(|thread| thread.join().unwrap()).collect()
+        });
+        assert_eq!(wins.len(), 1, "{wins:?}");
+        assert_eq!(place.read(&name).unwrap(), wins[0].to_string());
+    }
+}
+
+/// More objects than a page of a listing holds.
+fn long_listing(place: &Location) {
+    const COUNT: usize = 1_050;
+    std::thread::scope(|scope| {
+        for thread in 0..6 {
+            scope.spawn(move || {
+                for i in (thread..COUNT).step_by(6) {
+                    place.write(&format!("{i:05}"), person_level("x")).unwrap();
+                }
+            });
+        }
+    });
+    let listed = place.list("").unwrap();
+    assert!(
+        listed.iter().map(|object| object.path.clone()).eq((0..COUNT).map(|i| format!("{i:05}")))
+    );
+}
+
+/// A reader sees one version of an object, or an error.
+fn change_while_read(place: &Location) {
+    let version = |byte: u8| Labelled::person_level(Bytes::from(vec![byte; 20 << 20]));
+    place.write("object", version(1)).unwrap();
+    let mut reader = place.reader("object").unwrap();
+    reader.read_exact(&mut [0; 10]).unwrap();
+    place.write("object", version(2)).unwrap();
+    let mut rest = Vec::new();
+    let error = reader.read_to_end(&mut rest).unwrap_err();
+    assert!(error.to_string().contains("object: changed while it was in use"), "{error}");
+    assert!(rest.iter().all(|byte| *byte == 1));
+    // One that has changed since it was listed.
+    let listed = place.list("").unwrap().remove(0);
+    place.write("object", person_level("short")).unwrap();
+    let read = place.reader_of(&listed).map(|mut reader| reader.read_to_end(&mut Vec::new()));
+    assert!(!matches!(read, Ok(Ok(_))));
+    let now = place.list("").unwrap().remove(0);
+    place.reader_of(&now).unwrap().read_to_end(&mut rest).unwrap();
 }
 
 fn list(place: &Location) {
@@ -76,7 +153,7 @@ fn list(place: &Location) {
     }
 }
 
-fn stream(place: &Location) {
+pub(crate) fn stream(place: &Location) {
     for size in [0, 10, (8 << 20) - 1, 8 << 20, (20 << 20) + 3] {
         let bytes: Vec<u8> = (0..size).map(|i: u32| (i % 251) as u8).collect();
         let mut writer = place.writer("big").unwrap();
@@ -96,7 +173,7 @@ fn stream(place: &Location) {
     writer.write_all(&vec![1; 9 << 20]).unwrap();
     drop(writer);
     assert!(matches!(place.info("dropped"), Err(Error::NotFound { .. })));
-    let content = Labelled::person_level(|writer: &mut crate::ObjectWriter| {
+    let content = Labelled::person_level(|writer: &mut ObjectWriter| {
         writer.write_all(&vec![2; 9 << 20]).unwrap();
         Err(Error::NotFound { object: "made up".to_owned() })
     });
@@ -145,7 +222,7 @@ fn publish(place: &Location) {
     dead.folder().remove_all().unwrap();
 }
 
-fn publish_at_once(place: &Location) {
+pub(crate) fn publish_at_once(place: &Location) {
     let numbers: Vec<u64> = std::thread::scope(|scope| {
         let commit = |run: usize| {
             let publication = Publication::begin(place, &format!("run-{run}")).unwrap();
@@ -182,7 +259,7 @@ fn crash_in_the_middle(place: &Location) {
     assert_eq!(current.folder.read("object").unwrap(), "whole");
 }
 
-fn refuse_by_zone(open: &Location) {
+pub(crate) fn refuse_by_zone(open: &Location) {
     let refused = |result: Result<(), Error>, found: Label| matches!(result, Err(Error::Zone { label, .. }) if label == found);
     assert!(refused(open.write("x", person_level("x")), Label::PersonLevel));
     assert!(refused(open.write_if_absent("x", person_level("x")), Label::PersonLevel));
@@ -196,149 +273,4 @@ fn refuse_by_zone(open: &Location) {
     publication.folder().write("x", releasable("x")).unwrap();
     publication.commit().unwrap();
     assert_eq!(Publication::current(open).unwrap().unwrap().run, "run");
-}
-
-#[test]
-fn memory() {
-    suite(&Location::memory(Zone::Restricted));
-    refuse_by_zone(&Location::memory(Zone::Open));
-}
-
-#[test]
-fn a_local_folder() {
-    let folder = tempfile::tempdir().unwrap();
-    suite(&Location::folder(&folder.path().join("a"), Zone::Restricted).unwrap());
-    refuse_by_zone(&Location::folder(&folder.path().join("b"), Zone::Open).unwrap());
-    // One that is made by the first write.
-    let later = Location::open("later", Zone::Restricted, BTreeMap::new(), folder.path()).unwrap();
-    assert!(!folder.path().join("later").exists());
-    suite(&later);
-    assert!(folder.path().join("later/publish/pointers").is_dir());
-}
-
-#[test]
-fn what_a_dead_process_left_half_written_is_removed() {
-    let folder = tempfile::tempdir().unwrap();
-    let place = Location::folder(folder.path(), Zone::Restricted).unwrap();
-    place.write("runs/a/x.parquet", person_level("x")).unwrap();
-    let staged = folder.path().join("runs/a/y.parquet#12");
-    std::fs::copy(folder.path().join("runs/a/x.parquet"), &staged).unwrap();
-    std::fs::create_dir(folder.path().join(".latest-abc")).unwrap();
-    assert_eq!(place.remove_remnants().unwrap(), 2);
-    assert!(!staged.exists());
-    assert_eq!(place.list("").unwrap().len(), 1);
-    assert_eq!(Location::memory(Zone::Restricted).remove_remnants().unwrap(), 0);
-}
-
-#[cfg(unix)]
-#[test]
-fn latest_follows_the_pointer() {
-    let folder = tempfile::tempdir().unwrap();
-    let place = Location::folder(folder.path(), Zone::Restricted).unwrap();
-    publish_at_once(&place);
-    let current = Publication::current(&place).unwrap().unwrap().run;
-    let target = std::fs::read_link(folder.path().join("latest")).unwrap();
-    assert_eq!(target, Path::new("runs").join(current));
-    let names = std::fs::read_dir(folder.path()).unwrap();
-    assert_eq!(names.count(), 3, "runs, pointers, latest");
-}
-
-/// A place on a server, empty: below a prefix that no other test run has.
-fn on_server(url: &str, options: &[(&str, &str)], zone: Zone) -> Location {
-    let unique = tempfile::tempdir().unwrap();
-    let unique = unique.path().file_name().unwrap().to_str().unwrap().replace('.', "");
-    let options = options.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
-    let url = format!("{url}/{unique}");
-    Location::open(&url, zone, options.collect(), Path::new(".")).unwrap()
-}
-
-#[test]
-fn servers_named_by_the_environment() {
-    let mut tried = 0;
-    let mut both = |url: &str, options: &[(&str, &str)]| {
-        suite(&on_server(url, options, Zone::Restricted));
-        refuse_by_zone(&on_server(url, options, Zone::Open));
-        tried += 1;
-    };
-    if let Ok(endpoint) = std::env::var("FARR_TEST_S3") {
-        let options = [
-            ("endpoint", endpoint.as_str()),
-            ("allow_http", "true"),
-            ("access_key_id", "test"),
-            ("secret_access_key", "test"),
-        ];
-        both("s3://farr-test", &options);
-    }
-    if std::env::var("FARR_TEST_AZURE").is_ok() {
-        both("az://farr-test", &[("use_emulator", "true"), ("allow_http", "true")]);
-    }
-    if let Ok(endpoint) = std::env::var("FARR_TEST_GCS") {
-        let options = [
-            ("google_base_url", endpoint.as_str()),
-            ("allow_http", "true"),
-            ("google_skip_signature", "true"),
-        ];
-        both("gs://farr-test", &options);
-    }
-    if let Ok(url) = std::env::var("FARR_TEST_HTTP") {
-        let options = BTreeMap::from([("files".to_owned(), "hello.txt".to_owned())]);
-        let place = Location::open(&url, Zone::Restricted, options, Path::new(".")).unwrap();
-        assert_eq!(place.list("").unwrap().len(), 1);
-        assert_eq!(place.read("hello.txt").unwrap(), "hello");
-        tried += 1;
-    }
-    if tried == 0 {
-        println!("no server tried: none of FARR_TEST_S3, _AZURE, _GCS, _HTTP is set");
-    }
-}
-
-#[test]
-fn urls_and_options() {
-    let open = |url: &str, options: &[(&str, &str)]| {
-        let options = options.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
-        Location::open(url, Zone::Restricted, options.collect(), Path::new("/nowhere"))
-    };
-    let s3 = open(
-        "s3://bucket/a/b",
-        &[("region", "eu"), ("access_key_id", "me"), ("secret_access_key", "hush")],
-    )
-    .unwrap();
-    assert_eq!(s3.url_of("c"), "s3://bucket/a/b/c");
-    assert!(!format!("{s3:?}").contains("hush"));
-    open("gs://bucket", &[("skip_signature", "true")]).unwrap();
-    open("az://container/a", &[("account_name", "me"), ("account_key", "aHVzaA==")]).unwrap();
-    open("s3://bucket", &[("path_style", "false"), ("requester_pays", "true")]).unwrap();
-    let http = open("https://user:hush@host/data/?token=hush", &[]).unwrap();
-    assert_eq!(http.url(), "https://host/data/");
-    assert!(matches!(http.list(""), Err(Error::NoListing { .. })));
-    assert!(matches!(open("ftp://host/a", &[]), Err(Error::Url { .. })));
-    assert!(matches!(open("s3:///a", &[]), Err(Error::Url { .. })));
-    for (url, option) in [
-        ("s3://bucket", ("regoin", "eu")),
-        ("s3://bucket", ("path_style", "maybe")),
-        ("s3://bucket", ("ca_certificate", "missing.pem")),
-        ("https://host", ("region", "eu")),
-        ("folder", ("region", "eu")),
-    ] {
-        let refused = open(url, &[option]).unwrap_err();
-        assert!(matches!(&refused, Error::Option { option: name, .. } if name == option.0));
-        assert!(!refused.to_string().contains("maybe"));
-    }
-}
-
-#[test]
-fn a_place_that_does_not_answer() {
-    // A port that was free a moment ago.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let options = BTreeMap::from([
-        ("endpoint".to_owned(), format!("http://127.0.0.1:{port}")),
-        ("allow_http".to_owned(), "true".to_owned()),
-        ("skip_signature".to_owned(), "true".to_owned()),
-        ("retries_max".to_owned(), "1".to_owned()),
-    ]);
-    let place = Location::open("s3://bucket", Zone::Restricted, options, Path::new(".")).unwrap();
-    let unreachable = |e: Error| matches!(e, Error::Unreachable { .. });
-    assert!(unreachable(place.read("x").unwrap_err()));
-    assert!(unreachable(place.list("").unwrap_err()));
-    assert!(unreachable(place.write("x", person_level("x")).unwrap_err()));
 }
