@@ -80,9 +80,10 @@ impl Scanner {
                 }
                 (self.is_quoted, self.before) = (false, b'"');
             }
-            let quote = match self.has_quotes {
-                true => memchr::memchr(b'"', &bytes[at..]).map(|found| at + found),
-                false => None,
+            let quote = if self.has_quotes {
+                memchr::memchr(b'"', &bytes[at..]).map(|found| at + found)
+            } else {
+                None
             };
             let stop = quote.unwrap_or(bytes.len());
             if self.is_quoted {

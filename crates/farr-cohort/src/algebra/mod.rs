@@ -274,13 +274,12 @@ impl Algebra {
                 }
             }
         }
-        let chosen = match derivation {
-            Some(Derivation::Match(s)) => matching::matched(s, both),
-            _ => {
-                let mut persons: Vec<i64> = ranked.into_iter().map(|(_, person)| person).collect();
-                persons.sort_unstable();
-                persons
-            }
+        let chosen = if let Some(Derivation::Match(s)) = derivation {
+            matching::matched(s, both)
+        } else {
+            let mut persons: Vec<i64> = ranked.into_iter().map(|(_, person)| person).collect();
+            persons.sort_unstable();
+            persons
         };
         choices.persons.insert(id, chosen);
     }

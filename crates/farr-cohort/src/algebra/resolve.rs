@@ -304,16 +304,13 @@ impl Order<'_> {
             _ => derivation.inputs().first().map(|id| **id),
         };
         if let Some(main) = main {
-            match self.derived.iter().find(|earlier| earlier.id == main) {
-                Some(earlier) => {
-                    derived.chain.clone_from(&earlier.chain);
-                    derived.steps.clone_from(&earlier.steps);
-                    derived.base.clone_from(&earlier.base);
-                }
-                None => {
-                    derived.chain.push(main);
-                    derived.base = format!("in {}", words_of(&main));
-                }
+            if let Some(earlier) = self.derived.iter().find(|earlier| earlier.id == main) {
+                derived.chain.clone_from(&earlier.chain);
+                derived.steps.clone_from(&earlier.steps);
+                derived.base.clone_from(&earlier.base);
+            } else {
+                derived.chain.push(main);
+                derived.base = format!("in {}", words_of(&main));
             }
             derived.steps.push(words);
         }

@@ -141,9 +141,8 @@ impl<'a> Node<'a> {
 
     pub(super) fn truth(&self) -> Result<Option<bool>, Error> {
         match self.kind() {
-            Kind::Null => Ok(None),
+            Kind::Null | Kind::Text("") => Ok(None),
             Kind::Truth(truth) => Ok(Some(truth)),
-            Kind::Text(text) if text.is_empty() => Ok(None),
             Kind::Text(text) if text.eq_ignore_ascii_case("true") => Ok(Some(true)),
             Kind::Text(text) if text.eq_ignore_ascii_case("false") => Ok(Some(false)),
             _ => Err(self.unlike("true or false")),
