@@ -15,6 +15,7 @@ mod executor;
 mod ingest;
 mod inspect;
 mod job_file;
+mod limits;
 mod near;
 mod parse;
 mod plan;
@@ -35,6 +36,7 @@ pub use job_file::{
     RejectsMax, ReportSettings, SourceSettings,
 };
 pub use parse::{Parameter, parse_job};
+pub use limits::Memory;
 pub use plan::{JobRequest, Plan};
 pub use progress::{Cancel, Event, Observer, Stage};
 pub use run::{IngestOutcome, RunOutcome, RunRequest, ingest, run};

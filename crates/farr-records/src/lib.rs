@@ -17,6 +17,7 @@ mod ids;
 mod incoming;
 mod manifest;
 mod omop_parquet;
+mod omop_parts;
 mod parquet_file;
 mod schema;
 mod shard;
@@ -37,6 +38,7 @@ pub use manifest::{
     RecordsMade, RepeatedIds, TableEntry,
 };
 pub use omop_parquet::OmopParquet;
+pub use omop_parts::OmopParts;
 pub use parquet_file::parquet_bytes;
 pub use schema::{Column, Kind, Scope, Table};
 pub use shard::{Shard, TableRows, sorted_by_person};

@@ -18,7 +18,7 @@ mod properties;
 mod registry;
 mod repeated;
 mod shards;
-mod spill;
+pub(crate) mod spill;
 #[cfg(test)]
 mod tests;
 

@@ -16,19 +16,19 @@ use crate::Error;
 
 /// A part of the spill file.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Segment {
+pub(crate) struct Segment {
     offset: u64,
     length: usize,
 }
 
 /// An unnamed file, gone with the process: persons' rows must not outlive it.
-pub(super) struct Spill {
+pub(crate) struct Spill {
     file: Mutex<(File, u64)>,
 }
 
 impl Spill {
     /// A spill file in a folder, else in the system's for temporary files.
-    pub(super) fn new(folder: Option<&Path>) -> Result<Self, Error> {
+    pub(crate) fn new(folder: Option<&Path>) -> Result<Self, Error> {
         let made = match folder {
             Some(folder) => tempfile::tempfile_in(folder),
             None => tempfile::tempfile(),
@@ -38,7 +38,7 @@ impl Spill {
     }
 
     /// Appends bytes.
-    pub(super) fn append(&self, bytes: &[u8]) -> Result<Segment, Error> {
+    pub(crate) fn append(&self, bytes: &[u8]) -> Result<Segment, Error> {
         let mut guard = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         let (file, end) = &mut *guard;
         let segment = Segment { offset: *end, length: bytes.len() };
@@ -52,7 +52,7 @@ impl Spill {
     }
 
     /// The bytes of a segment.
-    pub(super) fn read(&self, segment: Segment) -> Result<Vec<u8>, Error> {
+    pub(crate) fn read(&self, segment: Segment) -> Result<Vec<u8>, Error> {
         let mut bytes = vec![0; segment.length];
         let mut guard = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         let file = &mut guard.0;
@@ -66,7 +66,7 @@ impl Spill {
 }
 
 /// A batch as the bytes of an Arrow IPC stream.
-pub(super) fn encode(batch: &RecordBatch) -> Result<Vec<u8>, ArrowError> {
+pub(crate) fn encode(batch: &RecordBatch) -> Result<Vec<u8>, ArrowError> {
     let mut bytes = Vec::with_capacity(batch.num_rows() * 64 + 4096);
     let mut writer = StreamWriter::try_new(&mut bytes, &batch.schema())?;
     writer.write(batch)?;
@@ -76,7 +76,7 @@ pub(super) fn encode(batch: &RecordBatch) -> Result<Vec<u8>, ArrowError> {
 }
 
 /// The batch of the bytes that [`encode`] made.
-pub(super) fn decode(bytes: Vec<u8>) -> Result<RecordBatch, ArrowError> {
+pub(crate) fn decode(bytes: Vec<u8>) -> Result<RecordBatch, ArrowError> {
     let mut decoder = StreamDecoder::new();
     let mut buffer = Buffer::from_vec(bytes);
     while !buffer.is_empty() {
