@@ -156,6 +156,7 @@ pub struct Plan {
     pub(crate) dense_sets: Vec<Vec<u32>>,
     needs: BTreeMap<Table, Vec<&'static str>>,
     warnings: Vec<Warning>,
+    n_concepts: u64,
 }
 
 impl Plan {
@@ -172,6 +173,7 @@ impl Plan {
             warnings: Vec::new(),
             of_definition: HashMap::new(),
             tables: Vec::new(),
+            n_concepts: 0,
         };
         let definitions = definitions.iter().map(|definition| planner.definition(definition));
         let definitions = definitions.collect();
@@ -188,6 +190,7 @@ impl Plan {
             criteria: planner.criteria,
             needs: planner.needs,
             warnings: planner.warnings,
+            n_concepts: planner.n_concepts,
         }
     }
 
@@ -199,6 +202,11 @@ impl Plan {
     /// Concept sets that hold nothing, or less than they ask for.
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
+    }
+
+    /// How many concepts the sets of all definitions hold, set by set.
+    pub fn n_concepts(&self) -> u64 {
+        self.n_concepts
     }
 
     /// What the definitions give where nobody is.
@@ -250,6 +258,7 @@ struct Planner<'a> {
     of_definition: HashMap<ConceptSetId, SetPlace>,
     /// Tables of the definition at hand.
     tables: Vec<Table>,
+    n_concepts: u64,
 }
 
 impl Planner<'_> {
@@ -319,6 +328,8 @@ impl Planner<'_> {
         for set in &expression.concept_sets {
             self.concept_set(definition, set);
         }
+        let sizes = self.of_definition.values().map(|place| self.sets[place.0].len() as u64);
+        self.n_concepts += sizes.sum::<u64>();
         self.need(Table::Person, &["person_id"]);
         self.need(
             Table::ObservationPeriod,

@@ -12,7 +12,7 @@ use farr_store::Location;
 
 use crate::Error;
 use crate::cohorts::{CohortInput, read_definition};
-use crate::evaluate::{lookups, vocabulary_of};
+use crate::evaluate::{concept_sets, lookups};
 use crate::inspect::current;
 
 /// The account's file in a folder.
@@ -91,7 +91,7 @@ fn account(
         CohortInput::Records(path) => {
             let store = RecordsStore::open(&current(path)?)?;
             let has = |table| store.manifest().table(table).is_some();
-            let plan = plan(definitions, &vocabulary_of(&store)?, has)?;
+            let plan = plan(definitions, &store.vocabulary_for(concept_sets(definitions))?, has)?;
             let site = lookups(&store, plan.needs())?;
             let count = store.manifest().shard_count;
             let index = ShardId::index_of(request.person, count);
@@ -100,7 +100,10 @@ fn account(
         }
         CohortInput::Omop(path) => {
             let omop = OmopParquet::open(path)?;
-            let plan = plan(definitions, &omop.vocabulary()?, |table| omop.has(table))?;
+            let plan =
+                plan(definitions, &omop.vocabulary_for(concept_sets(definitions))?, |table| {
+                    omop.has(table)
+                })?;
             let site = Site::new(&omop.site(plan.needs())?);
             ask(request, (&plan, definitions), &omop.shard(plan.needs())?, &site)
         }

@@ -9,9 +9,11 @@ use farr_analysis::{
     AnyAnalysis, AnyPartial, CohortRow, CohortRows, Concepts, Inclusion, MaskCount, ShardView,
 };
 use farr_cohort::algebra::Choices;
-use farr_cohort::{CohortEntries, Mode, Site};
+use farr_cohort::{CohortEntries, Definition, Mode, Site};
 use farr_disclosure::{Aggregate, AggregateTable, Labelled};
-use farr_records::{PersonId, RecordsStore, Scope, ShardId, Table, Vocabulary, cohort_schema};
+use farr_records::{
+    ConceptSetExpression, PersonId, RecordsStore, Scope, ShardId, Table, cohort_schema,
+};
 use farr_source::Share;
 use serde::{Deserialize, Serialize};
 
@@ -85,15 +87,12 @@ pub(crate) fn lookups(
     Ok(Site::new(&tables))
 }
 
-/// The vocabulary of a store.
-pub(crate) fn vocabulary_of(store: &RecordsStore) -> Result<Vocabulary, Error> {
-    let mut batches = Vec::new();
-    for table in [Table::Concept, Table::ConceptAncestor, Table::ConceptRelationship] {
-        if let Some(batch) = store.read_vocabulary_table(table)? {
-            batches.push((table, batch));
-        }
-    }
-    Ok(Vocabulary::new(&batches)?)
+/// The concept sets of definitions.
+pub(crate) fn concept_sets(
+    definitions: &[Definition],
+) -> impl Iterator<Item = &ConceptSetExpression> {
+    let sets = definitions.iter().flat_map(|definition| &definition.expression.concept_sets);
+    sets.map(|set| &set.expression)
 }
 
 /// Names the concept sets that hold less than they ask for, those with the
@@ -195,7 +194,7 @@ fn map_shards(
     (observer, cancel): (&dyn Observer, &Cancel),
     add: impl FnMut(ShardPart),
 ) -> Result<(), Error> {
-    let vocabulary = vocabulary_of(store)?;
+    let vocabulary = threads.run(|| store.vocabulary_for(concept_sets(&plan.definitions)))?;
     let cohorts = farr_cohort::Plan::new(&plan.definitions, &vocabulary);
     let name_of = |id: i64| {
         let definition = plan.definitions.iter().find(|definition| definition.id == id);
@@ -263,7 +262,7 @@ fn rows_of(cohort: &CohortEntries) -> CohortRows {
     CohortRows { id: cohort.definition, rows: cohort.entries.iter().map(row).collect() }
 }
 
-fn inclusion_of(cohort: &CohortEntries, definition: &farr_cohort::Definition) -> Inclusion {
+fn inclusion_of(cohort: &CohortEntries, definition: &Definition) -> Inclusion {
     let persons = cohort.statistics.masks(Mode::BestEvent);
     let masks = cohort.statistics.masks(Mode::AllEvents).iter().map(|(mask, events)| MaskCount {
         mask: *mask,

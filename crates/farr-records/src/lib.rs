@@ -18,6 +18,7 @@ mod incoming;
 mod manifest;
 mod members;
 mod omop_parquet;
+mod omop_parts;
 mod parquet_file;
 mod schema;
 mod shard;
@@ -41,6 +42,7 @@ pub use manifest::{
 };
 pub use members::{Member, Members, Origin};
 pub use omop_parquet::OmopParquet;
+pub use omop_parts::OmopParts;
 pub use parquet_file::parquet_bytes;
 pub use schema::{Column, Kind, Scope, Table};
 pub use shard::{Shard, TableRows, sorted_by_person};

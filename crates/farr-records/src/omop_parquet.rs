@@ -15,9 +15,14 @@ use arrow::compute::{
 use arrow::datatypes::{DataType, Field, Int64Type, Schema};
 use arrow::error::ArrowError;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+};
 
-use crate::{Column, Error, Scope, Shard, ShardId, Table, Vocabulary, sorted_by_person};
+use crate::vocabulary::{Key, Scanned, VocabularyTables, keyed};
+use crate::{
+    Column, ConceptSetExpression, Error, Scope, Shard, ShardId, Table, Vocabulary, sorted_by_person,
+};
 
 /// A local folder with one file `<table>.parquet`, or one folder of such
 /// files `<table>/`, for each table that it has.
@@ -67,13 +72,13 @@ impl OmopParquet {
     /// that do not fit the column's type.
     pub fn read(&self, table: Table, columns: &[&str]) -> Result<Option<RecordBatch>, Error> {
         let Some(files) = self.files.get(&table) else { return Ok(None) };
-        let columns: Vec<Column> = columns.iter().filter_map(|name| table.column(name)).collect();
-        let fields: Vec<Field> =
-            columns.iter().map(|c| Field::new(c.name, c.kind.data_type(), true)).collect();
-        let schema = Arc::new(Schema::new(fields));
+        let (columns, schema) = wanted_of(table, columns);
         let mut batches = Vec::new();
         for file in files {
-            read_file(table, file, &columns, &schema, &mut batches)?;
+            read_file(table, file, &columns, &schema, |batch| {
+                batches.push(batch);
+                Ok(())
+            })?;
         }
         let joined = concat_batches(&schema, &batches);
         joined.map(Some).map_err(|source| Error::Arrow { table, source })
@@ -91,41 +96,49 @@ impl OmopParquet {
     /// As [`OmopParquet::read`].
     pub fn shard(&self, needs: &BTreeMap<Table, Vec<&'static str>>) -> Result<Shard, Error> {
         let mut tables = BTreeMap::new();
-        let mut persons: Vec<i64> = Vec::new();
-        for (table, columns) in needs {
-            let Some(person) = table.person_column() else { continue };
-            let mut columns = columns.clone();
-            let keys = [Some(person), table.start_column(), table.id_column()];
-            let domain = (*table == Table::LocationHistory).then_some("domain_id");
-            for key in keys.into_iter().flatten().chain(domain) {
-                if !columns.contains(&key) {
-                    columns.push(key);
-                }
+        for (table, columns) in with_keys(needs) {
+            if let Some(batch) = self.read(table, &columns)? {
+                let batch = of_persons(table, &batch)?;
+                tables.insert(table, sorted_by_person(table, &batch)?);
             }
-            let Some(batch) = self.read(*table, &columns)? else { continue };
-            let batch = of_persons(*table, &batch)?;
-            let sorted = sorted_by_person(*table, &batch)?;
-            persons.extend_from_slice(person_values(*table, &sorted));
-            persons.dedup();
-            tables.insert(*table, sorted);
         }
-        persons.sort_unstable();
-        persons.dedup();
-        let table = Table::Person;
-        let known = match tables.remove(&table) {
-            Some(batch) => batch,
-            None => match self.read(table, &["person_id"])? {
-                Some(batch) => sorted_by_person(table, &of_persons(table, &batch)?)?,
-                None => RecordBatch::new_empty(Arc::new(Schema::new(vec![person_field()]))),
-            },
-        };
-        tables.insert(table, with_persons(&known, &persons)?);
-        let whole = ShardId::new(0, 1).ok_or_else(|| Error::Contract {
-            table,
-            row: 0,
-            broken: "there is no whole shard",
-        })?;
-        Shard::new(whole, tables)
+        shard_of(whole_shard()?, tables)
+    }
+
+    /// Bytes that the columns asked for of persons' tables take in memory,
+    /// going by the files' footers.
+    ///
+    /// # Errors
+    /// As [`OmopParquet::read`].
+    pub fn decoded_bytes(&self, needs: &BTreeMap<Table, Vec<&'static str>>) -> Result<u64, Error> {
+        let mut bytes = 0;
+        for (table, columns) in with_keys(needs) {
+            for file in self.files.get(&table).into_iter().flatten() {
+                let metadata = footer_of(file)?;
+                let rows = metadata.metadata().file_metadata().num_rows() as u64;
+                let width = columns.iter().filter_map(|name| table.column(name)).map(width_of);
+                bytes += rows * width.sum::<u64>();
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// Hands on the rows of persons, some at a time, with the columns that a
+    /// shard of these needs has.
+    pub(crate) fn each_batch(
+        &self,
+        needs: &BTreeMap<Table, Vec<&'static str>>,
+        mut take: impl FnMut(Table, RecordBatch) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        for (table, names) in with_keys(needs) {
+            let (columns, schema) = wanted_of(table, &names);
+            for file in self.files.get(&table).into_iter().flatten() {
+                read_file(table, file, &columns, &schema, |batch| {
+                    take(table, of_persons(table, &batch)?)
+                })?;
+            }
+        }
+        Ok(())
     }
 
     /// Whole tables of the site, with the columns asked for.
@@ -147,27 +160,119 @@ impl OmopParquet {
         Ok(tables)
     }
 
-    /// The vocabulary of the folder.
+    /// The part of the folder's vocabulary that some concept sets need.
     ///
     /// # Errors
     /// As [`OmopParquet::read`].
-    pub fn vocabulary(&self) -> Result<Vocabulary, Error> {
-        let wanted: [(Table, &[&str]); 3] = [
-            (Table::Concept, &["concept_id", "vocabulary_id", "concept_code", "invalid_reason"]),
-            (Table::ConceptAncestor, &["ancestor_concept_id", "descendant_concept_id"]),
-            (
-                Table::ConceptRelationship,
-                &["concept_id_1", "concept_id_2", "relationship_id", "invalid_reason"],
-            ),
-        ];
-        let mut batches = Vec::new();
-        for (table, columns) in wanted {
-            if let Some(batch) = self.read(table, columns)? {
-                batches.push((table, batch));
+    pub fn vocabulary_for<'a>(
+        &self,
+        sets: impl IntoIterator<Item = &'a ConceptSetExpression>,
+    ) -> Result<Vocabulary, Error> {
+        Vocabulary::partial(self, sets)
+    }
+}
+
+impl VocabularyTables for OmopParquet {
+    fn scan<T: Send>(
+        &self,
+        table: Table,
+        columns: &[&'static str],
+        key: Option<&Key>,
+        map: impl Fn(&RecordBatch) -> Result<T, Error> + Sync,
+    ) -> Result<Vec<T>, Error> {
+        let (wanted, schema) = wanted_of(table, columns);
+        let mut mapped = Vec::new();
+        for file in self.files.get(&table).into_iter().flatten() {
+            let failed = |source| Error::OmopParquet { file: file.display().to_string(), source };
+            let metadata = footer_of(file)?;
+            let open = |_: usize, _: &[usize]| opened(file);
+            let scanned = Scanned { metadata: &metadata, columns, key, open, failed };
+            mapped.extend(
+                scanned.map(|batch| {
+                    map(&keyed(table, conform(table, batch, &wanted, &schema)?, key)?)
+                })?,
+            );
+        }
+        Ok(mapped)
+    }
+
+    fn has_rows(&self, table: Table) -> Result<bool, Error> {
+        for file in self.files.get(&table).into_iter().flatten() {
+            if footer_of(file)?.metadata().file_metadata().num_rows() > 0 {
+                return Ok(true);
             }
         }
-        Vocabulary::new(&batches)
+        Ok(false)
     }
+}
+
+/// The columns of a table by name, and the schema of a batch of them.
+fn wanted_of(table: Table, names: &[&str]) -> (Vec<Column>, Arc<Schema>) {
+    let columns: Vec<Column> = names.iter().filter_map(|name| table.column(name)).collect();
+    let fields = columns.iter().map(|c| Field::new(c.name, c.kind.data_type(), true));
+    let schema = Schema::new(fields.collect::<Vec<_>>());
+    (columns, Arc::new(schema))
+}
+
+/// The persons' tables asked for and the persons', with what sorts their rows.
+fn with_keys(needs: &BTreeMap<Table, Vec<&'static str>>) -> BTreeMap<Table, Vec<&'static str>> {
+    let mut needs: BTreeMap<Table, Vec<&'static str>> =
+        needs.iter().map(|(table, columns)| (*table, columns.clone())).collect();
+    needs.entry(Table::Person).or_default();
+    needs.retain(|table, columns| {
+        let keys = [table.person_column(), table.start_column(), table.id_column()];
+        let domain = (*table == Table::LocationHistory).then_some("domain_id");
+        for key in keys.into_iter().flatten().chain(domain) {
+            if !columns.contains(&key) {
+                columns.push(key);
+            }
+        }
+        table.person_column().is_some()
+    });
+    needs
+}
+
+/// About how many bytes a value takes in memory.
+fn width_of(column: Column) -> u64 {
+    match column.kind.data_type() {
+        DataType::Date32 => 4,
+        DataType::Utf8 => 24,
+        _ => 8,
+    }
+}
+
+fn whole_shard() -> Result<ShardId, Error> {
+    let broken = "there is no whole shard";
+    ShardId::new(0, 1).ok_or(Error::Contract { table: Table::Person, row: 0, broken })
+}
+
+/// A shard of sorted tables, in which persons without a row in the person
+/// table get one whose other columns are null.
+pub(crate) fn shard_of(
+    id: ShardId,
+    mut tables: BTreeMap<Table, RecordBatch>,
+) -> Result<Shard, Error> {
+    let mut persons: Vec<i64> = Vec::new();
+    for (table, batch) in tables.iter().filter(|(table, _)| **table != Table::Person) {
+        persons.extend_from_slice(person_values(*table, batch));
+        persons.dedup();
+    }
+    persons.sort_unstable();
+    persons.dedup();
+    let none = || RecordBatch::new_empty(Arc::new(Schema::new(vec![person_field()])));
+    let known = tables.remove(&Table::Person).unwrap_or_else(none);
+    tables.insert(Table::Person, with_persons(&known, &persons)?);
+    Shard::new(id, tables)
+}
+
+fn footer_of(path: &Path) -> Result<ArrowReaderMetadata, Error> {
+    let failed = |source| Error::OmopParquet { file: path.display().to_string(), source };
+    ArrowReaderMetadata::load(&opened(path)?, ArrowReaderOptions::default()).map_err(failed)
+}
+
+fn opened(path: &Path) -> Result<File, Error> {
+    let folder = || path.display().to_string();
+    File::open(path).map_err(|source| Error::Folder { folder: folder(), source })
 }
 
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, Error> {
@@ -189,11 +294,10 @@ fn read_file(
     path: &Path,
     columns: &[Column],
     schema: &Arc<Schema>,
-    batches: &mut Vec<RecordBatch>,
+    mut take: impl FnMut(RecordBatch) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let name = path.display().to_string();
-    let opened =
-        File::open(path).map_err(|source| Error::Folder { folder: name.clone(), source })?;
+    let opened = opened(path)?;
     let failed = |source| Error::OmopParquet { file: name.clone(), source };
     let builder = ParquetRecordBatchReaderBuilder::try_new(opened).map_err(failed)?;
     let there: Vec<(usize, String)> = builder
@@ -209,7 +313,7 @@ fn read_file(
         builder.with_projection(mask).with_batch_size(BATCH_ROWS).build().map_err(failed)?;
     for batch in reader {
         let batch = batch.map_err(|source| Error::Arrow { table, source })?;
-        batches.push(conform(table, &batch, columns, schema)?);
+        take(conform(table, &batch, columns, schema)?)?;
     }
     Ok(())
 }

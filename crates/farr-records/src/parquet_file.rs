@@ -12,12 +12,13 @@ use parquet::arrow::arrow_reader::{
 use parquet::arrow::{ArrowWriter, ProjectionMask};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::reader::{ChunkReader, Length};
 use parquet::schema::types::ColumnPath;
 
 use crate::Error;
+use crate::vocabulary::{Key, Scanned};
 
 /// Rows of a row group: fixed, so that bytes depend on rows alone.
 const ROW_GROUP_ROWS: usize = 1 << 17;
@@ -67,7 +68,7 @@ pub(crate) fn read(
     let chosen: Vec<usize> = (0..descriptor.num_columns())
         .filter(|i| columns.is_none_or(|names| names.contains(&descriptor.column(*i).name())))
         .collect();
-    for range in ranges_of(&metadata, &chosen) {
+    for range in ranges_of(metadata.row_groups(), &chosen) {
         if !fetched.holds(&range) {
             let bytes = location.read_range(path, range.clone())?;
             fetched.pieces.push((range.start, bytes));
@@ -102,10 +103,35 @@ pub(crate) fn decode(bytes: Bytes, columns: &[&str]) -> Result<RecordBatch, Parq
     Ok(batch.unwrap_or_else(|| RecordBatch::new_empty(schema)))
 }
 
+/// Columns of the rows that a key asks for, batch by batch, from the row groups
+/// that may hold some.
+pub(crate) fn scan<T: Send>(
+    (location, path, size): (&Location, &str, u64),
+    columns: &[&'static str],
+    key: Option<&Key>,
+    map: impl Fn(&RecordBatch) -> Result<T, Error> + Sync,
+) -> Result<Vec<T>, Error> {
+    let (fetched, metadata) = open(location, path, size)?;
+    let failed = |source| Error::Parquet { object: location.url_of(path), source };
+    let options = ArrowReaderOptions::default();
+    let metadata = ArrowReaderMetadata::try_new(Arc::new(metadata), options).map_err(failed)?;
+    let open = |group: usize, columns: &[usize]| {
+        let mut pieces = fetched.pieces.clone();
+        let group = std::slice::from_ref(metadata.metadata().row_group(group));
+        for range in ranges_of(group, columns) {
+            if !fetched.holds(&range) {
+                pieces.push((range.start, location.read_range(path, range)?));
+            }
+        }
+        Ok(Fetched { size, pieces })
+    };
+    Scanned { metadata: &metadata, columns, key, open, failed }.map(map)
+}
+
 /// Which bytes of the file the columns take, close ones joined.
-fn ranges_of(metadata: &ParquetMetaData, columns: &[usize]) -> Vec<Range<u64>> {
+fn ranges_of(groups: &[RowGroupMetaData], columns: &[usize]) -> Vec<Range<u64>> {
     let mut ranges: Vec<Range<u64>> = Vec::new();
-    for group in metadata.row_groups() {
+    for group in groups {
         for column in columns {
             let (start, length) = group.column(*column).byte_range();
             ranges.push(start..start + length);

@@ -12,7 +12,10 @@ use farr_store::Location;
 use parquet::file::statistics::Statistics;
 
 use crate::manifest::{FORMAT_VERSION, FileEntry, MANIFEST_PATH, Manifest};
-use crate::{Day, Error, Scope, Shard, ShardId, Table, Vocabulary, parquet_file};
+use crate::vocabulary::{Key, VocabularyTables};
+use crate::{
+    ConceptSetExpression, Day, Error, Scope, Shard, ShardId, Table, Vocabulary, parquet_file,
+};
 
 /// A records store at a place.
 #[derive(Clone)]
@@ -127,6 +130,15 @@ impl RecordsStore {
         Vocabulary::new(&batches)
     }
 
+    /// The part of the vocabulary that some concept sets need: they resolve as
+    /// with the whole of it, of which only what they need is kept in memory.
+    pub fn vocabulary_for<'a>(
+        &self,
+        sets: impl IntoIterator<Item = &'a ConceptSetExpression>,
+    ) -> Result<Vocabulary, Error> {
+        Vocabulary::partial(self, sets)
+    }
+
     /// All rows of a vocabulary table, sorted by its ids; `None` if the store
     /// lacks it.
     pub fn read_vocabulary_table(&self, table: Table) -> Result<Option<RecordBatch>, Error> {
@@ -221,6 +233,25 @@ impl RecordsStore {
             }
         }
         Ok(())
+    }
+}
+
+impl VocabularyTables for RecordsStore {
+    fn scan<T: Send>(
+        &self,
+        table: Table,
+        columns: &[&'static str],
+        key: Option<&Key>,
+        map: impl Fn(&RecordBatch) -> Result<T, Error> + Sync,
+    ) -> Result<Vec<T>, Error> {
+        let Some(file) = self.manifest.table(table).and_then(|entry| entry.files.first()) else {
+            return Ok(Vec::new());
+        };
+        parquet_file::scan((&self.location, &file.path, file.size), columns, key, map)
+    }
+
+    fn has_rows(&self, table: Table) -> Result<bool, Error> {
+        Ok(self.manifest.table(table).is_some_and(|entry| entry.rows > 0))
     }
 }
 

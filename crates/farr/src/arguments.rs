@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use farr_job::{
     CheckRequest, CohortInput, CohortRequest, ConceptsOf, ConceptsRequest, Error, JobRequest,
-    Parameter, Part, PersonId, RunOptions, RunRequest, Severity, SynthFormat, SynthRequest,
+    Memory, Parameter, Part, PersonId, RunOptions, RunRequest, Severity, SynthFormat, SynthRequest,
     WhyDestination, WhyRequest,
 };
 
@@ -300,11 +300,15 @@ pub(crate) struct CohortRun {
     /// How many threads; left out: one a core.
     #[arg(long)]
     threads: Option<usize>,
+    /// What the OMOP Parquet may take in memory, like 800MB or 4GiB; what does
+    /// not fit goes through a temporary file. Left out: what the process may have.
+    #[arg(long, value_name = "SIZE", conflicts_with = "records")]
+    memory: Option<String>,
 }
 
 impl CohortRun {
-    pub(crate) fn request(self) -> CohortRequest {
-        CohortRequest {
+    pub(crate) fn request(self) -> Result<CohortRequest, Error> {
+        Ok(CohortRequest {
             definitions: self.definitions,
             input: match (self.records, self.omop) {
                 (Some(records), _) => CohortInput::Records(records),
@@ -312,7 +316,8 @@ impl CohortRun {
             },
             out: self.out,
             threads: self.threads,
-        }
+            memory: Memory::new(self.memory.as_deref())?,
+        })
     }
 }
 

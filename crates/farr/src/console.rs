@@ -94,6 +94,7 @@ impl Console {
         let last = json!({
             "status": status,
             "definitions": outcome.run,
+            "concepts": outcome.concepts,
             "refused": outcome.refused,
             "seconds": outcome.seconds,
         });

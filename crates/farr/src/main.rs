@@ -77,7 +77,7 @@ fn perform(command: Command, console: &Console) -> Result<u8, farr_job::Error> {
             console.text(&farr_job::clean(&job.request()?, &CANCEL)?.summary);
         }
         Command::Cohort(Cohort::Run(run)) => {
-            let outcome = farr_job::run_cohorts(&run.request(), console, &CANCEL)?;
+            let outcome = farr_job::run_cohorts(&run.request()?, console, &CANCEL)?;
             console.cohorts_run(&outcome);
             if !outcome.refused.is_empty() {
                 return Ok(farr_job::DONE_IN_PART);

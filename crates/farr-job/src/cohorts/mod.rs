@@ -12,14 +12,18 @@ use std::time::Instant;
 use bytes::Bytes;
 use farr_cohort::{CohortResults, Definition, Plan, ShardCohorts, Site};
 use farr_disclosure::{Labelled, Zone};
-use farr_records::{OmopParquet, RecordsStore, Shard, ShardId, Table, Vocabulary, parquet_bytes};
+use farr_records::{
+    OmopParquet, OmopParts, RecordsStore, SHARDS_MAX, Shard, ShardId, Table, Vocabulary,
+    parquet_bytes,
+};
 use farr_store::Location;
 use rayon::prelude::*;
 
-use crate::evaluate::{lookups, vocabulary_of, warn_of_sets};
+use crate::evaluate::{concept_sets, lookups, warn_of_sets};
 use crate::executor::{Executor, Threads};
 use crate::ingest::{finished, stop_if_asked};
 use crate::inspect::current;
+use crate::limits::Memory;
 use crate::progress::{Cancel, Event, Observer, Stage};
 use crate::{Error, counted, number};
 use folder::Folder;
@@ -47,6 +51,9 @@ pub struct CohortRequest {
     pub out: PathBuf,
     /// How many threads; `None`: one a core.
     pub threads: Option<usize>,
+    /// What OMOP Parquet may take in memory; what does not fit goes through a
+    /// temporary records store.
+    pub memory: Memory,
 }
 
 /// What the definitions gave.
@@ -57,6 +64,8 @@ pub struct CohortOutcome {
     pub summary: String,
     /// How many definitions were run.
     pub run: usize,
+    /// How many concepts their sets hold, all sets added up.
+    pub concepts: u64,
     /// What could not be run, by the definition's file, and why.
     pub refused: BTreeMap<String, String>,
     /// How long the parts took.
@@ -80,13 +89,14 @@ pub fn run_cohorts(
     observer.event(Event::Started { stage: Stage::Cohorts, steps: None });
     let watches = Watches::default();
     let folder = watches.parse.time(|| threads.run(|| Folder::read(&request.definitions)))?;
-    let mut run = Run { folder, threads, watches, observer, cancel };
+    let memory = request.memory;
+    let mut run = Run { folder, threads, watches, memory, concepts: 0, observer, cancel };
     let results = match &request.input {
         CohortInput::Records(path) => run.over_records(&RecordsStore::open(&current(path)?)?)?,
         CohortInput::Omop(path) => run.over_omop(&OmopParquet::open(path)?)?,
     };
     stop_if_asked(cancel)?;
-    let Run { folder, threads, watches, .. } = run;
+    let Run { folder, threads, watches, concepts, .. } = run;
     let mut summary = summary(&folder, &results);
     watches.write.time(|| threads.run(|| write_tables(&request.out, results)))?;
     let seconds = watches.seconds(threads.count());
@@ -97,7 +107,7 @@ pub fn run_cohorts(
         observer.event(Event::Warning { message: format!("{file} not run: {reason}") });
     }
     let run = folder.definitions.len();
-    Ok(CohortOutcome { summary, run, refused: folder.refused, seconds })
+    Ok(CohortOutcome { summary, run, concepts, refused: folder.refused, seconds })
 }
 
 /// The parts of a run, timed.
@@ -130,6 +140,9 @@ struct Run<'a> {
     folder: Folder,
     threads: Threads,
     watches: Watches,
+    memory: Memory,
+    /// Of all sets, once they are resolved.
+    concepts: u64,
     observer: &'a dyn Observer,
     cancel: &'a Cancel,
 }
@@ -137,20 +150,21 @@ struct Run<'a> {
 impl Run<'_> {
     fn over_records(&mut self, store: &RecordsStore) -> Result<CohortResults, Error> {
         let has = |table| store.manifest().table(table).is_some();
-        let plan = self.plan(|_| Ok(vocabulary_of(store)?), has)?;
+        let plan = self.plan(|definitions| store.vocabulary_for(concept_sets(definitions)), has)?;
         let site = lookups(store, plan.needs())?;
         let shards: Vec<ShardId> = store.shards().collect();
-        let read = |id| self.watches.decode.time(|| store.read_shard(id, plan.needs()));
         let mut results = CohortResults::default();
         if shards.len() < self.threads.count() {
-            for shard in shards {
-                self.add_ranges(&plan, &read(shard)?, &site, &mut results)?;
+            for id in shards {
+                let read = || store.read_shard(id, plan.needs());
+                let shard = self.alone(&self.watches.decode, read)?;
+                self.add_ranges(&plan, &shard, &site, &mut results)?;
             }
             return Ok(results);
         }
         let map = |id: ShardId| {
             stop_if_asked(self.cancel)?;
-            let shard = read(id)?;
+            let shard = self.watches.decode.time(|| store.read_shard(id, plan.needs()))?;
             let cohorts = self.watches.evaluate.time(|| plan.evaluate(&shard, &site));
             Ok::<_, Error>((cohorts.map_err(of_evaluation)?, shard.persons().to_vec()))
         };
@@ -161,21 +175,40 @@ impl Run<'_> {
     }
 
     fn over_omop(&mut self, omop: &OmopParquet) -> Result<CohortResults, Error> {
-        let plan = self.plan(|_| Ok(omop.vocabulary()?), |table| omop.has(table))?;
+        let plan = self.plan(
+            |definitions| omop.vocabulary_for(concept_sets(definitions)),
+            |table| omop.has(table),
+        )?;
         let site = Site::new(&omop.site(plan.needs())?);
-        let shard = self.watches.decode.time(|| omop.shard(plan.needs()))?;
         let mut results = CohortResults::default();
-        self.add_ranges(&plan, &shard, &site, &mut results)?;
+        let shards = shards_for(omop.decoded_bytes(plan.needs())?, self.memory);
+        if shards == 1 {
+            let shard = self.alone(&self.watches.decode, || omop.shard(plan.needs()))?;
+            self.add_ranges(&plan, &shard, &site, &mut results)?;
+            return Ok(results);
+        }
+        let make = || OmopParts::new(omop, plan.needs(), shards, None);
+        let parts = self.alone(&self.watches.decode, make)?;
+        for id in parts.shards() {
+            stop_if_asked(self.cancel)?;
+            let shard = self.alone(&self.watches.decode, || parts.shard(id))?;
+            self.add_ranges(&plan, &shard, &site, &mut results)?;
+        }
         Ok(results)
+    }
+
+    /// Times what is done while the other threads wait.
+    fn alone<T>(&self, watch: &Stopwatch, work: impl FnOnce() -> T) -> T {
+        watch.time_of(self.threads.count(), work)
     }
 
     /// The plan of the definitions that the tables at hand can answer.
     fn plan(
         &mut self,
-        vocabulary: impl FnOnce(&[Definition]) -> Result<Vocabulary, Error> + Send,
+        vocabulary: impl FnOnce(&[Definition]) -> Result<Vocabulary, farr_records::Error> + Send,
         has: impl Fn(Table) -> bool,
     ) -> Result<Plan, Error> {
-        let Self { folder, threads, watches, observer, .. } = self;
+        let Self { folder, threads, watches, observer, concepts, .. } = self;
         watches.resolve.time(|| {
             let vocabulary = threads.run(|| vocabulary(&folder.definitions))?;
             let mut plan = Plan::new(&folder.definitions, &vocabulary);
@@ -187,6 +220,7 @@ impl Run<'_> {
                 plan = Plan::new(&folder.definitions, &vocabulary);
             }
             warn_of_sets(plan.warnings(), *observer);
+            *concepts = plan.n_concepts();
             Ok(plan)
         })
     }
@@ -212,6 +246,18 @@ impl Run<'_> {
         }
         Ok(())
     }
+}
+
+/// Reading, sorting and evaluating a shard takes about so many times the bytes
+/// of its columns.
+const SHARD_FACTOR: u64 = 4;
+
+/// How many shards rows of so many bytes go into, so that one of them fits: one
+/// if all do.
+fn shards_for(decoded_bytes: u64, memory: Memory) -> u32 {
+    let fitting = (memory.bytes() / SHARD_FACTOR).max(1);
+    let shards = decoded_bytes.div_ceil(fitting).max(1).next_power_of_two();
+    u32::try_from(shards).unwrap_or(SHARDS_MAX).min(SHARDS_MAX)
 }
 
 fn of_evaluation(source: farr_cohort::Error) -> Error {

@@ -43,9 +43,15 @@ pub(super) struct Stopwatch {
 impl Stopwatch {
     /// Does something and adds how long it took.
     pub(super) fn time<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.time_of(1, work)
+    }
+
+    /// The same of work that keeps so many threads.
+    pub(super) fn time_of<T>(&self, threads: usize, work: impl FnOnce() -> T) -> T {
         let start = Instant::now();
         let done = work();
-        self.nanoseconds.fetch_add(start.elapsed().as_nanos() as u64, Ordering::Relaxed);
+        let nanoseconds = start.elapsed().as_nanos() as u64 * threads as u64;
+        self.nanoseconds.fetch_add(nanoseconds, Ordering::Relaxed);
         done
     }
 

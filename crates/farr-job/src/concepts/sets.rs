@@ -15,7 +15,6 @@ use super::ConceptTable;
 use super::counts::Counts;
 use super::neighbours::{Neighbours, Why};
 use super::table::Row;
-use crate::evaluate::vocabulary_of;
 use crate::{Error, counted, number};
 
 /// A set, resolved: sets that say the same are so once.
@@ -34,7 +33,7 @@ pub(super) fn find(
     (concepts, counts): (&ConceptTable<'_>, &Counts),
     near_max: usize,
 ) -> Result<(String, Vec<Row>), Error> {
-    let vocabulary = vocabulary_of(store)?;
+    let vocabulary = store.read_vocabulary()?;
     let ancestors = store.read_vocabulary_table(Table::ConceptAncestor)?;
     let neighbours = Neighbours::new(concepts, &counts.concepts(), ancestors.as_ref());
     let mut known: HashMap<&ConceptSetExpression, Resolved> = HashMap::new();

@@ -26,7 +26,7 @@ mod pulled;
 mod registry;
 mod repeated;
 mod shards;
-mod spill;
+pub(crate) mod spill;
 #[cfg(test)]
 mod tests;
 

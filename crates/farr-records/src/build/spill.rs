@@ -19,7 +19,7 @@ use crate::Error;
 
 /// A part of what was appended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Segment {
+pub(crate) struct Segment {
     /// Which of the objects, where rows are kept in several.
     file: u32,
     offset: u64,
@@ -27,13 +27,13 @@ pub(super) struct Segment {
 }
 
 /// An unnamed file, gone with the process: persons' rows must not outlive it.
-pub(super) struct Scratch {
+pub(crate) struct Scratch {
     file: Mutex<(File, u64)>,
 }
 
 impl Scratch {
     /// A file in a folder, else in the system's for temporary files.
-    pub(super) fn new(folder: Option<&Path>) -> Result<Self, Error> {
+    pub(crate) fn new(folder: Option<&Path>) -> Result<Self, Error> {
         let made = match folder {
             Some(folder) => tempfile::tempfile_in(folder),
             None => tempfile::tempfile(),
@@ -43,7 +43,7 @@ impl Scratch {
     }
 
     /// Appends bytes.
-    pub(super) fn append(&self, bytes: &[u8]) -> Result<Segment, Error> {
+    pub(crate) fn append(&self, bytes: &[u8]) -> Result<Segment, Error> {
         let mut guard = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         let (file, end) = &mut *guard;
         let segment = Segment { file: 0, offset: *end, length: bytes.len() as u64 };
@@ -57,7 +57,7 @@ impl Scratch {
     }
 
     /// The bytes of a segment.
-    pub(super) fn read(&self, segment: Segment) -> Result<Vec<u8>, Error> {
+    pub(crate) fn read(&self, segment: Segment) -> Result<Vec<u8>, Error> {
         let mut guard = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         read_at(&mut guard.0, segment)
     }
@@ -271,7 +271,7 @@ impl RowsIn {
 }
 
 /// A batch as the bytes of an Arrow IPC stream.
-pub(super) fn encode(batch: &RecordBatch) -> Result<Vec<u8>, ArrowError> {
+pub(crate) fn encode(batch: &RecordBatch) -> Result<Vec<u8>, ArrowError> {
     let mut bytes = Vec::with_capacity(batch.num_rows() * 64 + 4096);
     let mut writer = StreamWriter::try_new(&mut bytes, &batch.schema())?;
     writer.write(batch)?;
@@ -281,7 +281,7 @@ pub(super) fn encode(batch: &RecordBatch) -> Result<Vec<u8>, ArrowError> {
 }
 
 /// The batch of the bytes that [`encode`] made.
-pub(super) fn decode(mut bytes: Buffer) -> Result<RecordBatch, ArrowError> {
+pub(crate) fn decode(mut bytes: Buffer) -> Result<RecordBatch, ArrowError> {
     let mut decoder = StreamDecoder::new();
     while !bytes.is_empty() {
         if let Some(batch) = decoder.decode(&mut bytes)? {

@@ -84,7 +84,10 @@ fn evaluate(dir: &Path) -> Result<(BTreeSet<i64>, Vec<NamedTable>, Refused), Str
         }
     }
     let folder = OmopParquet::open(&dir.join("cdm")).map_err(|e| e.to_string())?;
-    let vocabulary = folder.vocabulary().map_err(|e| e.to_string())?;
+    let sets =
+        definitions.iter().flat_map(|definition: &Definition| &definition.expression.concept_sets);
+    let vocabulary = folder.vocabulary_for(sets.map(|set| &set.expression));
+    let vocabulary = vocabulary.map_err(|e| e.to_string())?;
     let mut plan = Plan::new(&definitions, &vocabulary);
     for (id, error) in plan.lacking(|table| folder.has(table)) {
         refused.insert(id, error.to_string());

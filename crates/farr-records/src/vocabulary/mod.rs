@@ -3,6 +3,10 @@
 //! Concepts lie by id, codes by (vocabulary, code), descendants by ancestor,
 //! mapped concepts by what they map to; every question is a binary search.
 
+mod ids;
+mod partial;
+mod scan;
+
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -10,6 +14,9 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::Int64Type;
 
 use crate::{ConceptId, Error, Table};
+pub(crate) use ids::IdSet;
+pub(crate) use partial::{VocabularyTables, keyed};
+pub(crate) use scan::{Key, Scanned};
 
 /// The part of the OMOP vocabulary that concept sets need.
 #[derive(Debug, Clone, Default)]
@@ -22,6 +29,8 @@ pub struct Vocabulary {
     vocabularies: Vec<String>,
     /// (ancestor, descendant), sorted.
     ancestors: Vec<(ConceptId, ConceptId)>,
+    /// Whether there are ancestor rows, here or where a part was taken from.
+    has_ancestors: bool,
     /// (`concept_id_2`, `concept_id_1`) of valid `Maps to` rows, sorted.
     mapped: Vec<(ConceptId, ConceptId)>,
 }
@@ -56,6 +65,7 @@ impl Vocabulary {
         vocabulary.codes.sort_unstable();
         sort_pairs(&mut vocabulary.ancestors);
         sort_pairs(&mut vocabulary.mapped);
+        vocabulary.has_ancestors = !vocabulary.ancestors.is_empty();
         Ok(vocabulary)
     }
 
@@ -122,7 +132,7 @@ impl Vocabulary {
 
     /// Whether there are ancestor rows at all.
     pub fn has_ancestors(&self) -> bool {
-        !self.ancestors.is_empty()
+        self.has_ancestors
     }
 
     /// Whether the concept is in the concept table.

@@ -1,0 +1,83 @@
+//! Sets of ids that are asked of every row.
+
+/// Ids as an open-addressed table, and sorted.
+#[derive(Debug, Default)]
+pub(crate) struct IdSet {
+    sorted: Vec<i64>,
+    /// Each id somewhere after the slot of its hash; `None` ends the search.
+    slots: Vec<Option<i64>>,
+}
+
+impl IdSet {
+    /// Of ids in any order, repeated or not.
+    pub(crate) fn new(mut ids: Vec<i64>) -> Self {
+        ids.sort_unstable();
+        ids.dedup();
+        let mut set = Self { slots: vec![None; (ids.len() * 2).next_power_of_two()], sorted: ids };
+        for id in &set.sorted {
+            let mut slot = slot_of(*id, set.slots.len());
+            while set.slots[slot].is_some() {
+                slot = (slot + 1) & (set.slots.len() - 1);
+            }
+            set.slots[slot] = Some(*id);
+        }
+        set
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.sorted.is_empty()
+    }
+
+    #[inline]
+    pub(crate) fn contains(&self, id: i64) -> bool {
+        let mut slot = slot_of(id, self.slots.len());
+        while let Some(known) = self.slots.get(slot).copied().flatten() {
+            if known == id {
+                return true;
+            }
+            slot = (slot + 1) & (self.slots.len() - 1);
+        }
+        false
+    }
+
+    /// Whether any id lies between two, both included.
+    pub(crate) fn meets(&self, least: i64, greatest: i64) -> bool {
+        let first = self.sorted.partition_point(|id| *id < least);
+        self.sorted.get(first).is_some_and(|id| *id <= greatest)
+    }
+}
+
+/// The upper bits of a Fibonacci hash; `slots` is a power of two.
+#[inline]
+fn slot_of(id: i64, slots: usize) -> usize {
+    let hash = (id as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (hash >> 32) as usize & slots.wrapping_sub(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn agrees_with_a_tree(
+            ids in prop::collection::vec(-40i64..40, 0..60),
+            far in prop::collection::vec(any::<i64>(), 0..20),
+            (least, greatest) in (-50i64..50, -50i64..50),
+        ) {
+            let all: Vec<i64> = ids.iter().chain(&far).copied().collect();
+            let tree: BTreeSet<i64> = all.iter().copied().collect();
+            let set = IdSet::new(all);
+            for id in (-50..50).chain(far) {
+                prop_assert_eq!(set.contains(id), tree.contains(&id));
+            }
+            let meets = tree.iter().any(|id| least <= *id && *id <= greatest);
+            prop_assert_eq!(set.meets(least, greatest), meets);
+            prop_assert_eq!(set.is_empty(), tree.is_empty());
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Rows of a Parquet file whose key is one of some ids: row groups that
+//! cannot hold any are not read, and of the others only what the rows need.
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
+use arrow::datatypes::{DataType, Int32Type, Int64Type};
+use arrow::error::ArrowError;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowPredicateFn, ArrowReaderMetadata, ParquetRecordBatchReaderBuilder, RowFilter,
+};
+use parquet::errors::ParquetError;
+use parquet::file::reader::ChunkReader;
+use parquet::file::statistics::Statistics;
+use rayon::prelude::*;
+
+use super::IdSet;
+use crate::Error;
+
+/// Rows read at a time.
+const BATCH_ROWS: usize = 1 << 15;
+
+/// The rows asked for: those whose key is one of the ids.
+#[derive(Debug, Clone)]
+pub(crate) struct Key {
+    pub(crate) column: &'static str,
+    pub(crate) ids: std::sync::Arc<IdSet>,
+}
+
+/// One Parquet file that is scanned.
+pub(crate) struct Scanned<'a, C, F> {
+    pub(crate) metadata: &'a ArrowReaderMetadata,
+    /// The columns wanted, as they are named in the file, in any case.
+    pub(crate) columns: &'a [&'static str],
+    pub(crate) key: Option<&'a Key>,
+    /// Opens the file for some columns of one row group.
+    pub(crate) open: C,
+    /// What Parquet's errors become.
+    pub(crate) failed: F,
+}
+
+impl<C, F, R> Scanned<'_, C, F>
+where
+    C: Fn(usize, &[usize]) -> Result<R, Error> + Sync,
+    F: Fn(ParquetError) -> Error + Sync,
+    R: ChunkReader + 'static,
+{
+    /// What becomes of the rows, in the file's order; row groups are read on
+    /// the threads of the pool at hand, as many at a time as there are threads.
+    pub(crate) fn map<T: Send>(
+        &self,
+        map: impl Fn(&RecordBatch) -> Result<T, Error> + Sync,
+    ) -> Result<Vec<T>, Error> {
+        let groups: Vec<usize> = (0..self.metadata.metadata().num_row_groups())
+            .filter(|group| self.may_hold(*group))
+            .collect();
+        let scanned: Result<Vec<Vec<T>>, Error> =
+            groups.into_par_iter().map(|group| self.group(group, &map)).collect();
+        Ok(scanned?.into_iter().flatten().collect())
+    }
+
+    fn group<T>(
+        &self,
+        group: usize,
+        map: &impl Fn(&RecordBatch) -> Result<T, Error>,
+    ) -> Result<Vec<T>, Error> {
+        let leaves = self.leaves();
+        let descriptor = self.metadata.metadata().file_metadata().schema_descr();
+        let mask = ProjectionMask::leaves(descriptor, leaves.iter().copied());
+        let reader = (self.open)(group, &leaves)?;
+        let mut builder =
+            ParquetRecordBatchReaderBuilder::new_with_metadata(reader, self.metadata.clone())
+                .with_row_groups(vec![group])
+                .with_projection(mask)
+                .with_batch_size(BATCH_ROWS);
+        if let Some((key, place)) = self.whole_key() {
+            let mask = ProjectionMask::leaves(descriptor, [place]);
+            let ids = key.ids.clone();
+            let filter = ArrowPredicateFn::new(mask, move |batch| is_wanted(batch.column(0), &ids));
+            builder = builder.with_row_filter(RowFilter::new(vec![Box::new(filter)]));
+        }
+        let reader = builder.build().map_err(&self.failed)?;
+        reader.map(|batch| map(&batch.map_err(|source| (self.failed)(source.into()))?)).collect()
+    }
+
+    /// The wanted columns' places.
+    fn leaves(&self) -> Vec<usize> {
+        let descriptor = self.metadata.metadata().file_metadata().schema_descr();
+        let is_wanted = |place: &usize| {
+            let name = descriptor.column(*place).name().to_ascii_lowercase();
+            self.columns.contains(&name.as_str())
+        };
+        (0..descriptor.num_columns()).filter(is_wanted).collect()
+    }
+
+    /// The key and its column's place, if the file keeps it as whole numbers.
+    fn whole_key(&self) -> Option<(&Key, usize)> {
+        let key = self.key?;
+        let fields = self.metadata.schema().fields();
+        let is_key =
+            |field: &arrow::datatypes::FieldRef| field.name().eq_ignore_ascii_case(key.column);
+        let place = fields.iter().position(is_key)?;
+        let is_whole = matches!(fields[place].data_type(), DataType::Int32 | DataType::Int64);
+        is_whole.then_some((key, place))
+    }
+
+    /// Whether a row group's statistics leave room for a row that is wanted.
+    fn may_hold(&self, group: usize) -> bool {
+        let Some((key, place)) = self.whole_key() else { return true };
+        let statistics = self.metadata.metadata().row_group(group).column(place).statistics();
+        let bounds = match statistics {
+            Some(Statistics::Int64(s)) => s.min_opt().copied().zip(s.max_opt().copied()),
+            Some(Statistics::Int32(s)) => {
+                s.min_opt().zip(s.max_opt()).map(|(min, max)| (i64::from(*min), i64::from(*max)))
+            }
+            _ => None,
+        };
+        bounds.is_none_or(|(least, greatest)| key.ids.meets(least, greatest))
+    }
+}
+
+/// Which values of a column are among the ids.
+pub(crate) fn is_wanted(column: &ArrayRef, ids: &IdSet) -> Result<BooleanArray, ArrowError> {
+    if let Some(values) = column.as_primitive_opt::<Int64Type>() {
+        return Ok(wanted_of(values.values(), values.nulls(), |id| ids.contains(*id)));
+    }
+    if let Some(values) = column.as_primitive_opt::<Int32Type>() {
+        return Ok(wanted_of(values.values(), values.nulls(), |id| ids.contains(i64::from(*id))));
+    }
+    Err(ArrowError::SchemaError(format!("an id of type {}", column.data_type())))
+}
+
+/// Runs of one value are asked for once: keys are sorted as a rule.
+fn wanted_of<T: PartialEq>(
+    values: &[T],
+    nulls: Option<&arrow::buffer::NullBuffer>,
+    contains: impl Fn(&T) -> bool,
+) -> BooleanArray {
+    let mut last: Option<(&T, bool)> = None;
+    let wanted = values.iter().map(|value| match last {
+        Some((same, wanted)) if same == value => wanted,
+        _ => {
+            let wanted = contains(value);
+            last = Some((value, wanted));
+            wanted
+        }
+    });
+    let wanted: arrow::buffer::BooleanBuffer = wanted.collect();
+    match nulls {
+        None => BooleanArray::new(wanted, None),
+        Some(nulls) => BooleanArray::new(&wanted & nulls.inner(), None),
+    }
+}
