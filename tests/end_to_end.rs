@@ -13,4 +13,5 @@ mod main_job;
 mod output;
 mod place;
 mod same_bytes;
+mod sources;
 mod stopping;

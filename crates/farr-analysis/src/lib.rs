@@ -12,6 +12,7 @@
 mod age;
 mod attrition;
 mod characteristics;
+mod composition;
 mod cumulative_incidence;
 mod error;
 mod follow_up;
@@ -26,6 +27,7 @@ mod survival;
 mod testing;
 mod view;
 
+pub use composition::Composition;
 pub use error::Error;
 pub use run::{Analysis, AnyAnalysis, AnyPartial, Needs, analysis_of};
 pub use settings::{

@@ -8,14 +8,15 @@ use farr_records::Table;
 
 use crate::attrition::Attrition;
 use crate::characteristics::Characteristics;
+use crate::composition::Composition;
 use crate::cumulative_incidence::CumulativeIncidence;
 use crate::incidence::Incidence;
 use crate::overlap::Overlap;
 use crate::prevalence::Prevalence;
 use crate::survival::Survival;
 use crate::{
-    Error, Settings, ShardView, attrition, characteristics, cumulative_incidence, incidence,
-    overlap, prevalence, survival,
+    Error, Settings, ShardView, attrition, characteristics, composition, cumulative_incidence,
+    incidence, overlap, prevalence, survival,
 };
 
 /// Which columns of which tables an analysis reads.
@@ -106,6 +107,7 @@ macro_rules! any_analysis {
 any_analysis! {
     Attrition => attrition,
     Characteristics => characteristics,
+    Composition => composition,
     CumulativeIncidence => cumulative_incidence,
     Incidence => incidence,
     Overlap => overlap,

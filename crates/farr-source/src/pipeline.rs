@@ -173,6 +173,7 @@ where
         let places: Vec<usize> = header.read.iter().map(|(_, place, _)| *place).collect();
         // Splitting is serial, the rest is not: so many batches at a time.
         let batches_max = rayon::current_num_threads().max(1);
+        let mut has_rows = false;
         loop {
             let mut batches = Vec::new();
             while batches.len() < batches_max
@@ -183,9 +184,13 @@ where
             if batches.is_empty() {
                 break;
             }
+            has_rows = true;
             batches
                 .into_par_iter()
                 .try_for_each(|rows| self.take_text(table, &started, &header, rows, map))?;
+        }
+        if !has_rows {
+            self.take_none(table, &started, &header, map)?;
         }
         self.finish(table, started, (content.hash)().as_str());
         Ok(())
@@ -229,6 +234,32 @@ where
         let (rows, faults) = typed(text.lines, &raw, &table.layout, &self.clock)?;
         let faults = text.faults.into_iter().chain(faults).collect();
         self.take(table, started, &rows, text.rows_read, faults, map)
+    }
+
+    /// Hands over that an object without rows is there: its tables are empty,
+    /// not absent.
+    pub(crate) fn take_none(
+        &self,
+        table: &TableReader,
+        started: &Started,
+        header: &Header,
+        map: &MapRows,
+    ) -> Result<(), Error> {
+        let columns = header.read.iter().map(|_| StringArray::new_null(0)).collect();
+        let raw = raw_of(header, columns);
+        let (rows, _) = typed(Vec::new(), &raw, &table.layout, &self.clock)?;
+        for outgoing in map(&rows)?.outgoing {
+            let incoming = Incoming {
+                table: outgoing.table,
+                rows: outgoing.rows,
+                source_table: started.source_table,
+                object: started.id,
+                lines: outgoing.lines,
+                stands_for_source: outgoing.stands_for_source,
+            };
+            self.intake.rows(incoming).map_err(|error| Error::Intake(Box::new(error)))?;
+        }
+        Ok(())
     }
 
     /// Maps typed rows and hands them over, with the faults of the others.

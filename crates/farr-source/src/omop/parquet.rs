@@ -127,6 +127,9 @@ where
             context.take(table, &started, rows, read, faults, map)
         })
     })?;
+    if opened.metadata.metadata().file_metadata().num_rows() == 0 {
+        context.take_none(table, &started, &opened.header, map)?;
+    }
     context.finish(table, started, Sha256Hash::of(&opened.bytes).as_str());
     Ok(())
 }
