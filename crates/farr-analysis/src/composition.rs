@@ -5,8 +5,9 @@
 //! that of their union.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
-use farr_disclosure::AggregateTable;
+use farr_disclosure::{AggregateTable, CellReference, TableBuilder, Term};
 use farr_records::Table;
 use serde::{Deserialize, Serialize};
 
@@ -78,8 +79,13 @@ impl Analysis for Composition {
         }
         let quantity =
             |row: &(i64, i64, String, i64)| Some(format!("union/{}/{}/persons", row.0, row.2));
+        let sums = rows.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)).scan(0, |first, same| {
+            let places = *first..*first + same.len();
+            *first = places.end;
+            Some(sum(same[0].1, places))
+        });
         let description = "Of whom unions are made: persons by the cohorts that they are in.";
-        AggregateTable::build(&self.name, description)
+        let table = AggregateTable::build(&self.name, description)
             .key("cohort_definition_id", "The union.", {
                 rows.iter().map(|row| row.0).collect::<Vec<i64>>()
             })
@@ -92,12 +98,19 @@ impl Analysis for Composition {
             .count("n_persons", "Persons in exactly these.", "persons", {
                 rows.iter().map(|row| row.3).collect::<Vec<i64>>()
             })
-            .column_sum("n_persons", "in_cohorts", "cohort/{of_cohort_definition_id}/persons")
-            .quantities("n_persons", rows.iter().map(quantity).collect())
+            .quantities("n_persons", rows.iter().map(quantity).collect());
+        sums.fold(table, TableBuilder::sum)
             .finish()
             .map(|table| vec![table])
             .map_err(|source| Error::Table { analysis: self.name.clone(), source })
     }
+}
+
+/// The rows of a cohort add up to its persons.
+fn sum(cohort: i64, rows: Range<usize>) -> Vec<Term> {
+    let whole = Term { sign: 1, cell: CellReference::Quantity(persons_of(cohort)) };
+    let cell = |row| CellReference::Cell { column: "n_persons".to_owned(), row };
+    [whole].into_iter().chain(rows.map(|row| Term { sign: -1, cell: cell(row) })).collect()
 }
 
 #[cfg(test)]

@@ -544,3 +544,6 @@ impl PersonConcept {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
