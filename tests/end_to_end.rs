@@ -17,4 +17,5 @@ mod place;
 mod reports;
 mod runs;
 mod same_bytes;
+mod sources;
 mod stopping;

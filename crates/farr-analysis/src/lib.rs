@@ -12,6 +12,7 @@
 mod age;
 mod attrition;
 mod characteristics;
+mod composition;
 mod concepts;
 mod cumulative_incidence;
 mod error;
@@ -28,6 +29,7 @@ mod survival;
 mod testing;
 mod view;
 
+pub use composition::Composition;
 pub use concepts::Concepts;
 pub use error::Error;
 pub use regression::settings::{

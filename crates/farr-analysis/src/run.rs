@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::attrition::Attrition;
 use crate::characteristics::Characteristics;
+use crate::composition::Composition;
 use crate::cumulative_incidence::CumulativeIncidence;
 use crate::incidence::Incidence;
 use crate::overlap::Overlap;
@@ -17,8 +18,8 @@ use crate::prevalence::Prevalence;
 use crate::regression::Regression;
 use crate::survival::Survival;
 use crate::{
-    Concepts, Error, Settings, ShardView, attrition, characteristics, cumulative_incidence,
-    incidence, overlap, prevalence, regression, survival,
+    Concepts, Error, Settings, ShardView, attrition, characteristics, composition,
+    cumulative_incidence, incidence, overlap, prevalence, regression, survival,
 };
 
 /// Which columns of which tables an analysis reads.
@@ -119,6 +120,7 @@ macro_rules! any_analysis {
 any_analysis! {
     Attrition => attrition,
     Characteristics => characteristics,
+    Composition => composition,
     CumulativeIncidence => cumulative_incidence,
     Incidence => incidence,
     Overlap => overlap,

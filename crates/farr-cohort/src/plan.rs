@@ -555,3 +555,6 @@ impl PersonConcept {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

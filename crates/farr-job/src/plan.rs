@@ -4,8 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use farr_analysis::{AnyAnalysis, AttritionSettings, Settings, analysis_of};
+use farr_analysis::{AnyAnalysis, AttritionSettings, Composition, Settings, analysis_of};
 use farr_cohort::Definition;
+use farr_cohort::algebra::settings::Derivation;
 use farr_cohort::algebra::{Algebra, CohortName, ToDerive};
 use farr_disclosure::Zone;
 use farr_source::{Format, SourceSettings};
@@ -61,6 +62,9 @@ pub struct PlannedCohort {
 /// The table that says what the steps of derived cohorts leave.
 const DERIVATION_TABLE: &str = "derivation";
 
+/// The table that says of whom unions are made.
+const UNION_TABLE: &str = "derivation_union";
+
 impl Plan {
     /// Reads and checks a job and its cohorts; reads no data.
     ///
@@ -79,13 +83,9 @@ impl Plan {
         let algebra = algebra(&job)?;
         let cohorts = planned(&job, &definitions, &algebra);
         let ids: Vec<i64> = job.cohort.iter().map(|cohort| cohort.id).collect();
-        let steps = steps_analysis(&algebra);
-        let analyses = job
-            .analysis
-            .iter()
-            .chain(&steps)
-            .map(|settings| analysis_of(settings, &ids))
-            .collect::<Result<_, _>>()?;
+        let asked = job.analysis.iter().map(|settings| analysis_of(settings, &ids));
+        let mut analyses = asked.collect::<Result<Vec<_>, _>>()?;
+        analyses.extend(derivation_analyses(&algebra)?);
         let job_hash = job_hash(&job, &cohorts);
         let plan = Self { job, folder, definitions, algebra, cohorts, analyses, job_hash };
         plan.check_places()?;
@@ -241,7 +241,7 @@ fn check_cohorts(
     }
     let mut names = BTreeSet::new();
     if job.cohort.iter().any(|cohort| cohort.derive.is_some()) {
-        names.insert(DERIVATION_TABLE.to_owned());
+        names.extend([DERIVATION_TABLE, UNION_TABLE].map(str::to_owned));
     }
     for (i, analysis) in job.analysis.iter().enumerate() {
         let name = analysis.name();
@@ -301,12 +301,26 @@ fn planned(job: &JobFile, definitions: &[Definition], algebra: &Algebra) -> Vec<
     job.cohort.iter().map(cohort).collect()
 }
 
-/// The steps of derived cohorts stand in a table of their own, whatever the
-/// job asks for: so disclosure control knows which cohort is part of which.
-fn steps_analysis(algebra: &Algebra) -> Option<Settings> {
+/// The steps of derived cohorts and the parts of unions stand in tables of
+/// their own, whatever the job asks for: so disclosure control knows which
+/// cohort is part of which.
+fn derivation_analyses(algebra: &Algebra) -> Result<Vec<AnyAnalysis>, Error> {
+    let mut analyses = Vec::new();
     let cohorts: Vec<i64> = algebra.derived().iter().map(|derived| derived.id).collect();
-    let name = DERIVATION_TABLE.to_owned();
-    (!cohorts.is_empty()).then_some(Settings::Attrition(AttritionSettings { name, cohorts }))
+    if !cohorts.is_empty() {
+        let name = DERIVATION_TABLE.to_owned();
+        let settings = Settings::Attrition(AttritionSettings { name, cohorts });
+        analyses.push(analysis_of(&settings, &[])?);
+    }
+    let unions = algebra.derived().iter().filter_map(|derived| match &derived.derivation {
+        Derivation::Union(union) => Some((derived.id, union.cohorts.clone())),
+        _ => None,
+    });
+    let unions: Vec<(i64, Vec<i64>)> = unions.collect();
+    if !unions.is_empty() {
+        analyses.push(AnyAnalysis::Composition(Composition::new(UNION_TABLE, unions)));
+    }
+    Ok(analyses)
 }
 
 /// Hashes what can change an answer.

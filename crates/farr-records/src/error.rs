@@ -84,6 +84,18 @@ pub enum Error {
         /// Where that row stands in it.
         other_line: u64,
     },
+    /// Two source systems have persons of the same id.
+    #[error(
+        "sources '{system}' and '{other_system}' have persons of the same person_id: whether these \
+         are the same people is not known; give one of them other ids, or read each into records \
+         of its own"
+    )]
+    SharedPerson {
+        /// The one system.
+        system: String,
+        /// The other.
+        other_system: String,
+    },
     /// More rows were rejected than the job allows.
     #[error(
         "{rejected} of {read} rows read were rejected, {limit} allowed; the commonest: {commonest}; \

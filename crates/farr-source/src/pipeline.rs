@@ -221,6 +221,9 @@ where
             Ok(chunks)
         };
         let mut chunks = next()?;
+        if range.start == 0 && chunks.is_empty() {
+            self.take_none(table, &started, &header, map)?;
+        }
         while !chunks.is_empty() {
             let (taken, following) =
                 rayon::join(|| chunks.into_par_iter().try_for_each(take), &mut next);
@@ -278,6 +281,32 @@ where
             let (rows, faults) = typed(text.lines, &raw, &table.layout, &self.clock)?;
             let faults = text.faults.into_iter().chain(faults).collect();
             self.take(table, started, &rows, text.rows_read, faults, map)?;
+        }
+        Ok(())
+    }
+
+    /// Hands over that an object without rows is there: its tables are empty,
+    /// not absent.
+    pub(crate) fn take_none(
+        &self,
+        table: &TableReader,
+        started: &Started,
+        header: &Header,
+        map: &MapRows,
+    ) -> Result<(), Error> {
+        let columns = header.read.iter().map(|_| StringArray::new_null(0)).collect();
+        let raw = raw_of(header, columns);
+        let (rows, _) = typed(Vec::new(), &raw, &table.layout, &self.clock)?;
+        for outgoing in map(&rows)?.outgoing {
+            let incoming = Incoming {
+                table: outgoing.table,
+                rows: outgoing.rows,
+                source_table: started.source_table,
+                object: started.id,
+                lines: outgoing.lines,
+                stands_for_source: outgoing.stands_for_source,
+            };
+            self.intake.rows(incoming).map_err(|error| Error::Intake(Box::new(error)))?;
         }
         Ok(())
     }

@@ -220,8 +220,8 @@ pub struct Near<C> {
     pub cohort: C,
     /// The other cohort.
     pub of: C,
-    /// The row's date must lie in this window of days after the other's date,
-    /// both ends included, negative before; `"any"`: open.
+    /// In which days after the row's date the other's date must lie, both ends
+    /// included, negative before; `"any"`: open.
     pub window: [WindowDay; 2],
     /// Which date of the row.
     #[serde(default)]

@@ -66,8 +66,8 @@ pub(super) fn minus_rows(from: &[Interval], without: &[Interval], out: &mut Vec<
     }));
 }
 
-/// Rows with, or without, a row of the other cohort whose date is so near that
-/// the row's own date lies in the window after it.
+/// Rows with, or without, a row of the other cohort whose date lies in the
+/// window of days after the row's own.
 pub(super) fn near(
     rows: &[Interval],
     others: &[Interval],
@@ -93,7 +93,7 @@ pub(super) fn near(
     };
     out.extend(rows.iter().filter(|row| {
         let day = of(row, date);
-        let is_near = others.iter().any(|other| in_window(day.days_since(of(other, of_date))));
+        let is_near = others.iter().any(|other| in_window(of(other, of_date).days_since(day)));
         is_near == (keep == NearKeep::With)
     }));
 }

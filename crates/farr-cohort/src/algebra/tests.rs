@@ -76,10 +76,10 @@ fn rows_near_others() {
         })
     };
     let starts = (RowDate::Start, RowDate::Start);
-    assert_eq!(near(starts, 0, 5, NearKeep::With), spans(&[(10, 20)]));
-    assert_eq!(near(starts, 0, 4, NearKeep::With), spans(&[]));
-    assert_eq!(near(starts, 0, 5, NearKeep::Without), spans(&[(40, 50)]));
-    assert_eq!(near((RowDate::End, RowDate::End), 38, 38, NearKeep::With), spans(&[(40, 50)]));
+    assert_eq!(near(starts, -5, 0, NearKeep::With), spans(&[(10, 20)]));
+    assert_eq!(near(starts, -4, 0, NearKeep::With), spans(&[]));
+    assert_eq!(near(starts, -5, 0, NearKeep::Without), spans(&[(40, 50)]));
+    assert_eq!(near((RowDate::End, RowDate::End), -38, -38, NearKeep::With), spans(&[(40, 50)]));
 }
 
 #[test]

@@ -106,18 +106,18 @@ fn near<C>(settings: &Near<C>, name: &dyn Fn(&C) -> String) -> String {
         RowDate::Start => "start",
         RowDate::End => "end",
     };
-    let is = match settings.keep {
-        NearKeep::With => "lies",
-        NearKeep::Without => "does not lie",
+    let has = match settings.keep {
+        NearKeep::With => "with",
+        NearKeep::Without => "without",
     };
     let [first, last] = settings.window;
     format!(
-        "rows whose {} {is} {} to {} days after the {} of a row of {}",
-        date(settings.date),
+        "rows {has} the {} of a row of {} {} to {} days after their {}",
+        date(settings.of_date),
+        name(&settings.of),
         day(first),
         day(last),
-        date(settings.of_date),
-        name(&settings.of)
+        date(settings.date)
     )
 }
 

@@ -27,7 +27,8 @@ impl Persons {
     /// and line; equal ones are merged into it, the others refused.
     ///
     /// # Errors
-    /// [`Error::Collision`] if two natural keys have the same hashed id.
+    /// [`Error::Collision`] if two natural keys have the same hashed id,
+    /// [`Error::SharedPerson`] if two systems use the same id.
     pub(super) fn settle(
         mut piece: Piece,
         registry: &Registry,
@@ -51,12 +52,23 @@ impl Persons {
                 .cmp(&id(*b))
                 .then_with(|| provenance().cmp(&origin(&piece.provenance, ranks, *b)))
         });
+        let system = |row: u32| {
+            let source_table = piece.provenance.source_table.value(row as usize);
+            registry.tables[source_table as usize].system.as_str()
+        };
         let compare = RowComparator::new(&piece)?;
         let mut arranged = Arranged::default();
         for rows in order.chunk_by(|a, b| id(*a) == id(*b)) {
             let first = rows[0];
             arranged.kept.push(first);
             for row in &rows[1..] {
+                if system(*row) != system(first) {
+                    refuse_collision(&piece, registry, first, *row)?;
+                    return Err(Error::SharedPerson {
+                        system: system(first).to_owned(),
+                        other_system: system(*row).to_owned(),
+                    });
+                }
                 if compare.rows(first, *row) == Ordering::Equal {
                     arranged.merged.push(*row);
                     continue;
