@@ -188,7 +188,9 @@ impl Error {
 
 fn of_store(error: &farr_store::Error) -> Failure {
     match error {
-        farr_store::Error::Url { .. } | farr_store::Error::Option { .. } => Failure::Job,
+        farr_store::Error::Url { .. }
+        | farr_store::Error::Option { .. }
+        | farr_store::Error::ReadOnly { .. } => Failure::Job,
         farr_store::Error::Zone { .. } => Failure::Policy,
         _ => Failure::Storage,
     }

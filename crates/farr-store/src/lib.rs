@@ -14,6 +14,7 @@ mod files;
 mod location;
 mod mark;
 mod open;
+mod probe;
 mod publication;
 mod read;
 mod retry;
