@@ -196,6 +196,11 @@ class S3:
     def get(self, key):
         return self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
 
+    def url(self, key):
+        """A signed address of an object."""
+        wanted = {"Bucket": self.bucket, "Key": key}
+        return self.client.generate_presigned_url("get_object", Params=wanted)
+
     def list(self, prefix):
         pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
         return [entry["Key"] for page in pages for entry in page.get("Contents", [])]

@@ -12,7 +12,7 @@ use farr_records::Table;
 use serde::{Deserialize, Serialize};
 
 use crate::overlap::persons_of;
-use crate::{Analysis, Error, Needs, ShardView};
+use crate::{Analysis, Concepts, Error, Needs, ShardView};
 
 /// The analysis, ready to run.
 #[derive(Debug, Clone)]
@@ -65,7 +65,7 @@ impl Analysis for Composition {
     }
 
     /// The rows of each union, then those of each of its parts.
-    fn finish(&self, merged: Partial) -> Result<Vec<AggregateTable>, Error> {
+    fn finish(&self, merged: Partial, _: &Concepts) -> Result<Vec<AggregateTable>, Error> {
         let mut rows: Vec<(i64, i64, String, i64)> = Vec::new();
         for (union, parts) in &self.unions {
             for of in [union].into_iter().chain(parts) {

@@ -252,7 +252,9 @@ impl Error {
 
 fn of_store(error: &farr_store::Error) -> Failure {
     match error {
-        farr_store::Error::Url { .. } | farr_store::Error::Option { .. } => Failure::Job,
+        farr_store::Error::Url { .. }
+        | farr_store::Error::Option { .. }
+        | farr_store::Error::ReadOnly { .. } => Failure::Job,
         farr_store::Error::Zone { .. } => Failure::Policy,
         farr_store::Error::Held { .. } | farr_store::Error::LeaseLost { .. } => Failure::Busy,
         _ => Failure::Storage,

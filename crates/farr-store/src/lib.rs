@@ -16,6 +16,7 @@ mod location;
 mod mark;
 mod open;
 mod pinned;
+mod probe;
 mod publication;
 mod read;
 mod retry;

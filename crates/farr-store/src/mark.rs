@@ -4,6 +4,7 @@
 //! there, or the upload gone, and cannot tell its own success from another's.
 //! So each write puts a value of its own into the object's metadata.
 
+use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::time::SystemTime;
 
@@ -50,5 +51,11 @@ impl Mark {
             Err(object_store::Error::NotFound { .. }) => Ok(Found::Nothing),
             Err(error) => Err(error),
         }
+    }
+}
+
+impl fmt::Display for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }

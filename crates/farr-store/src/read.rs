@@ -192,7 +192,7 @@ impl Reading {
             match self.piece_once(range.clone()).await {
                 Ok(piece) => return Ok(piece),
                 Err(Cut::Passing(error)) if !tries.again(None).await => {
-                    return Err(self.failed(error));
+                    return Err(self.failed(tries.broke_off(&error)));
                 }
                 Err(Cut::Passing(_)) => {}
                 Err(Cut::Final(error)) => return Err(error),

@@ -65,6 +65,13 @@ impl Tries {
         true
     }
 
+    /// The error of an answer that broke off each time.
+    pub(crate) fn broke_off(&self, error: &object_store::Error) -> object_store::Error {
+        let gave_up = self.gave_up(error.to_string());
+        let source = HttpError::new(HttpErrorKind::Interrupted, gave_up).into();
+        object_store::Error::Generic { store: "HTTP", source }
+    }
+
     fn gave_up(&self, answer: String) -> GaveUp {
         GaveUp { tries: self.count, seconds: self.started.elapsed().as_secs_f64(), answer }
     }

@@ -94,6 +94,11 @@ fn what_s3_is_asked_for() {
 fn an_answer_that_breaks_off_is_asked_for_again() {
     let (endpoint, _asks) = server(|n, _| part(0, if n < 2 { "01234" } else { "0123456789" }));
     assert_eq!(open(&endpoint, &[]).read("x").unwrap(), "0123456789");
+    let (endpoint, _asks) = server(|_, _| part(0, "01234"));
+    let error = open(&endpoint, &[("retries_max", "2")]).read("x").unwrap_err();
+    assert!(matches!(error, Error::Unreachable { .. }), "{error}");
+    assert!(error.to_string().contains("x: could not read"), "{error}");
+    assert!(error.to_string().contains("given up after 3 tries"), "{error}");
 }
 
 #[test]
@@ -140,6 +145,17 @@ fn a_lost_answer_to_put_if_absent() {
     place.write_if_absent("lease", person_level("x")).unwrap();
     let second = place.write_if_absent("lease", person_level("x"));
     assert!(matches!(second, Err(Error::Exists { .. })));
+}
+
+/// A private cloud may take the condition and ignore it.
+#[test]
+fn a_store_that_ignores_conditions() {
+    let (endpoint, _asks) = server(|_, asked| match asked.split(' ').next() {
+        Some("put") => ("200 OK\r\nContent-Length: 0\r\nETag: \"one\"".to_owned(), ""),
+        _ => status("200 OK", "<DeleteResult></DeleteResult>"),
+    });
+    let refused = open(&endpoint, &[]).require_put_if_absent();
+    assert!(matches!(refused, Err(Error::Unsupported { .. })), "{refused:?}");
 }
 
 #[test]

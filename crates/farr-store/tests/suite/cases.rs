@@ -76,6 +76,8 @@ fn put_if_absent(place: &Location) {
     let second = place.write_if_absent("one", person_level("yours"));
     assert!(matches!(second, Err(Error::Exists { .. })));
     assert_eq!(place.read("one").unwrap(), "mine");
+    place.require_put_if_absent().unwrap();
+    assert_eq!(place.list("").unwrap().len(), 1);
 }
 
 /// Of many who put at once, exactly one succeeds, and its content is there.
