@@ -127,7 +127,7 @@ mod tests {
         let composition = Composition::new("derivation_union", vec![(9, vec![1, 2])]);
         let cells = [(vec![1], 40), (vec![2], 60), (vec![1, 2], both)];
         let persons = cells.into_iter().map(|(parts, n)| ((9, parts), n)).collect();
-        composition.finish(Partial { persons }).unwrap().remove(0)
+        composition.finish(Partial { persons }, &Concepts::default()).unwrap().remove(0)
     }
 
     #[test]

@@ -240,9 +240,10 @@ impl Error {
                 Failure::Data
             }
             Self::Store(error) | Self::Report(farr_report::Error::Store(error)) => of_store(error),
-            Self::Analysis(_) | Self::Disclosure(_) | Self::Report(_) => Failure::Internal,
+            Self::Analysis(_) | Self::Disclosure(_) | Self::Report(_) | Self::Work { .. } => {
+                Failure::Internal
+            }
             Self::InputChanged => Failure::Data,
-            Self::Work { .. } => Failure::Internal,
             Self::TimedOut => Failure::TimedOut,
             Self::OpenZone { .. } | Self::NotRestricted { .. } => Failure::Policy,
             Self::Stopped => Failure::Stopped,

@@ -219,13 +219,12 @@ fn map_shards(
     let map = |shard: ShardId| {
         stop_if_asked(cancel)?;
         let name = part_name(records, shard);
-        let part = match work.find(&name)? {
-            Some(part) => part,
-            None => {
-                let part = shard_part(plan, (store, &needs), (&cohorts, &site, &choices), shard)?;
-                work.keep(&name, &part)?;
-                part
-            }
+        let part = if let Some(part) = work.find(&name)? {
+            part
+        } else {
+            let part = shard_part(plan, (store, &needs), (&cohorts, &site, &choices), shard)?;
+            work.keep(&name, &part)?;
+            part
         };
         observer.event(Event::Stepped { stage: Stage::Cohorts });
         Ok::<_, Error>(part)

@@ -1,6 +1,8 @@
 //! The reference folders of incidence and of the statistical methods: every
 //! case, to the digits that their READMEs name.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::path::{Path, PathBuf};
 
 use xtask::reference::{incidence, stats};

@@ -92,7 +92,17 @@ fn agrees_with(folder: &str, definition_step: usize, person_step: usize) {
     };
     let definitions: Vec<Definition> = ids.iter().step_by(definition_step).map(read).collect();
     let omop = OmopParquet::open(Path::new(&folder.join("cdm"))).unwrap();
-    let plan = Plan::new(&definitions, &omop.vocabulary().unwrap());
+    let plan = Plan::new(
+        &definitions,
+        &omop
+            .vocabulary_for(
+                definitions
+                    .iter()
+                    .flat_map(|d| &d.expression.concept_sets)
+                    .map(|set| &set.expression),
+            )
+            .unwrap(),
+    );
     let shard = omop.shard(plan.needs()).unwrap();
     let site = Site::new(&omop.site(plan.needs()).unwrap());
     let cohorts = plan.evaluate(&shard, &site).unwrap().cohorts;

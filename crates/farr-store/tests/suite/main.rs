@@ -14,6 +14,8 @@
 //! - `FARR_TEST_AZURE_SAS`: a signature that allows to read and list only;
 //! - `FARR_TEST_FAILING_<STORE>`: an endpoint where every request fails.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod canned;
 mod cases;
 mod servers;
