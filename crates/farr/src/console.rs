@@ -220,7 +220,7 @@ impl Console {
                 if let Some(bar) = bar.take() {
                     bar.finish_and_clear();
                 }
-                eprintln!("{}", finished(&event));
+                eprintln!("{}", finished(event));
             }
             Event::Warning { message } => match bar.as_ref() {
                 Some(bar) => bar.println(format!("warning: {message}")),
