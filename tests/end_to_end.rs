@@ -13,6 +13,7 @@ mod formats;
 mod job_schema;
 mod main_job;
 mod output;
+mod parts;
 mod place;
 mod reports;
 mod runs;
