@@ -75,10 +75,8 @@ impl Scanner {
                 }
                 (self.is_quoted, self.before) = (false, b'"');
             }
-            let quote = match self.has_quotes {
-                true => memchr::memchr(b'"', &bytes[at..]).map(|found| at + found),
-                false => None,
-            };
+            let looked_at = if self.has_quotes { &bytes[at..] } else { &[] };
+            let quote = memchr::memchr(b'"', looked_at).map(|found| at + found);
             let stop = quote.unwrap_or(bytes.len());
             if self.is_quoted {
                 self.is_open_ended = quote.is_some();
