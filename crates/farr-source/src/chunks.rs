@@ -52,11 +52,6 @@ impl Scanner {
         }
     }
 
-    /// A scanner that stands behind a byte anywhere, perhaps within quotes.
-    fn behind(head: &Head, before: u8, is_quoted: bool) -> Self {
-        Self { is_quoted, before, ..Self::new(head) }
-    }
-
     /// Where the first record of these bytes, which follow those before, ends.
     pub(crate) fn first_end(&mut self, bytes: &[u8]) -> Option<usize> {
         self.scan(bytes, Wanted::First)
@@ -80,11 +75,8 @@ impl Scanner {
                 }
                 (self.is_quoted, self.before) = (false, b'"');
             }
-            let quote = if self.has_quotes {
-                memchr::memchr(b'"', &bytes[at..]).map(|found| at + found)
-            } else {
-                None
-            };
+            let looked_at = if self.has_quotes { &bytes[at..] } else { &[] };
+            let quote = memchr::memchr(b'"', looked_at).map(|found| at + found);
             let stop = quote.unwrap_or(bytes.len());
             if self.is_quoted {
                 self.is_open_ended = quote.is_some();
@@ -246,33 +238,40 @@ const RECORDS_TRIED: usize = 200;
 /// counts of which more records have as many fields as the head.
 pub(crate) fn first_record(head: &Head, window: &[u8]) -> Option<usize> {
     let (before, text) = window.split_first()?;
-    let start = |is_quoted: bool| {
-        let found = Scanner::behind(head, *before, is_quoted).first_end(text);
-        found.map(|start| start + 1)
-    };
-    let plain = start(false);
+    let outside = Scanner { before: *before, ..Scanner::new(head) };
     if !head.has_quotes() {
-        return plain;
+        return outside.clone().first_end(text).map(|end| end + 1);
     }
-    let quoted = start(true);
-    let (Some(a), Some(b)) = (plain, quoted) else { return plain.or(quoted) };
-    let fits = |start: usize| {
-        let records = &window[start..];
-        let mut reader = head.reader(records);
-        let mut record = csv::ByteRecord::new();
-        let (mut tried, mut fitting) = (0, 0);
-        while tried < RECORDS_TRIED && matches!(reader.read_byte_record(&mut record), Ok(true)) {
-            // The last one may be cut short.
-            if reader.position().byte() as usize >= records.len() {
-                break;
-            }
-            tried += 1;
-            fitting += usize::from(record.len() == head.names.len());
+    let within = Scanner { is_quoted: true, ..outside.clone() };
+    // The byte before may be the first of two quotes.
+    let between = Scanner { is_open_ended: *before == b'"', ..within.clone() };
+    let mut best: Option<(usize, usize, usize)> = None;
+    for mut scanner in [outside, within, between] {
+        let Some(start) = scanner.first_end(text).map(|end| end + 1) else { continue };
+        let (fitting, tried) = fitting(head, &window[start..]);
+        let is_better = |(_, best_fitting, best_tried)| fitting * best_tried > best_fitting * tried;
+        if best.is_none_or(is_better) {
+            best = Some((start, fitting, tried));
         }
-        (fitting, tried.max(1))
-    };
-    let ((fits_a, of_a), (fits_b, of_b)) = (fits(a), fits(b));
-    Some(if fits_b * of_a > fits_a * of_b { b } else { a })
+    }
+    best.map(|(start, ..)| start)
+}
+
+/// How many of the first records have as many fields as the head, and of how
+/// many, at least 1.
+fn fitting(head: &Head, records: &[u8]) -> (usize, usize) {
+    let mut reader = head.reader(records);
+    let mut record = csv::ByteRecord::new();
+    let (mut tried, mut fitting) = (0, 0);
+    while tried < RECORDS_TRIED && matches!(reader.read_byte_record(&mut record), Ok(true)) {
+        // The last one may be cut short.
+        if reader.position().byte() as usize >= records.len() {
+            break;
+        }
+        tried += 1;
+        fitting += usize::from(record.len() == head.names.len());
+    }
+    (fitting, tried.max(1))
 }
 
 #[cfg(test)]
