@@ -10,6 +10,7 @@
 //! It does not know what the bytes mean.
 
 mod error;
+mod local;
 mod location;
 mod open;
 mod publication;

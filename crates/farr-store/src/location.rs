@@ -13,6 +13,7 @@ use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 
+use crate::local;
 use crate::runtime::wait;
 use crate::{Error, ObjectReader, ObjectWriter, Written};
 
@@ -169,6 +170,10 @@ impl Location {
 
     /// Bytes `start..end` of an object.
     pub fn read_range(&self, path: &str, range: std::ops::Range<u64>) -> Result<Bytes, Error> {
+        let folder = self.folder.as_deref();
+        if let Some(bytes) = folder.and_then(|folder| local::read_range(folder, path, &range)) {
+            return Ok(bytes);
+        }
         let got = wait(self.store.get_range(&object_path(path), range));
         got.map_err(|source| self.failed(path, "read", source))
     }
