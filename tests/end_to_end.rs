@@ -5,6 +5,7 @@
 mod architecture;
 mod bad_input;
 mod binary;
+mod cohort_run;
 mod formats;
 mod job_schema;
 mod main_job;

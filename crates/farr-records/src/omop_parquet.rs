@@ -187,8 +187,9 @@ impl VocabularyTables for OmopParquet {
             let metadata = footer_of(file)?;
             let open = |_: usize, _: &[usize]| opened(file);
             let scanned = Scanned { metadata: &metadata, columns, key, open, failed };
+            let left = key.filter(|_| !scanned.is_exact());
             mapped.extend(scanned.map(|batch| {
-                map(&keyed(table, conform(table, batch, &wanted, &schema)?, key)?)
+                map(&keyed(table, conform(table, batch, &wanted, &schema)?, left)?)
             })?);
         }
         Ok(mapped)
