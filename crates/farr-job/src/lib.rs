@@ -35,8 +35,8 @@ pub use job_file::{
     CohortSettings, FormatName, JobFile, JobSettings, LocationSettings, RecordsSettings,
     RejectsMax, ReportSettings, SourceSettings,
 };
-pub use parse::{Parameter, parse_job};
 pub use limits::Memory;
+pub use parse::{Parameter, parse_job};
 pub use plan::{JobRequest, Plan};
 pub use progress::{Cancel, Event, Observer, Stage};
 pub use run::{IngestOutcome, RunOutcome, RunRequest, ingest, run};

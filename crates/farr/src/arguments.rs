@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use farr_job::{
-    CohortInput, CohortRequest, Error, JobRequest, Memory, Parameter, RunRequest, SynthFormat, SynthRequest,
+    CohortInput, CohortRequest, Error, JobRequest, Memory, Parameter, RunRequest, SynthFormat,
+    SynthRequest,
 };
 
 /// Analyses of patients' records: cohorts and outcomes, from exports to Parquet

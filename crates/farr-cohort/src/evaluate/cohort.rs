@@ -123,8 +123,7 @@ impl<'a> Prepared<'a> {
         planned: &'a PlannedDefinition,
     ) -> Result<Bound<'a>, Error> {
         let rules = planned.rules.iter().map(|group| self.bind_group(group));
-        let censoring =
-            planned.censoring.iter().map(|place| Ok(Cursor::new(self.events(*place)?)));
+        let censoring = planned.censoring.iter().map(|place| Ok(Cursor::new(self.events(*place)?)));
         let eras = match planned.end {
             PlannedEnd::CustomEra { exposures, gap_days, offset_days, days_supply_override } => {
                 Some(Eras {

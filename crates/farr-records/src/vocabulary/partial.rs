@@ -47,10 +47,8 @@ impl Vocabulary {
         add_codes(tables, &items, &known, &mut batches)?;
         // What each item is now known to name.
         let known = Self::new(&batches)?;
-        let named: Vec<(&ConceptSetItem, ConceptId)> = items
-            .iter()
-            .filter_map(|item| Some((*item, item.concept.resolve(&known)?)))
-            .collect();
+        let named: Vec<(&ConceptSetItem, ConceptId)> =
+            items.iter().filter_map(|item| Some((*item, item.concept.resolve(&known)?))).collect();
         let ancestors = named.iter().filter(|(item, _)| item.include_descendants);
         let ancestors: Vec<i64> = ancestors.map(|(_, concept)| concept.0).collect();
         add(
@@ -119,7 +117,8 @@ fn add_codes(
     known: &Vocabulary,
     batches: &mut Batches,
 ) -> Result<(), Error> {
-    let is_known = |item: &ConceptSetItem| item.concept.concept_id.is_some_and(|id| known.contains(id));
+    let is_known =
+        |item: &ConceptSetItem| item.concept.concept_id.is_some_and(|id| known.contains(id));
     let codes: HashSet<(&str, &str)> = items
         .iter()
         .filter(|item| !is_known(item))
@@ -151,7 +150,11 @@ fn add_codes(
 }
 
 /// The rows of a batch that a key asks for, whatever the file had it as.
-pub(crate) fn keyed(table: Table, batch: RecordBatch, key: Option<&Key>) -> Result<RecordBatch, Error> {
+pub(crate) fn keyed(
+    table: Table,
+    batch: RecordBatch,
+    key: Option<&Key>,
+) -> Result<RecordBatch, Error> {
     let Some(key) = key else { return Ok(batch) };
     let values = batch.column_by_name(key.column).and_then(|c| c.as_primitive_opt::<Int64Type>());
     let Some(values) = values else { return Ok(batch) };

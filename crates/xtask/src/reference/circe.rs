@@ -84,7 +84,8 @@ fn evaluate(dir: &Path) -> Result<(BTreeSet<i64>, Vec<NamedTable>, Refused), Str
         }
     }
     let folder = OmopParquet::open(&dir.join("cdm")).map_err(|e| e.to_string())?;
-    let sets = definitions.iter().flat_map(|definition: &Definition| &definition.expression.concept_sets);
+    let sets =
+        definitions.iter().flat_map(|definition: &Definition| &definition.expression.concept_sets);
     let vocabulary = folder.vocabulary_for(sets.map(|set| &set.expression));
     let vocabulary = vocabulary.map_err(|e| e.to_string())?;
     let mut plan = Plan::new(&definitions, &vocabulary);
