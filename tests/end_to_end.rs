@@ -7,6 +7,7 @@ mod architecture;
 mod bad_input;
 mod binary;
 mod cohort_check;
+mod cohort_run;
 mod cohort_why;
 mod concepts;
 mod formats;

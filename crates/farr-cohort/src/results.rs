@@ -57,7 +57,8 @@ impl CohortResults {
     /// What Arrow refuses, which only a bug can make it do.
     pub fn tables(mut self) -> Result<Vec<NamedTable>, ArrowError> {
         for rows in self.rows.values_mut() {
-            rows.sort_unstable();
+            // Shards are sorted runs, which this sort only merges.
+            rows.sort();
         }
         Ok(vec![
             ("cohort", self.cohort()?),

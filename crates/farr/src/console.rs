@@ -96,6 +96,7 @@ impl Console {
             "definitions": outcome.run,
             "concepts": outcome.concepts,
             "refused": outcome.refused,
+            "columns": outcome.columns,
             "seconds": outcome.seconds,
         });
         print_all(&format!("{last}\n"));
