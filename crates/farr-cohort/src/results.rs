@@ -58,7 +58,7 @@ impl CohortResults {
     pub fn tables(mut self) -> Result<Vec<NamedTable>, ArrowError> {
         for rows in self.rows.values_mut() {
             // Shards are sorted runs, which this sort only merges.
-            rows.sort();
+            rows.sort_unstable();
         }
         Ok(vec![
             ("cohort", self.cohort()?),
