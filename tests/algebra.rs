@@ -22,7 +22,7 @@ fn ran(zone: &str, threads: u32, shards: u32) -> BTreeMap<String, Vec<u8>> {
     let more = ["--threads", &threads, "--set", &shards, "--set", &zone];
     place.run(&job(), &population(), &more).ends_with(0);
     let mut files = place.report().files();
-    let rows = place.path("records/latest/cohort/cohort.parquet");
+    let rows = place.path("records/latest/cohort/cohort-algebra.parquet");
     files.insert("rows".to_owned(), std::fs::read(rows).unwrap());
     files
 }
@@ -45,7 +45,7 @@ fn neither_threads_nor_shards_matter() {
 type Rows = BTreeMap<i64, Vec<(i32, i32)>>;
 
 fn rows(place: &Place) -> BTreeMap<i64, Rows> {
-    let batch = read_parquet(&place.path("records/latest/cohort/cohort.parquet"));
+    let batch = read_parquet(&place.path("records/latest/cohort/cohort-algebra.parquet"));
     let longs = |name: &str| column(&batch, name);
     let days = |name: &str| {
         let days = batch.column_by_name(name).unwrap().as_primitive::<Date32Type>();

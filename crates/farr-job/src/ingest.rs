@@ -89,7 +89,7 @@ impl Ingest<'_> {
     /// same build, cut short, left there.
     pub(crate) fn build(&self, parts: Vec<Pulled>, target: &Location) -> Result<Built, Error> {
         self.cancel.check()?;
-        let clock = StageClock::start(self.observer, Stage::Records, None);
+        let clock = StageClock::unannounced(Stage::Records);
         let watch = |progress: Progress| {
             // Only now the number of steps is known.
             if let Progress::Begins { shards } = progress {

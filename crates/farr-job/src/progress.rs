@@ -107,6 +107,12 @@ impl StageClock {
     /// Starts a stage of so many steps, where that is known.
     pub(crate) fn start(observer: &dyn Observer, stage: Stage, steps: Option<u64>) -> Self {
         observer.event(Event::Started { stage, steps });
+        Self::unannounced(stage)
+    }
+
+    /// Starts a stage whose steps are not known yet: whoever learns them says
+    /// that it has started.
+    pub(crate) fn unannounced(stage: Stage) -> Self {
         forget_peak_memory();
         Self { stage, start: Instant::now() }
     }

@@ -256,11 +256,14 @@ pub(super) fn group(node: Node, context: &Context) -> Result<Group, Error> {
     let demographics = node.get("DemographicCriteriaList").list(|c| demographic(c, context))?;
     let groups = node.get("Groups").list(|g| group(g, context))?;
     let mut found = Group { kind: GroupKind::All, criteria, demographics, groups };
-    if found.is_empty() {
+    // A group that asks for nothing always holds, whatever its count; it may
+    // leave its type out.
+    let is_empty = found.is_empty();
+    let kind = if is_empty { node.get("Type") } else { node.required("Type")? };
+    let name = kind.text()?.unwrap_or_default().to_ascii_uppercase();
+    if is_empty && ["", "ALL", "ANY", "AT_LEAST", "AT_MOST"].contains(&name.as_str()) {
         return Ok(found);
     }
-    let kind = node.required("Type")?;
-    let name = kind.text()?.unwrap_or_default().to_ascii_uppercase();
     let count = || {
         let count = node.required("Count")?;
         count.integer()?.ok_or_else(|| count.unlike("a whole number"))
