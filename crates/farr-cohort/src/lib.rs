@@ -24,7 +24,7 @@ mod results;
 pub mod short;
 mod statistics;
 
-pub use circe::parse_circe;
+pub use circe::{circe_keys, parse_circe};
 pub use domain::Domain;
 pub use error::Error;
 pub use evaluate::{CohortEntries, ShardCohorts, Site};

@@ -12,6 +12,7 @@
 
 mod bridge;
 mod clock;
+mod cutting;
 mod decode;
 mod error;
 pub mod export;

@@ -1,10 +1,11 @@
 //! Splitting delimited text into columns of text, with the line of each row.
 
-use std::io::{self, Cursor, Read};
+use std::io::{self, Read};
 
 use arrow::array::{StringArray, StringBuilder};
-use csv::{ByteRecord, ReaderBuilder, StringRecord};
 use farr_records::Line;
+
+use crate::cutting::{Bad, Cutter, RECORD_BYTES_MAX, Record};
 
 /// At most so many rows in a batch,
 const ROWS_MAX: usize = 65_536;
@@ -36,12 +37,11 @@ pub(crate) struct TextRows {
 /// A delimited text that is being split.
 ///
 /// The header tells the delimiter: comma, tab, semicolon or bar, whichever is
-/// most frequent. Tab-separated text has no quotes, since Athena writes names
-/// with quotes in them as they are.
+/// most frequent. Tab-separated text has no quotes.
 pub(crate) struct Tokens {
-    reader: csv::Reader<Box<dyn Read + Send>>,
+    cutter: Cutter,
     header: Vec<String>,
-    record: ByteRecord,
+    record: Record,
 }
 
 impl Tokens {
@@ -55,24 +55,15 @@ impl Tokens {
         let line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
         let count = |delimiter: u8| memchr::memchr_iter(delimiter, line).count();
         let delimiter = [b'|', b';', b'\t', b','].into_iter().max_by_key(|d| count(*d));
-        let delimiter = delimiter.unwrap_or(b',');
-        // One more line's end, so that the last row has one, too.
-        let whole = Cursor::new(bytes.to_vec()).chain(content).chain(&b"\n"[..]);
-        let whole: Box<dyn Read + Send> = Box::new(whole);
-        let mut reader = ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .delimiter(delimiter)
-            // Not at carriage returns, after which lines would be miscounted.
-            .terminator(csv::Terminator::Any(b'\n'))
-            .quoting(delimiter != b'\t')
-            .buffer_capacity(1 << 18)
-            .from_reader(whole);
-        let mut record = ByteRecord::new();
-        reader.read_byte_record(&mut record).map_err(io_error)?;
-        let header = record.iter().map(|name| String::from_utf8_lossy(name).trim().to_owned());
-        let header = header.collect();
-        Ok(Some(Self { reader, header, record }))
+        let mut cutter = Cutter::new(bytes.to_vec(), content, delimiter.unwrap_or(b','));
+        let mut record = Record::default();
+        // A header that is none has no column, which the layout says.
+        if !matches!(cutter.next(None, &mut record)?, Some(Ok(()))) {
+            record = Record::default();
+        }
+        let name = |field| String::from_utf8_lossy(&record.text[record.span(field)]);
+        let header = (0..record.len()).map(|field| name(field).trim().to_owned()).collect();
+        Ok(Some(Self { cutter, header, record }))
     }
 
     /// The names of the columns, without blanks around them.
@@ -89,28 +80,22 @@ impl Tokens {
         let mut faults = Vec::new();
         let mut bytes = 0;
         let mut rows_read = 0;
-        while lines.len() < ROWS_MAX && bytes < BYTES_MAX && rows_read < ROWS_MAX as u64 {
-            let mut record = std::mem::take(&mut self.record);
-            if !self.reader.read_byte_record(&mut record).map_err(io_error)? {
-                break;
-            }
-            if record.len() == 1 && record.as_slice() == b"\r" {
-                self.record = record;
-                continue;
-            }
+        let columns = Some(self.header.len());
+        while bytes < BYTES_MAX && rows_read < ROWS_MAX as u64 {
+            let Some(cut) = self.cutter.next(columns, &mut self.record)? else { break };
             rows_read += 1;
-            bytes += record.as_slice().len();
-            let line = self.line_of(&record);
-            match self.checked(record, line) {
-                Ok(record) => {
+            bytes += self.record.text.len();
+            let text = match cut {
+                Ok(()) => self.checked(),
+                Err(bad) => Err(self.fault_of(bad)),
+            };
+            match text {
+                Ok(text) => {
                     for (builder, place) in builders.iter_mut().zip(places) {
-                        let field = record.get(*place).unwrap_or_default();
-                        let is_last = place + 1 == record.len();
-                        let field = field.strip_suffix('\r').filter(|_| is_last).unwrap_or(field);
+                        let field = &text[self.record.span(*place)];
                         builder.append_option((!field.is_empty()).then_some(field));
                     }
-                    lines.push(line);
-                    self.record = record.into_byte_record();
+                    lines.push(Line(self.record.line));
                 }
                 Err(fault) => faults.push(fault),
             }
@@ -122,37 +107,45 @@ impl Tokens {
         Ok(Some(TextRows { lines, columns, rows_read, faults }))
     }
 
-    /// The line on which a record starts that has just been read. The reader
-    /// itself says where the blank lines before it start.
-    fn line_of(&self, record: &ByteRecord) -> Line {
-        let breaks = memchr::memchr_iter(b'\n', record.as_slice()).count() as u64;
-        let counted = self.reader.position().line().saturating_sub(breaks + 1);
-        Line(counted.max(record.position().map_or(0, csv::Position::line)))
-    }
-
-    fn checked(&self, record: ByteRecord, line: Line) -> Result<StringRecord, Fault> {
-        let fault = |column: Option<usize>, reason: String| Fault {
-            line,
-            column: column.and_then(|place| self.header.get(place).cloned()),
-            reason,
+    /// The record's text, if it has the header's columns and is text.
+    fn checked(&self) -> Result<&str, Fault> {
+        let record = &self.record;
+        let fault = |field: Option<usize>, reason: &str| {
+            let column = field.and_then(|field| self.header.get(field).cloned());
+            Fault { line: Line(record.line), column, reason: reason.to_owned() }
         };
         if record.len() != self.header.len() {
             let (found, expected) = (record.len(), self.header.len());
-            let lines = self.reader.position().line().saturating_sub(line.0);
-            let spans = if lines > 1 {
-                format!("; it spans {lines} lines, perhaps a quote is not closed")
-            } else {
-                String::new()
-            };
-            return Err(fault(None, format!("{found} columns, expected {expected}{spans}")));
+            return Err(fault(None, &format!("{found} columns, expected {expected}")));
         }
-        if record.as_slice().contains(&0) {
-            let place = record.iter().position(|field| field.contains(&0));
-            return Err(fault(place, "holds a NUL byte".to_owned()));
+        let mut fields = 0..record.len();
+        if memchr::memchr(0, &record.text).is_some() {
+            let field = fields.find(|field| record.text[record.span(*field)].contains(&0));
+            return Err(fault(field, "holds a NUL byte"));
         }
-        StringRecord::from_byte_record(record).map_err(|error| {
-            fault(Some(error.utf8_error().field()), "is not valid UTF-8".to_owned())
-        })
+        let text = std::str::from_utf8(&record.text).ok();
+        // Two fields may each be wrong and right together.
+        match text.filter(|text| record.ends.iter().all(|end| text.is_char_boundary(*end))) {
+            Some(text) => Ok(text),
+            None => {
+                let is_wrong =
+                    |field: &usize| std::str::from_utf8(&record.text[record.span(*field)]).is_err();
+                Err(fault(fields.find(is_wrong), "is not valid UTF-8"))
+            }
+        }
+    }
+
+    fn fault_of(&self, bad: Bad) -> Fault {
+        let (line, field, reason) = match bad {
+            Bad::OpenQuote { line, field } => {
+                (line, field, "opens a quote that is not closed before the next row".to_owned())
+            }
+            Bad::TooLong { line, field } => {
+                let mebibytes = RECORD_BYTES_MAX >> 20;
+                (line, field, format!("is in a row of more than {mebibytes} MiB"))
+            }
+        };
+        Fault { line: Line(line), column: self.header.get(field).cloned(), reason }
     }
 }
 
@@ -173,15 +166,10 @@ fn first_line(content: &mut impl Read) -> io::Result<Vec<u8>> {
     }
 }
 
-fn io_error(error: csv::Error) -> io::Error {
-    match error.into_kind() {
-        csv::ErrorKind::Io(error) => error,
-        other => io::Error::new(io::ErrorKind::InvalidData, format!("{other:?}")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::io::Cursor;
+
     use arrow::array::Array;
 
     use super::*;
@@ -268,10 +256,17 @@ mod tests {
     #[test]
     fn an_open_quote_is_named() {
         let (_, rows, faults) = split(b"a,b\n1,2\n3,\"4\n5,6\n7,8\n");
-        assert_eq!(rows.len(), 2);
-        let (_, _, faults_of_three) = split(b"a,b,c\n3,\"4\n5,6\n7,8\n");
-        assert!(faults.is_empty());
-        assert!(faults_of_three[0].reason.contains("quote"), "{:?}", faults_of_three[0]);
+        assert_eq!(rows.len(), 3);
+        let column = Some("b".to_owned());
+        let reason = "opens a quote that is not closed before the next row".to_owned();
+        assert_eq!(faults, [Fault { line: Line(3), column, reason }]);
+    }
+
+    #[test]
+    fn halves_of_a_letter_are_none() {
+        let (_, rows, faults) = split(b"a,b\n\xc3,\xa9\n");
+        assert!(rows.is_empty());
+        assert_eq!(faults[0].column.as_deref(), Some("a"));
     }
 
     #[test]
