@@ -4,6 +4,7 @@
 
 mod architecture;
 mod bad_input;
+mod bad_objects;
 mod binary;
 mod formats;
 mod job_schema;

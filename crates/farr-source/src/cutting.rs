@@ -350,6 +350,11 @@ mod tests {
         let mut record = Record::default();
         let mut all = Vec::new();
         while let Some(cut) = cutter.next(Some(columns), &mut record).unwrap() {
+            assert!(
+                cutter.buffer.capacity() <= 2 * (RECORD_BYTES_MAX + CHUNK),
+                "memory is bounded"
+            );
+            assert!(record.text.capacity() <= 2 * (RECORD_BYTES_MAX + CHUNK), "memory is bounded");
             all.push(match cut {
                 Ok(()) => (0..record.len()).fold(record.line.to_string(), |text, field| {
                     format!("{text}|{}", String::from_utf8_lossy(&record.text[record.span(field)]))

@@ -4,3 +4,4 @@ mod cases;
 mod common;
 mod generative;
 mod language;
+mod semantics;
