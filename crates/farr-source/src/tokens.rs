@@ -52,7 +52,8 @@ impl Tokens {
         if bytes.iter().all(u8::is_ascii_whitespace) && bytes.len() < HEADER_BYTES_MAX {
             return Ok(None);
         }
-        let line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
+        let mut lines = bytes.split(|b| *b == b'\n');
+        let line = lines.find(|line| !line.trim_ascii().is_empty()).unwrap_or_default();
         let count = |delimiter: u8| memchr::memchr_iter(delimiter, line).count();
         let delimiter = [b'|', b';', b'\t', b','].into_iter().max_by_key(|d| count(*d));
         let mut cutter = Cutter::new(bytes.to_vec(), content, delimiter.unwrap_or(b','));
@@ -149,7 +150,8 @@ impl Tokens {
     }
 }
 
-/// Everything up to the first line's end, and perhaps some of the next.
+/// Everything up to the end of the first line that is not blank, and perhaps
+/// some of the next.
 fn first_line(content: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut first = Vec::new();
     let mut chunk = [0; 4096];
@@ -160,7 +162,9 @@ fn first_line(content: &mut impl Read) -> io::Result<Vec<u8>> {
             Err(e) => return Err(e),
         };
         first.extend_from_slice(&chunk[..n]);
-        if n == 0 || chunk[..n].contains(&b'\n') || first.len() >= HEADER_BYTES_MAX {
+        let has_line = || first.trim_ascii_start().contains(&b'\n');
+        if n == 0 || first.len() >= HEADER_BYTES_MAX || (chunk[..n].contains(&b'\n') && has_line())
+        {
             return Ok(first);
         }
     }
@@ -274,6 +278,19 @@ mod tests {
         let (header, rows, _) = split(b"id\tname\n1\t\"Ringer's\" 5\"\n");
         assert_eq!(header, ["id", "name"]);
         assert_eq!(texts(&rows[0]), ["1", "\"Ringer's\" 5\""]);
+    }
+
+    #[test]
+    fn blank_lines_may_stand_before_the_header() {
+        for text in ["\n\na|b\n1|2\n", "\r\n\r\na|b\n1|2\n"] {
+            let one_by_one =
+                text.bytes().fold(Box::new(io::empty()) as Box<dyn Read + Send>, |before, byte| {
+                    Box::new(before.chain(Cursor::new([byte])))
+                });
+            let mut tokens = Tokens::open(one_by_one).unwrap().unwrap();
+            let rows = tokens.next_rows(&[0]).unwrap().unwrap();
+            assert_eq!((rows.rows_read, rows.lines.len()), (1, 1), "{text:?}");
+        }
     }
 
     #[test]
