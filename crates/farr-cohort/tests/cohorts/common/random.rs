@@ -554,8 +554,9 @@ pub(crate) fn definition(dice: &mut Dice) -> Value {
     let sets: Value = (0..4)
         .map(|id| {
             let items: Value = (1..=CONCEPTS)
-                .filter(|_| id < 3 && dice.chance(50))
-                .map(|concept| concept_set_item(dice, concept))
+                .filter_map(|concept| {
+                    (id < 3 && dice.chance(50)).then(|| concept_set_item(dice, concept))
+                })
                 .collect();
             json!({ "id": id, "name": format!("set {id}"), "expression": { "items": items } })
         })
