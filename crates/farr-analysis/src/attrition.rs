@@ -9,7 +9,7 @@ use farr_disclosure::AggregateTable;
 use farr_records::Table;
 use serde::{Deserialize, Serialize};
 
-use crate::overlap::persons_of;
+use crate::overlap::{persons_of, shared_by};
 use crate::{Analysis, Chain, Concepts, Error, Needs, ShardView};
 
 /// The analysis, ready to run.
@@ -46,6 +46,8 @@ struct Step {
     events: i64,
     /// The cohort whose persons remain, if these are a cohort's.
     of_cohort: Option<i64>,
+    /// The two cohorts in both of which those lost are, if that is who is lost.
+    lost_of: Option<(i64, i64)>,
 }
 
 impl Attrition {
@@ -55,6 +57,14 @@ impl Attrition {
 }
 
 impl Funnel {
+    /// The two cohorts in both of which the persons are whom a step takes.
+    fn lost_of(&self, sequence: i64) -> Option<(i64, i64)> {
+        let chain = self.chain.as_ref()?;
+        let rule = usize::try_from(sequence).ok()?.checked_sub(1)?;
+        let without = chain.without.get(rule).copied().flatten()?;
+        Some((*chain.cohorts.get(rule)?, without))
+    }
+
     /// Qualifying events, then one step a rule, then the cohort itself.
     fn steps(&self, cohort: i64) -> Vec<Step> {
         let sum = |met: &dyn Fn(u64) -> bool| {
@@ -67,8 +77,18 @@ impl Funnel {
             if self.rules.is_empty() { (self.entries, self.persons) } else { sum(&|_| true) };
         let mut push = |sequence, name: &str, alone, now: i64, before: i64, events, of_cohort| {
             let (name, lost) = (name.to_owned(), before - now);
-            let remaining = now;
-            steps.push(Step { cohort, sequence, name, alone, remaining, lost, events, of_cohort });
+            let (remaining, lost_of) = (now, self.lost_of(sequence));
+            steps.push(Step {
+                cohort,
+                sequence,
+                name,
+                alone,
+                remaining,
+                lost,
+                events,
+                of_cohort,
+                lost_of,
+            });
         };
         // What a step of a derivation leaves is a cohort too; alone it leaves
         // nothing else.
@@ -135,6 +155,8 @@ impl Analysis for Attrition {
         let steps: Vec<Step> =
             merged.funnels.iter().flat_map(|(id, funnel)| funnel.steps(*id)).collect();
         let count = |of: fn(&Step) -> i64| steps.iter().map(of).collect::<Vec<i64>>();
+        let lost = |s: &Step| s.lost_of.map(|(one, other)| shared_by(one, other));
+        let lost_persons = steps.iter().map(lost).collect();
         let cohort_persons = steps.iter().map(|s| s.of_cohort.map(persons_of)).collect();
         AggregateTable::build(&self.name, "How many persons each inclusion rule leaves.")
             .key("cohort_definition_id", "The cohort.", count(|s| s.cohort))
@@ -167,6 +189,7 @@ impl Analysis for Attrition {
             )
             .loss("rule_sequence", "n_remaining", Some("n_lost"))
             .quantities("n_remaining", cohort_persons)
+            .quantities("n_lost", lost_persons)
             .finish()
             .map(|table| vec![table])
             .map_err(|source| Error::Table { analysis: self.name.clone(), source })

@@ -11,7 +11,7 @@ use farr_disclosure::{AggregateTable, CellReference, TableBuilder, Term};
 use farr_records::Table;
 use serde::{Deserialize, Serialize};
 
-use crate::overlap::persons_of;
+use crate::overlap::{persons_of, shared_by};
 use crate::{Analysis, Concepts, Error, Needs, ShardView};
 
 /// The analysis, ready to run.
@@ -77,8 +77,14 @@ impl Analysis for Composition {
                 }));
             }
         }
-        let quantity =
-            |row: &(i64, i64, String, i64)| Some(format!("union/{}/{}/persons", row.0, row.2));
+        // Of two cohorts, what is in both stands elsewhere too.
+        let quantity = |row: &(i64, i64, String, i64)| {
+            let parts = self.unions.iter().find(|(union, _)| *union == row.0);
+            Some(match parts.map(|(_, parts)| parts.as_slice()) {
+                Some([one, other]) if row.2.contains('+') => shared_by(*one, *other),
+                _ => format!("union/{}/{}/persons", row.0, row.2),
+            })
+        };
         let sums = rows.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)).scan(0, |first, same| {
             let places = *first..*first + same.len();
             *first = places.end;

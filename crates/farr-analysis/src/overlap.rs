@@ -85,6 +85,7 @@ impl Analysis for Overlap {
             .derived("share_of_second", "n_both / n_second.", "", array(shares(&second)))
             .row_sum("n_first", &["n_both", "n_first_only"])
             .row_sum("n_second", &["n_both", "n_second_only"])
+            .quantities("n_both", pairs.iter().map(|p| Some(shared_by(p.0.0, p.0.1))).collect())
             .quantities("n_first", pairs.iter().map(|p| Some(persons_of(p.0.0))).collect())
             .quantities("n_second", pairs.iter().map(|p| Some(persons_of(p.0.1))).collect())
             .finish()
@@ -95,6 +96,11 @@ impl Analysis for Overlap {
 
 fn array(values: arrow::array::Float64Array) -> arrow::array::ArrayRef {
     std::sync::Arc::new(values)
+}
+
+/// The quantity "persons in both cohorts", which several reports show.
+pub(crate) fn shared_by(one: i64, other: i64) -> String {
+    format!("cohort/{}/and/{}/persons", one.min(other), one.max(other))
 }
 
 /// The quantity "persons of a cohort", which several reports show.

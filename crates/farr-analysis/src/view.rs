@@ -66,6 +66,8 @@ pub struct Chain {
     pub base: String,
     /// Their ids, the cohort itself last: one more than there are rules.
     pub cohorts: Vec<i64>,
+    /// For each rule that takes away exactly the persons of one cohort, which.
+    pub without: Vec<Option<i64>>,
 }
 
 /// One shard of records with its cohorts.

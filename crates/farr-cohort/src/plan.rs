@@ -335,6 +335,12 @@ impl Planner<'_> {
             Table::ObservationPeriod,
             &["person_id", "observation_period_start_date", "observation_period_end_date"],
         );
+        let rules = expression.inclusion_rules.iter().map(|rule| &rule.group);
+        if rules.chain(&expression.additional).any(asks_visits) {
+            for criterion in &expression.primary.criteria {
+                self.need_visit(criterion.domain);
+            }
+        }
         let primary = expression.primary.criteria.iter().map(|c| self.criterion(c)).collect();
         let additional = expression.additional.as_ref().map(|group| self.group(group));
         let rules = expression.inclusion_rules.iter().map(|r| self.group(&r.group)).collect();
@@ -400,6 +406,9 @@ impl Planner<'_> {
     }
 
     fn need_columns(&mut self, criterion: &Criterion) {
+        if criterion.correlated.as_deref().is_some_and(asks_visits) {
+            self.need_visit(criterion.domain);
+        }
         let specification = criterion.domain.specification();
         let table = specification.table;
         let person = table.person_column().unwrap_or("person_id");
@@ -420,8 +429,13 @@ impl Planner<'_> {
         if let (Some(_), Some((_, column))) = (criterion.source_concept_set, specification.source) {
             self.need(table, &[column]);
         }
-        if let Some(visit) = specification.visit {
-            self.need(table, &[visit]);
+    }
+
+    /// Which visit the events of a domain belong to: for visits that must be
+    /// the same.
+    fn need_visit(&mut self, domain: Domain) {
+        if let Some(visit) = domain.specification().visit {
+            self.need(domain.table(), &[visit]);
         }
     }
 
@@ -515,6 +529,9 @@ impl Planner<'_> {
         {
             self.need(criterion.domain.table(), &[column]);
         }
+        if correlated.restrict_visit {
+            self.need_visit(criterion.domain);
+        }
         PlannedCorrelated {
             criterion: self.criterion(criterion),
             start_window: correlated.start_window,
@@ -543,6 +560,12 @@ impl Planner<'_> {
             end: demographic.occurrence_end_date,
         }
     }
+}
+
+/// Whether anything in a group must belong to the index event's visit.
+fn asks_visits(group: &Group) -> bool {
+    group.criteria.iter().any(|correlated| correlated.restrict_visit)
+        || group.groups.iter().any(asks_visits)
 }
 
 impl PersonConcept {

@@ -57,6 +57,7 @@ impl CohortResults {
     /// What Arrow refuses, which only a bug can make it do.
     pub fn tables(mut self) -> Result<Vec<NamedTable>, ArrowError> {
         for rows in self.rows.values_mut() {
+            // Shards are sorted runs, which this sort only merges.
             rows.sort_unstable();
         }
         Ok(vec![

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use farr_analysis::{Chain, CohortRow, CohortRows, Inclusion, MaskCount};
+use farr_cohort::algebra::settings::{Derivation, MinusBy};
 use farr_cohort::algebra::{Choices, Partial, Rows, ShardPersons, persons_along};
 use farr_cohort::{Definition, Site};
 use farr_records::{RecordsStore, Shard, ShardId, Vocabulary};
@@ -95,7 +96,11 @@ pub(crate) fn add_derived(
             id: derived.id,
             rules: derived.steps.clone(),
             masks: masks(&persons),
-            chain: Some(Chain { base: derived.base.clone(), cohorts: derived.chain.clone() }),
+            chain: Some(Chain {
+                base: derived.base.clone(),
+                cohorts: derived.chain.clone(),
+                without: derived.chain.iter().skip(1).map(|id| without(plan, *id)).collect(),
+            }),
         });
         let derived_rows = cohorts.remove(&derived.id).unwrap_or_default();
         let row = |(person, interval)| CohortRow { person, interval };
@@ -104,6 +109,19 @@ pub(crate) fn add_derived(
             rows: derived_rows.iter().copied().map(row).collect(),
         });
         cohorts.insert(derived.id, derived_rows);
+    }
+}
+
+/// The cohort whose persons, all of them, a derived cohort takes away.
+fn without(plan: &Plan, id: i64) -> Option<i64> {
+    match &plan.algebra.get(id)?.derivation {
+        Derivation::Minus(minus) if minus.by == MinusBy::Persons => {
+            match minus.without.as_slice() {
+                [one] => Some(*one),
+                _ => None,
+            }
+        }
+        _ => None,
     }
 }
 

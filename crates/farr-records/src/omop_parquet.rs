@@ -187,11 +187,10 @@ impl VocabularyTables for OmopParquet {
             let metadata = footer_of(file)?;
             let open = |_: usize, _: &[usize]| opened(file);
             let scanned = Scanned { metadata: &metadata, columns, key, open, failed };
-            mapped.extend(
-                scanned.map(|batch| {
-                    map(&keyed(table, conform(table, batch, &wanted, &schema)?, key)?)
-                })?,
-            );
+            let left = key.filter(|_| !scanned.is_exact());
+            mapped.extend(scanned.map(|batch| {
+                map(&keyed(table, conform(table, batch, &wanted, &schema)?, left)?)
+            })?);
         }
         Ok(mapped)
     }

@@ -97,3 +97,57 @@ impl OmopParts {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A population of the references, if it is there.
+    fn population() -> Option<OmopParquet> {
+        let folder =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/reference/circe/cdm");
+        if folder.is_dir() {
+            return Some(OmopParquet::open(&folder).unwrap());
+        }
+        assert!(std::env::var_os("CI").is_none(), "{} is missing", folder.display());
+        println!("skipped: {} is missing", folder.display());
+        None
+    }
+
+    /// Each person has the same rows in the parts as in the whole.
+    #[test]
+    fn parts_hold_what_the_whole_holds() {
+        let Some(omop) = population() else { return };
+        let needs = BTreeMap::from([
+            (Table::ConditionOccurrence, vec!["condition_concept_id", "condition_end_date"]),
+            (Table::Death, vec!["death_date"]),
+            (Table::LocationHistory, vec!["location_id"]),
+            (Table::Person, vec!["year_of_birth"]),
+        ]);
+        let whole = omop.shard(&needs).unwrap();
+        let parts = OmopParts::new(&omop, &needs, 8, None).unwrap();
+        let mut persons = 0;
+        for id in parts.shards() {
+            let part = parts.shard(id).unwrap();
+            persons += part.persons().len();
+            for (place, person) in part.persons().iter().enumerate() {
+                let in_whole = whole.place_of(*person).unwrap();
+                for (table, rows) in whole.tables() {
+                    let given = part.table(table).unwrap();
+                    let (from, to) = (rows.rows_of(in_whole), given.rows_of(place));
+                    let expected = rows.batch().slice(from.start, from.len());
+                    assert_eq!(given.batch().slice(to.start, to.len()), expected, "{table}");
+                }
+            }
+        }
+        assert_eq!(persons, whole.persons().len());
+        assert!(omop.decoded_bytes(&needs).unwrap() > 19_245 * 32);
+    }
+
+    #[test]
+    fn a_number_of_parts_is_a_power_of_two() {
+        let Some(omop) = population() else { return };
+        let refused = OmopParts::new(&omop, &BTreeMap::new(), 3, None);
+        assert!(matches!(refused, Err(Error::ShardCount { found: 3 })));
+    }
+}

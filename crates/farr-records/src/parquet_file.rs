@@ -9,13 +9,15 @@ use farr_store::Location;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
+use parquet::arrow::arrow_writer::compute_leaves;
 use parquet::arrow::{ArrowWriter, ProjectionMask};
-use parquet::basic::{Compression, ZstdLevel};
+use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::reader::{ChunkReader, Length};
 use parquet::schema::types::ColumnPath;
+use rayon::prelude::*;
 
 use crate::Error;
 use crate::vocabulary::{Key, Scanned};
@@ -23,15 +25,31 @@ use crate::vocabulary::{Key, Scanned};
 /// Rows of a row group: fixed, so that bytes depend on rows alone.
 const ROW_GROUP_ROWS: usize = 1 << 17;
 
-/// Objects up to this size are read whole.
-const WHOLE_BYTES: u64 = 1 << 20;
+/// How objects are read where a request costs much: up to this size whole, and
+/// ranges nearer to each other than this as one.
+const REMOTE: Reach = Reach { whole_bytes: 1 << 20, gap_bytes: 1 << 18 };
 
-/// Ranges nearer to each other than this are read as one.
-const GAP_BYTES: u64 = 1 << 18;
+/// ... and where it costs little.
+const LOCAL: Reach = Reach { whole_bytes: 1 << 15, gap_bytes: 1 << 13 };
+
+/// How much more is read than is asked for, to save requests.
+#[derive(Clone, Copy)]
+struct Reach {
+    whole_bytes: u64,
+    gap_bytes: u64,
+}
+
+impl Reach {
+    fn of(location: &Location) -> Self {
+        if location.local_folder().is_some() { LOCAL } else { REMOTE }
+    }
+}
 
 /// The bytes of a Parquet file with these rows: zstd, statistics, row groups
-/// of fixed size, and no dictionary for `unique` columns, where none helps.
+/// of fixed size; differences instead of a dictionary for `unique` columns of
+/// whole numbers. Columns are encoded on the threads of the pool at hand.
 pub(crate) fn encode(batch: &RecordBatch, unique: &[&str]) -> Result<Bytes, ParquetError> {
+    let schema = batch.schema();
     let mut properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
         .set_statistics_enabled(EnabledStatistics::Chunk)
@@ -39,11 +57,42 @@ pub(crate) fn encode(batch: &RecordBatch, unique: &[&str]) -> Result<Bytes, Parq
         .set_created_by("farr".to_owned());
     for name in unique {
         let column = ColumnPath::from((*name).to_owned());
+        let field = schema.field_with_name(name);
+        if field.is_ok_and(|field| field.data_type().is_integer()) {
+            let encoding = Encoding::DELTA_BINARY_PACKED;
+            properties = properties.set_column_encoding(column.clone(), encoding);
+        }
         properties = properties.set_column_dictionary_enabled(column, false);
     }
     let mut bytes = Vec::new();
-    let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), Some(properties.build()))?;
-    writer.write(batch)?;
+    let writer = ArrowWriter::try_new(&mut bytes, schema.clone(), Some(properties.build()))?;
+    let (mut writer, factory) = writer.into_serialized_writer()?;
+    let rows = batch.num_rows();
+    let groups: Vec<usize> = (0..rows).step_by(ROW_GROUP_ROWS).collect();
+    let encode = |(group, first): (usize, &usize)| {
+        let part = batch.slice(*first, ROW_GROUP_ROWS.min(rows - first));
+        let writers = factory.create_column_writers(group)?;
+        let columns = schema.fields().iter().zip(part.columns()).zip(writers);
+        columns
+            .collect::<Vec<_>>()
+            .into_par_iter()
+            .map(|((field, column), mut writer)| {
+                for leaf in compute_leaves(field, column)? {
+                    writer.write(&leaf)?;
+                }
+                writer.close()
+            })
+            .collect::<Result<Vec<_>, ParquetError>>()
+    };
+    let groups: Result<Vec<_>, ParquetError> =
+        groups.par_iter().enumerate().map(|(group, first)| encode((group, first))).collect();
+    for columns in groups? {
+        let mut group = writer.next_row_group()?;
+        for column in columns {
+            column.append_to_row_group(&mut group)?;
+        }
+        group.close()?;
+    }
     writer.close()?;
     Ok(bytes.into())
 }
@@ -68,7 +117,8 @@ pub(crate) fn read(
     let chosen: Vec<usize> = (0..descriptor.num_columns())
         .filter(|i| columns.is_none_or(|names| names.contains(&descriptor.column(*i).name())))
         .collect();
-    for range in ranges_of(metadata.row_groups(), &chosen) {
+    let gap_bytes = Reach::of(location).gap_bytes;
+    for range in ranges_of(metadata.row_groups(), &chosen, gap_bytes) {
         if !fetched.holds(&range) {
             let bytes = location.read_range(path, range.clone())?;
             fetched.pieces.push((range.start, bytes));
@@ -115,10 +165,11 @@ pub(crate) fn scan<T: Send>(
     let failed = |source| Error::Parquet { object: location.url_of(path), source };
     let options = ArrowReaderOptions::default();
     let metadata = ArrowReaderMetadata::try_new(Arc::new(metadata), options).map_err(failed)?;
+    let gap_bytes = Reach::of(location).gap_bytes;
     let open = |group: usize, columns: &[usize]| {
         let mut pieces = fetched.pieces.clone();
         let group = std::slice::from_ref(metadata.metadata().row_group(group));
-        for range in ranges_of(group, columns) {
+        for range in ranges_of(group, columns, gap_bytes) {
             if !fetched.holds(&range) {
                 pieces.push((range.start, location.read_range(path, range)?));
             }
@@ -129,7 +180,7 @@ pub(crate) fn scan<T: Send>(
 }
 
 /// Which bytes of the file the columns take, close ones joined.
-fn ranges_of(groups: &[RowGroupMetaData], columns: &[usize]) -> Vec<Range<u64>> {
+fn ranges_of(groups: &[RowGroupMetaData], columns: &[usize], gap_bytes: u64) -> Vec<Range<u64>> {
     let mut ranges: Vec<Range<u64>> = Vec::new();
     for group in groups {
         for column in columns {
@@ -141,7 +192,7 @@ fn ranges_of(groups: &[RowGroupMetaData], columns: &[usize]) -> Vec<Range<u64>> 
     let mut joined: Vec<Range<u64>> = Vec::new();
     for range in ranges {
         match joined.last_mut() {
-            Some(last) if range.start <= last.end + GAP_BYTES => last.end = last.end.max(range.end),
+            Some(last) if range.start <= last.end + gap_bytes => last.end = last.end.max(range.end),
             _ => joined.push(range),
         }
     }
@@ -150,7 +201,9 @@ fn ranges_of(groups: &[RowGroupMetaData], columns: &[usize]) -> Vec<Range<u64>> 
 
 fn open(location: &Location, path: &str, size: u64) -> Result<(Fetched, ParquetMetaData), Error> {
     let failed = |source| Error::Parquet { object: location.url_of(path), source };
-    let start = if size <= WHOLE_BYTES { 0 } else { size - (WHOLE_BYTES >> 4) };
+    // A footer is small: the last part holds it as a rule.
+    let whole_bytes = Reach::of(location).whole_bytes;
+    let start = if size <= whole_bytes { 0 } else { size - (whole_bytes >> 1).min(1 << 16) };
     let tail = location.read_range(path, start..size)?;
     let mut fetched = Fetched { size, pieces: vec![(start, tail)] };
     let trailer = fetched.bytes(size.saturating_sub(8), 8).map_err(failed)?;

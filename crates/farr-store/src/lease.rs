@@ -441,7 +441,7 @@ mod tests {
     #[test]
     fn a_silent_holder_is_followed_and_learns_it() {
         let place = Location::memory(Zone::Restricted);
-        let silent = LeaseTiming { beat: Duration::from_secs(600), ..QUICK };
+        let silent = LeaseTiming { beat: Duration::from_mins(10), ..QUICK };
         // A process of another machine cannot be seen to be alive.
         let first = Lease::take(&place, "job", "first", silent, |_| false).unwrap();
         let stranger = Process { machine: "elsewhere".into(), id: 1, started: "1".into() };
@@ -463,7 +463,7 @@ mod tests {
         let id = child.id();
         child.wait().unwrap();
         claim(&place, 7, Some(&Process { id, ..own.clone() }));
-        let slow = LeaseTiming { dead_after: Duration::from_secs(600), ..QUICK };
+        let slow = LeaseTiming { dead_after: Duration::from_mins(10), ..QUICK };
         let lease = Lease::take(&place, "job", "second", slow, |_| false).unwrap();
         drop(lease);
         // One that runs is waited for.

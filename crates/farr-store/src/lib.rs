@@ -12,6 +12,7 @@
 mod error;
 mod files;
 mod lease;
+mod local;
 mod location;
 mod mark;
 mod open;

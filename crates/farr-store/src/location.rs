@@ -15,6 +15,7 @@ use object_store::prefix::PrefixStore;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 
 use crate::files::Files;
+use crate::local;
 use crate::mark::{Found, Mark};
 use crate::read::Reading;
 use crate::retry::Retries;
@@ -193,6 +194,10 @@ impl Location {
     pub fn read_range(&self, path: &str, range: std::ops::Range<u64>) -> Result<Bytes, Error> {
         if self.folder.is_none() {
             return wait(self.reading(path).range(range));
+        }
+        let folder = self.folder.as_deref();
+        if let Some(bytes) = folder.and_then(|folder| local::read_range(folder, path, &range)) {
+            return Ok(bytes);
         }
         let got = wait(self.store.get_range(&object_path(path), range));
         got.map_err(|source| self.failed(path, "read", source))

@@ -96,6 +96,7 @@ impl Console {
             "definitions": outcome.run,
             "concepts": outcome.concepts,
             "refused": outcome.refused,
+            "columns": outcome.columns,
             "seconds": outcome.seconds,
         });
         print_all(&format!("{last}\n"));
@@ -220,7 +221,7 @@ impl Console {
                 if let Some(bar) = bar.take() {
                     bar.finish_and_clear();
                 }
-                eprintln!("{}", finished(&event));
+                eprintln!("{}", finished(event));
             }
             Event::Warning { message } => match bar.as_ref() {
                 Some(bar) => bar.println(format!("warning: {message}")),

@@ -270,7 +270,7 @@ impl Reader<'_> {
         Some(Item {
             concept_id: self.integer(&concept, "CONCEPT_ID"),
             code: code.filter(|(vocabulary, code)| !vocabulary.is_empty() && !code.is_empty()),
-            domain: self.text(&concept, "DOMAIN_ID"),
+            domain: concept.get("DOMAIN_ID").and_then(|p| p.value.as_str().map(str::to_owned)),
             is_excluded: self.truth(&object, "isExcluded").unwrap_or(false),
             include_descendants: self.truth(&object, "includeDescendants").unwrap_or(false),
             include_mapped: self.truth(&object, "includeMapped").unwrap_or(false),
@@ -411,7 +411,10 @@ impl Reader<'_> {
             self.malformed(&place.path, message.to_owned());
         }
         let value = object.get("Value").and_then(|value| self.point(&value, is_date));
-        let extent = object.get("Extent").and_then(|value| self.point(&value, is_date));
+        // Only ranges from and to have a second value; elsewhere it is not read.
+        let is_between = operator.as_deref().is_some_and(|name| name.ends_with("bt"));
+        let extent = object.get("Extent").filter(|_| is_between);
+        let extent = extent.and_then(|value| self.point(&value, is_date));
         Some(AttributeValue::Range(Range { operator, value, extent }))
     }
 
@@ -465,7 +468,8 @@ impl Reader<'_> {
 
     fn group_kind(&mut self, object: &Object) -> Option<GroupKind> {
         let name = self.text(object, "Type").unwrap_or_default().to_ascii_uppercase();
-        let count = self.integer(object, "Count");
+        let has_count = matches!(name.as_str(), "AT_LEAST" | "AT_MOST");
+        let count = if has_count { self.integer(object, "Count") } else { None };
         match (name.as_str(), count) {
             ("ALL", _) => Some(GroupKind::All),
             ("ANY", _) => Some(GroupKind::Any),

@@ -37,7 +37,7 @@ fn negative(window: &Window, place: &str, findings: &mut Findings) {
         let message = format!(
             "the window's {name} for the {place} is {days} days; write {} and let Coeff say \
              whether it is before (-1) or after (1)",
-            -days
+            days.unsigned_abs()
         );
         findings.add(Check::Range, &window.path, message);
     }
@@ -85,7 +85,7 @@ pub(super) fn day(day: i64) -> String {
         i64::MIN => "the start of observation".to_owned(),
         i64::MAX => "the end of observation".to_owned(),
         0 => "the index day".to_owned(),
-        day if day < 0 => format!("{} days before", -day),
+        day if day < 0 => format!("{} days before", day.unsigned_abs()),
         day => format!("{day} days after"),
     }
 }

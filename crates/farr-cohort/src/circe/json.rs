@@ -182,7 +182,7 @@ impl<'a> Node<'a> {
     pub(super) fn days(&self) -> Result<Option<i32>, Error> {
         match self.integer()? {
             None => Ok(None),
-            Some(days) if days.abs() <= 1_000_000 => Ok(Some(days as i32)),
+            Some(days) if days.unsigned_abs() <= 1_000_000 => Ok(Some(days as i32)),
             Some(_) => Err(self.unlike("at most a million days")),
         }
     }

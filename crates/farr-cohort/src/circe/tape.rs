@@ -73,7 +73,7 @@ impl<'a> Document<'a> {
         if let Some(document) = Reader::new(text).read() {
             return Ok(document);
         }
-        let found: Result<serde::de::IgnoredAny, _> = serde_json::from_str(text);
+        let found: Result<serde_json::Value, _> = serde_json::from_str(text);
         Err(match found {
             Err(error) => error,
             Ok(_) => serde::de::Error::custom("more than a definition may be"),

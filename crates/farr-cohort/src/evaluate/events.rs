@@ -519,11 +519,12 @@ impl<'a> Prepared<'a> {
         }
     }
 
-    /// The column of the visits that a domain's events belong to.
+    /// The column of the visits that a domain's events belong to, if it was
+    /// read: it is where anything asks for it.
     pub(super) fn visits_of(&'a self, domain: Domain) -> Result<Option<Integers<'a>>, Error> {
         let specification = domain.specification();
         let Some(column) = specification.visit else { return Ok(None) };
-        self.columns(specification.table)?.integers(column).map(Some)
+        Ok(self.columns(specification.table)?.rows.integers(column).map(Integers))
     }
 }
 

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde_json::{Value, json};
+
 use farr_cohort::{Check, Finding, Severity, check_circe, check_short, parse_circe, parse_short};
 
 /// Where the shared data is; `None`, said aloud, if it is not there.
@@ -131,6 +133,68 @@ fn the_checks_agree_with_the_reader() {
         for (name, text) in files(&folder) {
             agrees_with_the_reader(&name, &text);
         }
+    }
+}
+
+/// Puts each of some odd values in each place of a JSON value, one at a time.
+fn with_odd_values(value: &Value, visit: &mut dyn FnMut(&str, &Value)) {
+    let odd = [
+        json!(null),
+        json!(3),
+        json!(-1),
+        json!(i64::MIN),
+        json!(1e300),
+        json!(true),
+        json!("x"),
+        json!(""),
+        json!("2010-13-45"),
+        json!([]),
+        json!([{}]),
+        json!({}),
+    ];
+    let mut places = Vec::new();
+    pointers(value, String::new(), &mut places);
+    for place in &places {
+        for odd in &odd {
+            let mut changed = value.clone();
+            *changed.pointer_mut(place).unwrap() = odd.clone();
+            visit(&format!("{odd} at {place}"), &changed);
+        }
+    }
+}
+
+/// JSON pointers to every value.
+fn pointers(value: &Value, here: String, places: &mut Vec<String>) {
+    match value {
+        Value::Object(map) => {
+            map.iter().for_each(|(key, inner)| pointers(inner, format!("{here}/{key}"), places));
+        }
+        Value::Array(list) => {
+            let places_of = |(i, inner): (usize, &Value)| {
+                pointers(inner, format!("{here}/{i}"), places);
+            };
+            list.iter().enumerate().for_each(places_of);
+        }
+        _ => {}
+    }
+    places.push(here);
+}
+
+/// Whatever stands in a place, nothing panics, what cannot be run is critical,
+/// and what can be run is not malformed.
+#[test]
+fn odd_values_anywhere_are_findings() {
+    let mut sources = vec![("a sound definition".to_owned(), SOUND.to_owned())];
+    if let Some(folder) = shared("reference/circe-random/cohorts") {
+        // The small ones, about two features each.
+        let small = files(&folder).into_iter().filter(|(_, text)| text.len() < 3_000);
+        sources.extend(small.step_by(60));
+    }
+    for (name, text) in sources {
+        let value: Value = serde_json::from_str(&text).unwrap();
+        with_odd_values(&value, &mut |change, changed| {
+            agrees_with_the_reader(&format!("{name} with {change}"), &changed.to_string());
+        });
     }
 }
 

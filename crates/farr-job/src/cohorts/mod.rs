@@ -68,6 +68,8 @@ pub struct CohortOutcome {
     pub concepts: u64,
     /// What could not be run, by the definition's file, and why.
     pub refused: BTreeMap<String, String>,
+    /// The columns read, by table.
+    pub columns: BTreeMap<&'static str, Vec<&'static str>>,
     /// How long the parts took.
     pub seconds: CohortSeconds,
 }
@@ -90,13 +92,14 @@ pub fn run_cohorts(
     let watches = Watches::default();
     let folder = watches.parse.time(|| threads.run(|| Folder::read(&request.definitions)))?;
     let memory = request.memory;
-    let mut run = Run { folder, threads, watches, memory, concepts: 0, observer, cancel };
+    let (concepts, columns) = (0, BTreeMap::new());
+    let mut run = Run { folder, threads, watches, memory, concepts, columns, observer, cancel };
     let results = match &request.input {
         CohortInput::Records(path) => run.over_records(&RecordsStore::open(&current(path)?)?)?,
         CohortInput::Omop(path) => run.over_omop(&OmopParquet::open(path)?)?,
     };
     stop_if_asked(cancel)?;
-    let Run { folder, threads, watches, concepts, .. } = run;
+    let Run { folder, threads, watches, concepts, columns, .. } = run;
     let mut summary = summary(&folder, &results);
     watches.write.time(|| threads.run(|| write_tables(&request.out, results)))?;
     let seconds = watches.seconds(threads.count());
@@ -107,7 +110,7 @@ pub fn run_cohorts(
         observer.event(Event::Warning { message: format!("{file} not run: {reason}") });
     }
     let run = folder.definitions.len();
-    Ok(CohortOutcome { summary, run, concepts, refused: folder.refused, seconds })
+    Ok(CohortOutcome { summary, run, concepts, refused: folder.refused, columns, seconds })
 }
 
 /// The parts of a run, timed.
@@ -143,6 +146,8 @@ struct Run<'a> {
     memory: Memory,
     /// Of all sets, once they are resolved.
     concepts: u64,
+    /// That are read, by table.
+    columns: BTreeMap<&'static str, Vec<&'static str>>,
     observer: &'a dyn Observer,
     cancel: &'a Cancel,
 }
@@ -208,7 +213,7 @@ impl Run<'_> {
         vocabulary: impl FnOnce(&[Definition]) -> Result<Vocabulary, farr_records::Error> + Send,
         has: impl Fn(Table) -> bool,
     ) -> Result<Plan, Error> {
-        let Self { folder, threads, watches, observer, concepts, .. } = self;
+        let Self { folder, threads, watches, observer, concepts, columns, .. } = self;
         watches.resolve.time(|| {
             let vocabulary = threads.run(|| vocabulary(&folder.definitions))?;
             let mut plan = Plan::new(&folder.definitions, &vocabulary);
@@ -221,6 +226,8 @@ impl Run<'_> {
             }
             warn_of_sets(plan.warnings(), *observer);
             *concepts = plan.n_concepts();
+            let needs = plan.needs().iter();
+            *columns = needs.map(|(table, names)| (table.name(), names.clone())).collect();
             Ok(plan)
         })
     }
@@ -279,12 +286,11 @@ fn write_tables(out: &Path, results: CohortResults) -> Result<(), Error> {
     let tables = results.tables().map_err(|source| {
         Error::Records(farr_records::Error::Arrow { table: Table::Person, source })
     })?;
-    for (name, table) in tables {
+    tables.into_par_iter().try_for_each(|(name, table)| {
         let file = format!("{name}.parquet");
         let bytes: Bytes = parquet_bytes(&location.url_of(&file), &table)?;
-        location.write(&file, Labelled::person_level(bytes))?;
-    }
-    Ok(())
+        Ok(location.write(&file, Labelled::person_level(bytes))?)
+    })
 }
 
 fn summary(folder: &Folder, results: &CohortResults) -> String {

@@ -82,6 +82,12 @@ where
         reader.map(|batch| map(&batch.map_err(|source| (self.failed)(source.into()))?)).collect()
     }
 
+    /// Whether all rows that come are those that the key asks for: so where the
+    /// file keeps it as whole numbers.
+    pub(crate) fn is_exact(&self) -> bool {
+        self.key.is_none() || self.whole_key().is_some()
+    }
+
     /// The wanted columns' places.
     fn leaves(&self) -> Vec<usize> {
         let descriptor = self.metadata.metadata().file_metadata().schema_descr();

@@ -59,7 +59,9 @@ fn shares(
 
 /// Hashes of parts of objects are left out of summaries.
 fn without_hashes(mut summary: SourceSummary) -> SourceSummary {
-    summary.objects.iter_mut().for_each(|object| object.sha256 = None);
+    for object in &mut summary.objects {
+        object.sha256 = None;
+    }
     summary
 }
 

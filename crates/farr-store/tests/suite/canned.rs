@@ -152,7 +152,7 @@ fn a_lost_answer_to_put_if_absent() {
 fn a_store_that_ignores_conditions() {
     let (endpoint, _asks) = server(|_, asked| match asked.split(' ').next() {
         Some("put") => ("200 OK\r\nContent-Length: 0\r\nETag: \"one\"".to_owned(), ""),
-        _ => status("200 OK", "<DeleteResult></DeleteResult>"),
+        _ => status("200 OK", "<DeleteResult><Deleted><Key>x</Key></Deleted></DeleteResult>"),
     });
     let refused = open(&endpoint, &[]).require_put_if_absent();
     assert!(matches!(refused, Err(Error::Unsupported { .. })), "{refused:?}");

@@ -1,5 +1,5 @@
 //! One suite for every kind of place: memory, a local folder, and the servers
-//! that the environment names. `tests/storage.py` starts and stops them, puts
+//! that the environment names. `tests/storage/run.py` starts and stops them, puts
 //! a proxy in front that makes requests fail, and sets:
 //! - `FARR_TEST_S3`: an endpoint of S3, with a bucket `farr-test`;
 //! - `FARR_TEST_AZURE`: any value, for Azurite at `AZURITE_BLOB_STORAGE_URL`

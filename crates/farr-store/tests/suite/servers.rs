@@ -15,7 +15,7 @@ type Options<'a> = Vec<(&'static str, &'a str)>;
 fn variable(name: &str) -> Option<String> {
     let value = std::env::var(name).ok();
     if value.is_none() {
-        println!("skipped: {name} is not set; tests/storage.py sets it");
+        println!("skipped: {name} is not set; tests/storage/run.py sets it");
     }
     value
 }
