@@ -9,9 +9,10 @@ use std::sync::{Mutex, PoisonError};
 use bytes::Bytes;
 use farr_disclosure::{Labelled, PersonLevel, Zone};
 use farr_records::{
-    Derivations, Incoming, Intake, LocalCodes, ObjectId, ObjectRead, Reject, SourceTableId,
+    Derivations, Incoming, Intake, LocalCodes, ObjectId, ObjectRead, RangeRead, Reject,
+    SourceTableId,
 };
-use farr_source::{Format, SourceSettings, read};
+use farr_source::{Format, Share, SourceSettings, read};
 use farr_store::Location;
 
 /// Counts rows by source table.
@@ -44,7 +45,7 @@ impl Intake for Counts {
         ObjectId(*objects - 1)
     }
 
-    fn object_hash(&self, _: ObjectId, _: &str) {}
+    fn range_read(&self, _: ObjectId, _: RangeRead) {}
 
     fn rows_read(&self, table: SourceTableId, rows: u64) {
         self.add(table, 0, rows as usize);
@@ -81,7 +82,9 @@ pub(crate) fn check(data: &[u8]) {
         }
     }
     let counts = Counts::default();
-    if let Err(error) = read(&SourceSettings::new(format, "site"), &place, None, &counts) {
+    if let Err(error) =
+        read(&SourceSettings::new(format, "site"), &place, None, Share::WHOLE, &counts)
+    {
         assert!(!error.to_string().is_empty());
         return;
     }
