@@ -198,16 +198,14 @@ impl<'h> Tokens<'h> {
             let field = fields.find(|field| record.text[record.span(*field)].contains(&0));
             return Err(fault(field, "holds a NUL byte"));
         }
-        let text = std::str::from_utf8(&record.text).ok();
         // Two fields may each be wrong and right together.
-        match text.filter(|text| record.ends.iter().all(|end| text.is_char_boundary(*end))) {
-            Some(text) => Ok(text),
-            None => {
-                let is_wrong =
-                    |field: &usize| std::str::from_utf8(&record.text[record.span(*field)]).is_err();
-                Err(fault(fields.find(is_wrong), "is not valid UTF-8"))
-            }
-        }
+        let is_cut = |text: &&str| record.ends.iter().all(|end| text.is_char_boundary(*end));
+        let text = std::str::from_utf8(&record.text).ok().filter(is_cut);
+        text.ok_or_else(|| {
+            let is_wrong =
+                |field: &usize| std::str::from_utf8(&record.text[record.span(*field)]).is_err();
+            fault(fields.find(is_wrong), "is not valid UTF-8")
+        })
     }
 
     fn fault_of(&self, bad: Bad, line: Line) -> Fault {
