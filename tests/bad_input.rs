@@ -59,17 +59,17 @@ const CIRCE: &str = r#"{
 "#;
 
 const PATIENTS: &str = "Id,BIRTHDATE,GENDER\nJones-1,1950-01-01,M\nJones-2,1960-02-03,F\n";
-const CONDITIONS: &str = "START,STOP,PATIENT,ENCOUNTER,CODE,DESCRIPTION\n";
-const ONE_ROW: &str = "2020-01-05,,Jones-1,e1,59621000,Hypertension\n";
+pub(crate) const CONDITIONS: &str = "START,STOP,PATIENT,ENCOUNTER,CODE,DESCRIPTION\n";
+pub(crate) const ONE_ROW: &str = "2020-01-05,,Jones-1,e1,59621000,Hypertension\n";
 
 /// A place with the job, its cohort, and an export of two patients.
-struct Site {
-    place: Place,
+pub(crate) struct Site {
+    pub(crate) place: Place,
     job: PathBuf,
 }
 
 impl Site {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let place = Place::new();
         place.write("hypertension.toml", COHORT);
         place.write("exports/patients.csv", PATIENTS);
@@ -78,31 +78,31 @@ impl Site {
         Self { place, job }
     }
 
-    fn with(self, file: &str, content: impl AsRef<[u8]>) -> Self {
+    pub(crate) fn with(self, file: &str, content: impl AsRef<[u8]>) -> Self {
         self.place.write(&format!("exports/{file}"), content);
         self
     }
 
-    fn without(self, file: &str) -> Self {
+    pub(crate) fn without(self, file: &str) -> Self {
         std::fs::remove_file(self.place.path(&format!("exports/{file}"))).unwrap();
         self
     }
 
-    fn export(&self, format: &'static str) -> Export {
+    pub(crate) fn export(&self, format: &'static str) -> Export {
         Export { format, folder: self.place.path("exports") }
     }
 
     /// Runs the job; whatever it says names no patient.
-    fn run(&self, more: &[&str]) -> Said {
+    pub(crate) fn run(&self, more: &[&str]) -> Said {
         self.place.run(&self.job, &self.export("synthea-csv"), more).keeps(&["Jones"])
     }
 
-    fn run_omop(&self, more: &[&str]) -> Said {
+    pub(crate) fn run_omop(&self, more: &[&str]) -> Said {
         self.place.run(&self.job, &self.export("omop"), more)
     }
 
     /// Runs the job after a change of its text.
-    fn run_changed(&self, from: &str, to: &str) -> Said {
+    pub(crate) fn run_changed(&self, from: &str, to: &str) -> Said {
         let text = JOB.replace(from, to);
         assert_ne!(text, JOB);
         self.place.write("job.toml", text);
@@ -110,13 +110,13 @@ impl Site {
     }
 
     /// Runs the job with another definition.
-    fn run_cohort(&self, file: &str, content: &str) -> Said {
+    pub(crate) fn run_cohort(&self, file: &str, content: &str) -> Said {
         self.place.write(file, content);
         self.run(&["--set", &format!("cohort.0.file={file}")])
     }
 
     /// Read, kept, merged and rejected rows of a source table.
-    fn balance(&self, table: &str) -> [u64; 4] {
+    pub(crate) fn balance(&self, table: &str) -> [u64; 4] {
         let manifest = self.place.report().manifest();
         let rows = manifest["balance"].as_array().unwrap();
         let row = rows.iter().find(|row| row["source_table"] == table).unwrap();
@@ -124,12 +124,12 @@ impl Site {
     }
 
     /// Persons in the one cohort.
-    fn persons(&self) -> i64 {
+    pub(crate) fn persons(&self) -> i64 {
         self.place.report().manifest()["cohorts"][0]["n_persons"].as_i64().unwrap()
     }
 }
 
-fn reject(object: &str, line: i64, column: &str, reason: &str) -> Reject {
+pub(crate) fn reject(object: &str, line: i64, column: &str, reason: &str) -> Reject {
     Reject { object: object.to_owned(), line, column: column.to_owned(), reason: reason.to_owned() }
 }
 

@@ -5,6 +5,7 @@
 mod algebra;
 mod architecture;
 mod bad_input;
+mod bad_objects;
 mod binary;
 mod cohort_check;
 mod cohort_run;

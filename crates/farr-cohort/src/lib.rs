@@ -28,7 +28,7 @@ mod statistics;
 pub mod why;
 
 pub use check::{Check, Finding, Severity, check_circe, check_short};
-pub use circe::{parse_circe, parse_circe_file};
+pub use circe::{circe_keys, parse_circe, parse_circe_file};
 pub use domain::Domain;
 pub use error::Error;
 pub use evaluate::{CohortEntries, ShardCohorts, Site};

@@ -166,15 +166,32 @@ impl TableLayout {
 
     fn missing(&self, object: &str, column: &str, wanted: &str, found: &[String]) -> Error {
         let near = nearest(wanted, found.iter().map(String::as_str)).unwrap_or("NAME");
+        let is_known = |name: &String| {
+            let mut columns = self.columns.iter();
+            columns.any(|known| known.names.iter().any(|known| known.eq_ignore_ascii_case(name)))
+        };
+        let (found, hint) = if found.is_empty() {
+            ("nothing".to_owned(), String::new())
+        } else if found.iter().any(is_known) {
+            let hint = format!(
+                "; if it has another name there, say so under the source's columns: {}.{column} = \"{near}\"",
+                self.name
+            );
+            (found.join(", "), hint)
+        } else {
+            // It may be a row, which is nobody's business.
+            let count = found.len();
+            (
+                format!("{count} columns, none of them known"),
+                "; is its first line a header?".to_owned(),
+            )
+        };
         Error::MissingColumn {
             object: object.to_owned(),
             table: self.name.to_owned(),
             column: column.to_owned(),
-            found: if found.is_empty() { "nothing".to_owned() } else { found.join(", ") },
-            hint: format!(
-                "; if it has another name there, say so under the source's columns: {}.{column} = \"{near}\"",
-                self.name
-            ),
+            found,
+            hint,
         }
     }
 }
@@ -249,6 +266,8 @@ mod tests {
         assert!(error.contains("encounters.start = \"STARTED\""), "{error}");
         let error = resolve(&[("begin", "X")], &["START"]).unwrap_err().to_string();
         assert!(error.contains("columns.encounters.begin"), "{error}");
+        let error = resolve(&[], &["Jones", "1950-01-01"]).unwrap_err().to_string();
+        assert!(error.contains("first line") && !error.contains("Jones"), "{error}");
         let error = resolve(&[("class", "X")], &["START"]).unwrap_err().to_string();
         assert!(error.contains("no column 'class'"), "{error}");
     }

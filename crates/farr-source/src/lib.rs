@@ -13,6 +13,7 @@
 mod bridge;
 mod chunks;
 mod clock;
+mod cutting;
 mod decode;
 mod error;
 pub mod export;
@@ -58,10 +59,10 @@ pub fn check(settings: &SourceSettings) -> Result<(), Error> {
 /// it each code becomes a local concept. OMOP exports are mapped already.
 ///
 /// Of a [`Share`] only its rows go to the intake, and hardly more than these
-/// are read: text is divided between records, Parquet between row groups,
-/// compressed text not at all. Where quoted fields hold line breaks, a guess
-/// tells where the records of a share start; the records notice a wrong one when
-/// shares are joined.
+/// are read: text is divided between rows, Parquet between row groups,
+/// compressed text not at all. Where quoted fields hold much that looks like
+/// rows, a guess tells where the rows of a share start; the records notice a
+/// wrong one when shares are joined.
 ///
 /// # Errors
 /// A table or column that must be there and is not, an object that cannot be

@@ -19,7 +19,7 @@ use crate::outgoing::Mapped;
 use crate::rows::{RawColumn, Rows, typed};
 use crate::settings::AbsentColumn;
 use crate::share::Division;
-use crate::text::{self, Text, damaged};
+use crate::text::{self, Text};
 use crate::tokens::{Fault, Head, Tokens};
 use crate::{Error, SourceSettings, TableSummary};
 
@@ -254,7 +254,7 @@ where
         let places: Vec<usize> = header.read.iter().map(|(_, place, _)| *place).collect();
         while let Some(chunk) = text.next()? {
             let mut tokens = Tokens::new(&head, chunk);
-            while let Some(text) = tokens.next_rows(&places).map_err(|e| damaged(&pinned, e))? {
+            while let Some(text) = tokens.next_rows(&places) {
                 let raw = raw_of(&header, text.columns);
                 let (rows, _) = typed(text.lines, &raw, &table.layout, &self.clock)?;
                 look(&rows);
@@ -274,9 +274,7 @@ where
     ) -> Result<(), Error> {
         let places: Vec<usize> = header.read.iter().map(|(_, place, _)| *place).collect();
         let mut tokens = Tokens::new(head, chunk);
-        let object = || self.location.url_of(&started.read.path);
-        let damaged = |source| Error::Damaged { object: object(), source };
-        while let Some(text) = tokens.next_rows(&places).map_err(damaged)? {
+        while let Some(text) = tokens.next_rows(&places) {
             let raw = raw_of(header, text.columns);
             let (rows, faults) = typed(text.lines, &raw, &table.layout, &self.clock)?;
             let faults = text.faults.into_iter().chain(faults).collect();

@@ -9,7 +9,8 @@ use farr_records::RangeRead;
 use farr_store::Pinned;
 
 use crate::Error;
-use crate::chunks::{Body, Chunk, Chunks, Tail, first_record};
+use crate::chunks::{Body, Chunk, Chunks, Tail, Window};
+use crate::cutting::RECORD_BYTES_MAX;
 use crate::decode::{BlockHashes, Compression, Stored, compression, decoded};
 use crate::tokens::{Beginning, Head};
 
@@ -74,14 +75,15 @@ pub(crate) fn open(
     let is_first = range.start == 0;
     let first_record = match range.start {
         0 => head_ends,
-        at => start_behind(pinned, &head, at)?.max(head_ends),
+        at if at <= head_ends => head_ends,
+        at => start_behind(pinned, &head, (head_ends, at), block_bytes)?,
     };
     let line = if is_first { head.lines + 1 } else { 1 };
     let skip = first_record - range.start;
     let tail = (range.end < size).then(|| tail(pinned.clone(), range.end));
     let body = (Body::Stored(stored), Bytes::new());
     let chunk_bytes = CHUNK_BYTES.min(block_bytes) as usize;
-    let chunks = Chunks::new(&head, body, tail, (skip, line), chunk_bytes);
+    let chunks = Chunks::new(head.rule(), body, tail, (skip, line), chunk_bytes);
     let start = if is_first { 0 } else { first_record };
     let place = Place::Range { start, first_record, first_block };
     Ok(Text::Rows(Box::new(Rows { head, chunks, hashes, pinned: pinned.clone(), place })))
@@ -118,7 +120,7 @@ fn open_whole(pinned: &Pinned, path: &str, block_bytes: u64) -> Result<Text, Err
         return Ok(Text::Nothing(read));
     };
     let from = (head.length as u64, head.lines + 1);
-    let chunks = Chunks::new(&head, (body, ahead), None, from, chunk_bytes);
+    let chunks = Chunks::new(head.rule(), (body, ahead), None, from, chunk_bytes);
     let place = match compression {
         Compression::None => {
             Place::Range { start: 0, first_record: head.length as u64, first_block: 0 }
@@ -167,24 +169,46 @@ fn nothing(
     Ok(Text::Nothing(RangeRead { start, end, of, lines: 0, first_block, blocks }))
 }
 
-/// Where the first record starts at or behind a byte; the object's end if none
-/// does. It may be wrong where quoted fields hold line breaks, which the
-/// records notice when they join the ranges.
-fn start_behind(pinned: &Pinned, head: &Head, at: u64) -> Result<u64, Error> {
-    // The line break before it, and the byte before that.
-    let (from, size) = (at.saturating_sub(2), pinned.size());
+/// Where the first row starts at or behind a byte that is behind the head; the
+/// object's end if none does. It may be wrong where quoted fields hold text that
+/// looks like rows, which the records notice when they join the ranges.
+fn start_behind(
+    pinned: &Pinned,
+    head: &Head,
+    (head_ends, at): (u64, u64),
+    block_bytes: u64,
+) -> Result<u64, Error> {
+    let size = pinned.size();
+    let from = at.saturating_sub(WINDOW_BYTES.min(block_bytes)).max(head_ends);
     let mut length = WINDOW_BYTES;
     loop {
-        let end = size.min(from + length);
-        let window = pinned.read(from..end)?;
-        if let Some(start) = first_record(head, &window) {
+        let end = size.min(at + length);
+        let text = pinned.read(from..end)?;
+        let (rule, is_row, is_all) = (head.rule(), from == head_ends, end == size);
+        let at = (at - from) as usize;
+        let window = Window { rule, text: &text, at, is_row, is_all };
+        if let Some(start) = window.first_row() {
             return Ok(from + start as u64);
         }
-        if end == size {
-            return Ok(size);
+        let is_long = text.len() - at > RECORD_BYTES_MAX;
+        if is_long && memchr::memchr(b'\n', &text[at..]).is_none() {
+            return line_behind(pinned, end);
         }
         length *= 2;
     }
+}
+
+/// Where the first line starts behind a byte.
+fn line_behind(pinned: &Pinned, at: u64) -> Result<u64, Error> {
+    let mut next = tail(pinned.clone(), at);
+    let mut start = at;
+    while let Some(bytes) = next().map_err(|source| damaged(pinned, source))? {
+        if let Some(found) = memchr::memchr(b'\n', &bytes) {
+            return Ok(start + found as u64 + 1);
+        }
+        start += bytes.len() as u64;
+    }
+    Ok(start)
 }
 
 /// What lies behind a range.

@@ -1,12 +1,10 @@
 //! Splitting delimited text into columns of text, with the line of each row.
 
-use std::io::{self, Chain, Cursor, Read};
-
 use arrow::array::{StringArray, StringBuilder};
-use csv::{ByteRecord, ReaderBuilder, StringRecord};
 use farr_records::Line;
 
 use crate::chunks::Chunk;
+use crate::cutting::{Bad, RECORD_BYTES_MAX, Record, Rule, is_blank, line_end};
 
 /// At most so many rows in a batch,
 const ROWS_MAX: usize = 65_536;
@@ -80,144 +78,147 @@ impl Head {
     pub(crate) fn of(text: &[u8], is_all: bool) -> Option<Self> {
         let bytes = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
         let mark = text.len() - bytes.len();
-        let line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
-        let count = |delimiter: u8| memchr::memchr_iter(delimiter, line).count();
+        let mut start = 0;
+        let first = loop {
+            let end = line_end(bytes, start, is_all)?;
+            if start == bytes.len() || !is_blank(&bytes[start..end]) {
+                break &bytes[start..end];
+            }
+            start = end;
+        };
+        let count = |delimiter: u8| memchr::memchr_iter(delimiter, first).count();
         let delimiter = [b'|', b';', b'\t', b','].into_iter().max_by_key(|d| count(*d));
         let delimiter = delimiter.unwrap_or(b',');
         let mut head = Self { names: Vec::new(), delimiter, length: 0, lines: 0 };
-        let mut reader = head.reader(bytes);
-        let mut record = ByteRecord::new();
-        // Bytes in memory can always be read.
-        let _ = reader.read_byte_record(&mut record);
-        let length = reader.position().byte() as usize;
-        if !is_all && (length >= bytes.len() || !bytes[..length].ends_with(b"\n")) {
-            return None;
+        let rule = Rule { columns: None, ..head.rule() };
+        let mut record = Record::default();
+        let cut = rule.cut(&bytes[start..], is_all, &mut record)?;
+        // A header that is none has no column, which the layout says.
+        if cut.found.is_ok() {
+            let name = |field| String::from_utf8_lossy(&record.text[record.span(field)]);
+            head.names = (0..record.len()).map(|field| name(field).trim().to_owned()).collect();
         }
-        let name = |name: &[u8]| String::from_utf8_lossy(name).trim().to_owned();
-        head.names = record.iter().map(name).collect();
+        let length = start + cut.end;
         head.length = mark + length;
         head.lines = memchr::memchr_iter(b'\n', &bytes[..length]).count() as u64;
         Some(head)
     }
 
-    /// Whether quotes mean anything.
-    pub(crate) fn has_quotes(&self) -> bool {
-        self.delimiter != b'\t'
-    }
-
-    /// A splitter of text of this kind.
-    pub(crate) fn reader<R: Read>(&self, text: R) -> csv::Reader<R> {
-        ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .delimiter(self.delimiter)
-            // Not at carriage returns, after which lines would be miscounted.
-            .terminator(csv::Terminator::Any(b'\n'))
-            .quoting(self.has_quotes())
-            .buffer_capacity(1 << 16)
-            .from_reader(text)
+    /// How text of this kind is cut.
+    pub(crate) fn rule(&self) -> Rule {
+        let has_quotes = self.delimiter != b'\t';
+        Rule { delimiter: self.delimiter, has_quotes, columns: Some(self.names.len()) }
     }
 }
 
-/// Whole records that are being split.
+/// Whole rows that are being split.
 pub(crate) struct Tokens<'h> {
-    reader: csv::Reader<Chain<Cursor<Vec<u8>>, &'static [u8]>>,
     head: &'h Head,
-    /// Lines before the records.
-    lines_before: u64,
-    record: ByteRecord,
+    rule: Rule,
+    bytes: Vec<u8>,
+    /// Where the next row starts, and its line.
+    start: usize,
+    line: u64,
+    record: Record,
 }
 
 impl<'h> Tokens<'h> {
     pub(crate) fn new(head: &'h Head, chunk: Chunk) -> Self {
-        // One more line's end, so that the last row has one, too.
-        let text = Cursor::new(chunk.bytes).chain(&b"\n"[..]);
-        let (reader, lines_before) = (head.reader(text), chunk.first_line - 1);
-        Self { reader, head, lines_before, record: ByteRecord::new() }
+        let Chunk { bytes, first_line: line } = chunk;
+        Self { head, rule: head.rule(), bytes, start: 0, line, record: Record::default() }
     }
 
     /// The next rows, of the columns at `places` of the header; `None` after
     /// the last.
-    pub(crate) fn next_rows(&mut self, places: &[usize]) -> io::Result<Option<TextRows>> {
+    pub(crate) fn next_rows(&mut self, places: &[usize]) -> Option<TextRows> {
         let mut builders: Vec<StringBuilder> =
             places.iter().map(|_| StringBuilder::new()).collect();
         let mut lines = Vec::new();
         let mut faults = Vec::new();
         let mut bytes = 0;
         let mut rows_read = 0;
-        while lines.len() < ROWS_MAX && bytes < BYTES_MAX && rows_read < ROWS_MAX as u64 {
-            let mut record = std::mem::take(&mut self.record);
-            if !self.reader.read_byte_record(&mut record).map_err(io_error)? {
-                break;
-            }
-            if record.len() == 1 && record.as_slice() == b"\r" {
-                self.record = record;
-                continue;
-            }
+        while bytes < BYTES_MAX && rows_read < ROWS_MAX as u64 {
+            let Some((line, found)) = self.next_row() else { break };
             rows_read += 1;
-            bytes += record.as_slice().len();
-            let line = self.line_of(&record);
-            match self.checked(record, line) {
-                Ok(record) => {
+            bytes += self.record.text.len();
+            let text = match found {
+                Ok(()) => self.checked(line),
+                Err(bad) => Err(self.fault_of(bad, line)),
+            };
+            match text {
+                Ok(text) => {
                     for (builder, place) in builders.iter_mut().zip(places) {
-                        let field = record.get(*place).unwrap_or_default();
-                        let is_last = place + 1 == record.len();
-                        let field = field.strip_suffix('\r').filter(|_| is_last).unwrap_or(field);
+                        let field = &text[self.record.span(*place)];
                         builder.append_option((!field.is_empty()).then_some(field));
                     }
                     lines.push(line);
-                    self.record = record.into_byte_record();
                 }
                 Err(fault) => faults.push(fault),
             }
         }
         if rows_read == 0 {
-            return Ok(None);
+            return None;
         }
         let columns = builders.iter_mut().map(StringBuilder::finish).collect();
-        Ok(Some(TextRows { lines, columns, rows_read, faults }))
+        Some(TextRows { lines, columns, rows_read, faults })
     }
 
-    /// The line on which a record starts that has just been read. The reader
-    /// itself says where the blank lines before it start.
-    fn line_of(&self, record: &ByteRecord) -> Line {
-        let breaks = memchr::memchr_iter(b'\n', record.as_slice()).count() as u64;
-        let counted = self.reader.position().line().saturating_sub(breaks + 1);
-        let line = counted.max(record.position().map_or(0, csv::Position::line));
-        Line(self.lines_before + line)
+    /// The next row that is not blank: its line, and whether it is a record.
+    fn next_row(&mut self) -> Option<(Line, Result<(), Bad>)> {
+        while self.start < self.bytes.len() {
+            let rest = &self.bytes[self.start..];
+            let first = line_end(rest, 0, true)?;
+            if is_blank(&rest[..first]) {
+                self.start += first;
+                self.line += 1;
+                continue;
+            }
+            let cut = self.rule.cut(rest, true, &mut self.record)?;
+            let line = Line(self.line);
+            self.line += memchr::memchr_iter(b'\n', &rest[..cut.end]).count() as u64;
+            self.start += cut.end;
+            return Some((line, cut.found));
+        }
+        None
     }
 
-    fn checked(&self, record: ByteRecord, line: Line) -> Result<StringRecord, Fault> {
-        let fault = |column: Option<usize>, reason: String| Fault {
-            line,
-            column: column.and_then(|place| self.head.names.get(place).cloned()),
-            reason,
+    /// The record's text, if it has the header's columns and is text.
+    fn checked(&self, line: Line) -> Result<&str, Fault> {
+        let record = &self.record;
+        let fault = |field: Option<usize>, reason: &str| {
+            let column = field.and_then(|field| self.head.names.get(field).cloned());
+            Fault { line, column, reason: reason.to_owned() }
         };
         if record.len() != self.head.names.len() {
             let (found, expected) = (record.len(), self.head.names.len());
-            let end = self.lines_before + self.reader.position().line();
-            let lines = end.saturating_sub(line.0);
-            let spans = if lines > 1 {
-                format!("; it spans {lines} lines, perhaps a quote is not closed")
-            } else {
-                String::new()
-            };
-            return Err(fault(None, format!("{found} columns, expected {expected}{spans}")));
+            return Err(fault(None, &format!("{found} columns, expected {expected}")));
         }
-        if record.as_slice().contains(&0) {
-            let place = record.iter().position(|field| field.contains(&0));
-            return Err(fault(place, "holds a NUL byte".to_owned()));
+        let mut fields = 0..record.len();
+        if memchr::memchr(0, &record.text).is_some() {
+            let field = fields.find(|field| record.text[record.span(*field)].contains(&0));
+            return Err(fault(field, "holds a NUL byte"));
         }
-        StringRecord::from_byte_record(record).map_err(|error| {
-            fault(Some(error.utf8_error().field()), "is not valid UTF-8".to_owned())
+        // Two fields may each be wrong and right together.
+        let is_cut = |text: &&str| record.ends.iter().all(|end| text.is_char_boundary(*end));
+        let text = std::str::from_utf8(&record.text).ok().filter(is_cut);
+        text.ok_or_else(|| {
+            let is_wrong =
+                |field: &usize| std::str::from_utf8(&record.text[record.span(*field)]).is_err();
+            fault(fields.find(is_wrong), "is not valid UTF-8")
         })
     }
-}
 
-fn io_error(error: csv::Error) -> io::Error {
-    match error.into_kind() {
-        csv::ErrorKind::Io(error) => error,
-        other => io::Error::new(io::ErrorKind::InvalidData, format!("{other:?}")),
+    fn fault_of(&self, bad: Bad, line: Line) -> Fault {
+        let (field, reason) = match bad {
+            Bad::OpenQuote { field } => {
+                (field, "opens a quote that is not closed before the next row".to_owned())
+            }
+            Bad::TooLong { field } => {
+                let mebibytes = RECORD_BYTES_MAX >> 20;
+                (field, format!("is in a row of more than {mebibytes} MiB"))
+            }
+        };
+        Fault { line, column: self.head.names.get(field).cloned(), reason }
     }
 }
 
@@ -239,7 +240,7 @@ mod tests {
         let mut tokens = tokens(&head, text);
         let places: Vec<usize> = (0..head.names.len()).collect();
         let (mut rows, mut faults) = (Vec::new(), Vec::new());
-        while let Some(batch) = tokens.next_rows(&places).unwrap() {
+        while let Some(batch) = tokens.next_rows(&places) {
             let texts = |i: usize| {
                 let value = |c: &StringArray| c.iter().nth(i).flatten().map(str::to_owned);
                 batch.columns.iter().map(value).collect()
@@ -292,7 +293,7 @@ mod tests {
             let head = Head::of(&text, true).unwrap();
             let mut tokens = tokens(&head, &text);
             let mut line = 2;
-            let batch = tokens.next_rows(&[0, 1]).unwrap();
+            let batch = tokens.next_rows(&[0, 1]);
             for (i, row) in rows.iter().enumerate() {
                 let batch = batch.as_ref().unwrap();
                 proptest::prop_assert_eq!(batch.lines[i], Line(line));
@@ -317,10 +318,17 @@ mod tests {
     #[test]
     fn an_open_quote_is_named() {
         let (_, rows, faults) = split(b"a,b\n1,2\n3,\"4\n5,6\n7,8\n");
-        assert_eq!(rows.len(), 2);
-        let (_, _, faults_of_three) = split(b"a,b,c\n3,\"4\n5,6\n7,8\n");
-        assert!(faults.is_empty());
-        assert!(faults_of_three[0].reason.contains("quote"), "{:?}", faults_of_three[0]);
+        assert_eq!(rows.len(), 3);
+        let column = Some("b".to_owned());
+        let reason = "opens a quote that is not closed before the next row".to_owned();
+        assert_eq!(faults, [Fault { line: Line(3), column, reason }]);
+    }
+
+    #[test]
+    fn halves_of_a_letter_are_none() {
+        let (_, rows, faults) = split(b"a,b\n\xc3,\xa9\n");
+        assert!(rows.is_empty());
+        assert_eq!(faults[0].column.as_deref(), Some("a"));
     }
 
     #[test]
@@ -328,6 +336,19 @@ mod tests {
         let (header, rows, _) = split(b"id\tname\n1\t\"Ringer's\" 5\"\n");
         assert_eq!(header, ["id", "name"]);
         assert_eq!(texts(&rows[0]), ["1", "\"Ringer's\" 5\""]);
+    }
+
+    #[test]
+    fn blank_lines_may_stand_before_the_header() {
+        for text in ["\n\na|b\n1|2\n", "\r\n\r\na|b\n1|2\n"] {
+            for have in 0..text.len() {
+                let begins = Head::begins(&text.as_bytes()[..have], false);
+                let is_short = have < text.find('b').unwrap() + 2;
+                assert_eq!(matches!(begins, Beginning::Short), is_short, "{text:?} {have}");
+            }
+            let (header, rows, _) = split(text.as_bytes());
+            assert_eq!((header.len(), rows.len()), (2, 1), "{text:?}");
+        }
     }
 
     #[test]

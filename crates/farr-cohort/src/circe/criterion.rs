@@ -3,7 +3,7 @@
 use farr_records::ConceptId;
 
 use super::json::Node;
-use super::{CONCEPT, Context, period};
+use super::{Context, keys, period};
 use crate::Error;
 use crate::count::column_of;
 use crate::domain::{Adjusts, Asks, Domain, Specification};
@@ -73,24 +73,7 @@ fn known_keys(node: Node, specification: &Specification) -> Result<(), Error> {
             }
         })
     };
-    let all = || {
-        let mut names: Vec<String> = ["CodesetId", "First", "CorrelatedCriteria", "DateAdjustment"]
-            .into_iter()
-            .chain(source)
-            .map(str::to_owned)
-            .collect();
-        for attribute in specification.attributes {
-            names.push(attribute.key.to_owned());
-            if let Asks::Concepts { exclude, .. } = attribute.asks {
-                names.push(format!("{}CS", attribute.key));
-                if exclude {
-                    names.push(format!("{}Exclude", attribute.key));
-                }
-            }
-        }
-        names
-    };
-    node.keys_by(|key| is_own(key) || is_attribute(key), all)
+    node.keys_by(|key| is_own(key) || is_attribute(key), || keys::of_domain(specification))
 }
 
 /// What one attribute asks, if it is there.
@@ -206,7 +189,7 @@ fn selection(node: Node, key: &str, context: &Context) -> Result<Option<ConceptT
     if value.is_absent() {
         return Ok(None);
     }
-    value.keys(&["CodesetId", "IsExclusion"])?;
+    value.keys(keys::SELECTION)?;
     let is_exclusion = value.get("IsExclusion").truth()?.unwrap_or(false);
     let set = context.concept_set(value.get("CodesetId"))?;
     Ok(set.map(|set| ConceptTest { concepts: Concepts::Set(set), is_exclusion }))
@@ -214,7 +197,7 @@ fn selection(node: Node, key: &str, context: &Context) -> Result<Option<ConceptT
 
 fn concept_ids(node: Node) -> Result<Vec<ConceptId>, Error> {
     node.list(|concept| {
-        concept.keys(&CONCEPT)?;
+        concept.keys(keys::CONCEPT)?;
         let id = concept.required("CONCEPT_ID")?;
         id.integer()?.map(ConceptId).ok_or_else(|| id.unlike("a concept id"))
     })
@@ -224,7 +207,7 @@ fn date_adjustment(node: Node, adjusts: Adjusts) -> Result<Option<DateAdjustment
     if node.is_absent() {
         return Ok(None);
     }
-    node.keys(&["StartWith", "StartOffset", "EndWith", "EndOffset"])?;
+    node.keys(keys::DATE_ADJUSTMENT)?;
     let moment = |key, default| {
         let node = node.get(key);
         match node.text()? {
@@ -251,7 +234,7 @@ fn date_adjustment(node: Node, adjusts: Adjusts) -> Result<Option<DateAdjustment
 
 /// A group of criteria.
 pub(super) fn group(node: Node, context: &Context) -> Result<Group, Error> {
-    node.keys(&["Type", "Count", "CriteriaList", "DemographicCriteriaList", "Groups"])?;
+    node.keys(keys::GROUP)?;
     let criteria = node.get("CriteriaList").list(|c| correlated(c, context))?;
     let demographics = node.get("DemographicCriteriaList").list(|c| demographic(c, context))?;
     let groups = node.get("Groups").list(|g| group(g, context))?;
@@ -279,14 +262,7 @@ pub(super) fn group(node: Node, context: &Context) -> Result<Group, Error> {
 }
 
 fn correlated(node: Node, context: &Context) -> Result<Correlated, Error> {
-    node.keys(&[
-        "Criteria",
-        "StartWindow",
-        "EndWindow",
-        "RestrictVisit",
-        "IgnoreObservationPeriod",
-        "Occurrence",
-    ])?;
+    node.keys(keys::CORRELATED)?;
     let criterion = criterion(node.required("Criteria")?, context)?;
     let end = node.get("EndWindow");
     let occurrence = occurrence(node.required("Occurrence")?, criterion.domain)?;
@@ -301,7 +277,7 @@ fn correlated(node: Node, context: &Context) -> Result<Correlated, Error> {
 }
 
 fn window(node: Node, event_end_by_default: bool) -> Result<Window, Error> {
-    node.keys(&["Start", "End", "UseIndexEnd", "UseEventEnd"])?;
+    node.keys(keys::WINDOW)?;
     Ok(Window {
         start: bound(node.required("Start")?)?,
         end: bound(node.required("End")?)?,
@@ -311,7 +287,7 @@ fn window(node: Node, event_end_by_default: bool) -> Result<Window, Error> {
 }
 
 fn bound(node: Node) -> Result<Bound, Error> {
-    node.keys(&["Days", "Coeff"])?;
+    node.keys(keys::BOUND)?;
     let coefficient = node.get("Coeff").days()?.unwrap_or(0);
     Ok(match node.get("Days").days()? {
         Some(days) => Bound::Days(days.saturating_mul(coefficient)),
@@ -321,7 +297,7 @@ fn bound(node: Node) -> Result<Bound, Error> {
 }
 
 fn occurrence(node: Node, domain: Domain) -> Result<Occurrence, Error> {
-    node.keys(&["Type", "Count", "IsDistinct", "CountColumn"])?;
+    node.keys(keys::OCCURRENCE)?;
     let kind = node.get("Type");
     let kind = match kind.integer()?.unwrap_or(0) {
         0 => OccurrenceKind::Exactly,
@@ -370,17 +346,7 @@ fn count_column(name: &str) -> Option<CountColumn> {
 }
 
 fn demographic(node: Node, context: &Context) -> Result<Demographic, Error> {
-    node.keys(&[
-        "Age",
-        "Gender",
-        "GenderCS",
-        "Race",
-        "RaceCS",
-        "Ethnicity",
-        "EthnicityCS",
-        "OccurrenceStartDate",
-        "OccurrenceEndDate",
-    ])?;
+    node.keys(keys::DEMOGRAPHIC)?;
     let optional = |key| Some(node.get(key)).filter(|value: &Node| !value.is_absent());
     let mut concepts = Vec::new();
     for (key, concept) in [
@@ -414,7 +380,7 @@ fn range<T: Copy>(
     read: impl Fn(Node) -> Result<Option<T>, Error>,
     expected: &str,
 ) -> Result<Comparison<T>, Error> {
-    node.keys(&["Op", "Value", "Extent"])?;
+    node.keys(keys::RANGE)?;
     let operator = node.required("Op")?;
     let bound = |key| {
         let value = node.required(key)?;
@@ -465,7 +431,7 @@ fn four_decimals(number: f64) -> f64 {
 }
 
 fn text_test(node: Node) -> Result<TextTest, Error> {
-    node.keys(&["Text", "Op"])?;
+    node.keys(keys::TEXT_FILTER)?;
     let operator = node.required("Op")?;
     let name = operator.text()?.unwrap_or_default();
     let text = node.required("Text")?.text()?.unwrap_or_default();

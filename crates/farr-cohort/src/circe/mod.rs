@@ -6,6 +6,7 @@
 
 mod criterion;
 mod json;
+mod keys;
 mod tape;
 
 use farr_records::{ConceptId, ConceptReference, ConceptSetExpression, ConceptSetItem};
@@ -18,6 +19,8 @@ use crate::model::{
 use criterion::{criterion, group};
 use json::Node;
 use tape::{Document, Kind};
+
+pub use keys::circe_keys;
 
 /// The keys of ATLAS's wrapper around an expression.
 const WRAPPER: [&str; 16] = [
@@ -37,22 +40,6 @@ const WRAPPER: [&str; 16] = [
     "readAccess",
     "groupIds",
     "cohortDefinitionDetails",
-];
-
-/// A concept's keys; only id, code and vocabulary matter.
-const CONCEPT: [&str; 12] = [
-    "CONCEPT_ID",
-    "CONCEPT_NAME",
-    "STANDARD_CONCEPT",
-    "STANDARD_CONCEPT_CAPTION",
-    "INVALID_REASON",
-    "INVALID_REASON_CAPTION",
-    "CONCEPT_CODE",
-    "DOMAIN_ID",
-    "VOCABULARY_ID",
-    "CONCEPT_CLASS_ID",
-    "VALID_START_DATE",
-    "VALID_END_DATE",
 ];
 
 /// The most inclusion rules whose masks fit a signed 64-bit integer, with the
@@ -137,20 +124,7 @@ fn name_of(root: Node, key: &'static str) -> Result<Option<String>, Error> {
 }
 
 fn expression(node: Node) -> Result<Expression, Error> {
-    node.keys(&[
-        "cdmVersionRange",
-        "Title",
-        "PrimaryCriteria",
-        "AdditionalCriteria",
-        "ConceptSets",
-        "QualifiedLimit",
-        "ExpressionLimit",
-        "InclusionRules",
-        "EndStrategy",
-        "CensoringCriteria",
-        "CollapseSettings",
-        "CensorWindow",
-    ])?;
+    node.keys(keys::EXPRESSION)?;
     let concept_sets = node.get("ConceptSets").list(concept_set)?;
     let context = Context { concept_sets: concept_sets.iter().map(|set| set.id.0).collect() };
     let primary = node.required("PrimaryCriteria")?;
@@ -176,10 +150,10 @@ fn expression(node: Node) -> Result<Expression, Error> {
 }
 
 fn primary_criteria(node: Node, context: &Context) -> Result<PrimaryCriteria, Error> {
-    node.keys(&["CriteriaList", "ObservationWindow", "PrimaryCriteriaLimit"])?;
+    node.keys(keys::PRIMARY_CRITERIA)?;
     let window = node.get("ObservationWindow");
     if !window.is_absent() {
-        window.keys(&["PriorDays", "PostDays"])?;
+        window.keys(keys::OBSERVATION_WINDOW)?;
     }
     Ok(PrimaryCriteria {
         criteria: node.get("CriteriaList").list(|c| criterion(c, context))?,
@@ -194,7 +168,7 @@ fn limit(node: Node) -> Result<Limit, Error> {
     if node.is_absent() {
         return Ok(Limit::First);
     }
-    node.keys(&["Type"])?;
+    node.keys(keys::LIMIT)?;
     let kind = node.get("Type");
     let Some(name) = kind.text()? else {
         return Ok(if kind.is_null() { Limit::All } else { Limit::First });
@@ -208,25 +182,13 @@ fn limit(node: Node) -> Result<Limit, Error> {
 }
 
 fn concept_set(node: Node) -> Result<ConceptSet, Error> {
-    node.keys(&[
-        "id",
-        "name",
-        "expression",
-        "description",
-        "createdBy",
-        "createdDate",
-        "modifiedBy",
-        "modifiedDate",
-        "tags",
-        "hasWriteAccess",
-        "hasReadAccess",
-    ])?;
+    node.keys(keys::CONCEPT_SET)?;
     let id = node.required("id")?;
     let id = id.integer()?.ok_or_else(|| id.unlike("a whole number"))?;
     let expression = node.get("expression");
     let mut items = Vec::new();
     if !expression.is_absent() {
-        expression.keys(&["items"])?;
+        expression.keys(keys::CONCEPT_SET_EXPRESSION)?;
         items = expression.get("items").list(concept_set_item)?;
     }
     Ok(ConceptSet {
@@ -237,7 +199,7 @@ fn concept_set(node: Node) -> Result<ConceptSet, Error> {
 }
 
 fn concept_set_item(node: Node) -> Result<ConceptSetItem, Error> {
-    node.keys(&["concept", "isExcluded", "includeDescendants", "includeMapped"])?;
+    node.keys(keys::CONCEPT_SET_ITEM)?;
     Ok(ConceptSetItem {
         concept: concept(node.required("concept")?)?,
         is_excluded: node.get("isExcluded").truth()?.unwrap_or(false),
@@ -247,7 +209,7 @@ fn concept_set_item(node: Node) -> Result<ConceptSetItem, Error> {
 }
 
 fn concept(node: Node) -> Result<ConceptReference, Error> {
-    node.keys(&CONCEPT)?;
+    node.keys(keys::CONCEPT)?;
     let concept_id = node.get("CONCEPT_ID").integer()?.map(ConceptId);
     let vocabulary = node.get("VOCABULARY_ID").text()?;
     let code = node.get("CONCEPT_CODE").text()?;
@@ -264,7 +226,7 @@ fn concept(node: Node) -> Result<ConceptReference, Error> {
 }
 
 fn inclusion_rule(node: Node, context: &Context) -> Result<InclusionRule, Error> {
-    node.keys(&["name", "description", "expression"])?;
+    node.keys(keys::INCLUSION_RULE)?;
     Ok(InclusionRule {
         name: node.get("name").text()?.unwrap_or_default().to_owned(),
         description: node.get("description").text()?.unwrap_or_default().to_owned(),
@@ -276,13 +238,13 @@ fn end_strategy(node: Node, context: &Context) -> Result<EndStrategy, Error> {
     if node.is_absent() {
         return Ok(EndStrategy::Observation);
     }
-    node.keys(&["DateOffset", "CustomEra"])?;
+    node.keys(keys::END_STRATEGY)?;
     let (offset, era) = (node.get("DateOffset"), node.get("CustomEra"));
     match (offset.is_absent(), era.is_absent()) {
         (true, true) => Ok(EndStrategy::Observation),
         (false, false) => Err(node.unlike("one of DateOffset and CustomEra")),
         (false, true) => {
-            offset.keys(&["DateField", "Offset"])?;
+            offset.keys(keys::DATE_OFFSET)?;
             let field = offset.get("DateField");
             let from = match field.text()? {
                 None | Some("StartDate") => Moment::Start,
@@ -293,7 +255,7 @@ fn end_strategy(node: Node, context: &Context) -> Result<EndStrategy, Error> {
             Ok(EndStrategy::DateOffset { from, offset_days })
         }
         (true, false) => {
-            era.keys(&["DrugCodesetId", "GapDays", "Offset", "DaysSupplyOverride"])?;
+            era.keys(keys::CUSTOM_ERA)?;
             let drugs = era.required("DrugCodesetId")?;
             Ok(EndStrategy::CustomEra {
                 drugs: context.concept_set(drugs)?.ok_or_else(|| drugs.unlike("a concept set"))?,
@@ -309,7 +271,7 @@ fn period(node: Node) -> Result<Period, Error> {
     if node.is_absent() {
         return Ok(Period::default());
     }
-    node.keys(&["StartDate", "EndDate"])?;
+    node.keys(keys::PERIOD)?;
     Ok(Period { start: node.get("StartDate").day()?, end: node.get("EndDate").day()? })
 }
 
@@ -317,7 +279,7 @@ fn era_pad(node: Node) -> Result<i32, Error> {
     if node.is_absent() {
         return Ok(0);
     }
-    node.keys(&["CollapseType", "EraPad"])?;
+    node.keys(keys::COLLAPSE_SETTINGS)?;
     let kind = node.get("CollapseType");
     match kind.text()? {
         None | Some("ERA") => Ok(node.get("EraPad").days()?.unwrap_or(0)),

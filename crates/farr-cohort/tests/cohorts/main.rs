@@ -6,4 +6,6 @@ mod cases;
 mod checks;
 mod common;
 mod generative;
+mod language;
+mod semantics;
 mod why;

@@ -1,6 +1,7 @@
 //! Whole exports, read into a small intake in memory.
 
 mod bad_input;
+mod corpus;
 mod export;
 mod exports;
 mod intake;

@@ -107,6 +107,27 @@ fn objects_are_divided_where_they_are_read_as_well() {
     }
 }
 
+/// Quotes that are never closed cost the same rows in every share.
+#[test]
+fn stray_quotes_in_shares() {
+    let mut conditions = b"START,STOP,PATIENT,ENCOUNTER,CODE,DESCRIPTION\n".to_vec();
+    for day in 1..29 {
+        let description = match day % 7 {
+            2 => "\"open",
+            4 => "\"closed, \"\"quoted\"\"\nin two lines\"",
+            5 => "5\" wide",
+            _ => "\"plain, in quotes\"",
+        };
+        let row = format!("2020-01-{day:02},,p1,e{day},100,{description}\n");
+        conditions.extend_from_slice(row.as_bytes());
+    }
+    let patients = b"Id,BIRTHDATE,GENDER\np1,1980-01-01,M\n";
+    let files = folder(&[("patients.csv", patients), ("conditions.csv", &conditions)]);
+    for block_bytes in [64, 100, 256] {
+        check(files.path(), &synthea(), &[2, 3, 7, 20], block_bytes);
+    }
+}
+
 /// Fields that look like records, across many lines: a share that starts in
 /// one may be mistaken, and must not be so in silence.
 #[test]

@@ -22,7 +22,7 @@ pub(crate) struct World {
 
 impl World {
     /// Adds a table written as text: a line of column names, then a line a
-    /// row; `-` is a missing value.
+    /// row; `-` is a missing value, `~` a blank in a text.
     pub(crate) fn add(&mut self, table: Table, text: &str) {
         let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
         let names: Vec<&str> = lines.next().expect("a header").split_whitespace().collect();
@@ -36,7 +36,7 @@ impl World {
                 .iter()
                 .zip(cells)
                 .filter(|(_, cell)| *cell != "-")
-                .map(|(name, cell)| ((*name).to_owned(), cell.to_owned()));
+                .map(|(name, cell)| ((*name).to_owned(), cell.replace('~', " ")));
             self.tables.entry(table).or_default().push(row.collect());
         }
     }

@@ -94,10 +94,35 @@ pub(crate) fn world(dice: &mut Dice) -> World {
         ];
         push(&mut world, Table::Location, row);
     }
-    for concept in 1..=CONCEPTS {
-        push(&mut world, Table::Concept, vec![("concept_id", concept.to_string())]);
-    }
+    vocabulary(dice, &mut world);
     world
+}
+
+/// Concepts with codes, some invalid, and who descends from whom or maps to it.
+fn vocabulary(dice: &mut Dice, world: &mut World) {
+    for concept in 1..=CONCEPTS {
+        let mut row = vec![
+            ("concept_id", concept.to_string()),
+            ("vocabulary_id", "A".to_owned()),
+            ("concept_code", format!("c{concept}")),
+        ];
+        row.extend(dice.chance(10).then(|| ("invalid_reason", "D".to_owned())));
+        push(world, Table::Concept, row);
+    }
+    for _ in 0..dice.within(0, 3) {
+        let row = vec![
+            ("ancestor_concept_id", dice.within(1, CONCEPTS).to_string()),
+            ("descendant_concept_id", dice.within(1, CONCEPTS + 1).to_string()),
+        ];
+        push(world, Table::ConceptAncestor, row);
+        let mut row = vec![
+            ("concept_id_1", dice.within(1, CONCEPTS + 1).to_string()),
+            ("concept_id_2", dice.within(1, CONCEPTS).to_string()),
+            ("relationship_id", dice.pick(&["Maps to", "Maps to", "Is a"]).to_owned()),
+        ];
+        row.extend(dice.chance(10).then(|| ("invalid_reason", "D".to_owned())));
+        push(world, Table::ConceptRelationship, row);
+    }
 }
 
 fn push(world: &mut World, table: Table, row: Vec<(&str, String)>) {
@@ -508,14 +533,30 @@ fn limit(dice: &mut Dice) -> Value {
     json!({ "Type": dice.pick(&["First", "Last", "All", "All"]) })
 }
 
+fn concept_set_item(dice: &mut Dice, concept: i64) -> Value {
+    let named = if dice.chance(80) {
+        json!({ "CONCEPT_ID": concept })
+    } else {
+        json!({ "VOCABULARY_ID": "A", "CONCEPT_CODE": format!("c{concept}") })
+    };
+    let mut item = json!({ "concept": named });
+    for (key, percent) in [("isExcluded", 10), ("includeDescendants", 20), ("includeMapped", 20)] {
+        if dice.chance(percent) {
+            item[key] = json!(true);
+        }
+    }
+    item
+}
+
 /// A random definition, as Circe JSON.
 pub(crate) fn definition(dice: &mut Dice) -> Value {
     // Three sets of concepts, and an empty one.
     let sets: Value = (0..4)
         .map(|id| {
             let items: Value = (1..=CONCEPTS)
-                .filter(|_| id < 3 && dice.chance(50))
-                .map(|concept| json!({ "concept": { "CONCEPT_ID": concept } }))
+                .filter_map(|concept| {
+                    (id < 3 && dice.chance(50)).then(|| concept_set_item(dice, concept))
+                })
                 .collect();
             json!({ "id": id, "name": format!("set {id}"), "expression": { "items": items } })
         })
@@ -537,7 +578,7 @@ pub(crate) fn definition(dice: &mut Dice) -> Value {
         "QualifiedLimit": limit(dice),
         "ExpressionLimit": limit(dice),
         "InclusionRules": rules,
-        "CollapseSettings": { "EraPad": if dice.chance(40) { dice.within(0, 20) } else { 0 } },
+        "CollapseSettings": { "CollapseType": "ERA", "EraPad": if dice.chance(40) { dice.within(0, 20) } else { 0 } },
     });
     if dice.chance(30) {
         definition["AdditionalCriteria"] = group(dice, 1);
