@@ -264,6 +264,7 @@ fn of_store(error: &farr_store::Error) -> Failure {
 
 fn of_source(error: &farr_source::Error) -> Failure {
     match error {
+        farr_source::Error::Store(farr_store::Error::Changed { .. }) => Failure::Data,
         farr_source::Error::Store(error) => of_store(error),
         farr_source::Error::Setting { .. } => Failure::Job,
         farr_source::Error::Intake(error) => {

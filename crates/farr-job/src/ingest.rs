@@ -114,6 +114,10 @@ impl Ingest<'_> {
             built => built?,
         };
         let manifest = &built.manifest;
+        if manifest.persons == 0 {
+            let rows = manifest.balance.iter().map(|balance| balance.read).sum();
+            return Err(Error::Records(farr_records::Error::NoPersons { rows }));
+        }
         let records: u64 = manifest.tables.values().map(|table| table.rows).sum();
         let shows = self.plan.shows_counts();
         let mut summary = counted(u64::from(manifest.shard_count), "shard", "shards");

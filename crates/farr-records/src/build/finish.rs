@@ -134,7 +134,7 @@ fn tables_of(
 ) -> Result<BTreeMap<Table, ColumnSet>, Error> {
     let seen = spilled.seen.iter().map(|(table, seen)| (*table, seen.columns));
     let mut tables: BTreeMap<Table, ColumnSet> = seen.collect();
-    if spilled.seen.get(&Table::Person).is_none_or(|seen| seen.rows == 0) {
+    if !tables.contains_key(&Table::Person) {
         let persons = spilled.seen.iter().filter(|(table, _)| table.scope() == Scope::Person);
         return Err(Error::NoPersons { rows: persons.map(|(_, seen)| seen.rows).sum() });
     }
