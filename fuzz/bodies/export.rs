@@ -100,7 +100,7 @@ fn objects(data: &[u8]) -> BTreeMap<String, Vec<u8>> {
     let mut name = String::new();
     for line in data.split_inclusive(|b| *b == b'\n') {
         if let Some(rest) = line.strip_prefix(b"=== ") {
-            name = String::from_utf8_lossy(rest).trim().to_owned();
+            String::from_utf8_lossy(rest).trim().clone_into(&mut name);
         } else if !name.is_empty() && (objects.len() < 8 || objects.contains_key(&name)) {
             objects.entry(name.clone()).or_default().extend_from_slice(line);
         }

@@ -13,7 +13,7 @@ pub(crate) fn check(data: &[u8]) {
     let environment = |name: &str| (name == "OUT").then(|| "/out".to_owned());
     match parse_job("job.toml", text, &parameters, &environment) {
         Ok(job) => {
-            assert!(!job.job.name.contains('\0') || text.contains('\0') || text.contains("\\"))
+            assert!(!job.job.name.contains('\0') || text.contains('\0') || text.contains('\\'));
         }
         Err(error) => assert!(!error.to_string().is_empty()),
     }

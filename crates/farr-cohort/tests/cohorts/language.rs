@@ -70,10 +70,10 @@ fn class_under(class: &str, key: &str, value: &Value) -> Option<&'static str> {
     let is_domain = Domain::from_name(class).is_some();
     Some(match (class, key) {
         ("CohortExpression", "PrimaryCriteria") => "PrimaryCriteria",
-        ("CohortExpression", "AdditionalCriteria") | ("InclusionRule", "expression") => {
-            "CriteriaGroup"
-        }
-        ("CriteriaGroup", "Groups") | (_, "CorrelatedCriteria") => "CriteriaGroup",
+        ("CohortExpression", "AdditionalCriteria")
+        | ("InclusionRule", "expression")
+        | ("CriteriaGroup", "Groups")
+        | (_, "CorrelatedCriteria") => "CriteriaGroup",
         ("CohortExpression", "ConceptSets") => "ConceptSet",
         ("CohortExpression", "QualifiedLimit" | "ExpressionLimit")
         | ("PrimaryCriteria", "PrimaryCriteriaLimit") => "ResultLimit",

@@ -555,7 +555,8 @@ pub(crate) fn definition(dice: &mut Dice) -> Value {
         .map(|id| {
             let items: Value = (1..=CONCEPTS)
                 .filter_map(|concept| {
-                    (id < 3 && dice.chance(50)).then(|| concept_set_item(dice, concept))
+                    let takes = id < 3 && dice.chance(50);
+                    if takes { Some(concept_set_item(dice, concept)) } else { None }
                 })
                 .collect();
             json!({ "id": id, "name": format!("set {id}"), "expression": { "items": items } })
