@@ -257,7 +257,7 @@ def networks(job: Job, scratch: pathlib.Path, expected, times: int, rng):
     import boto3
     from moto.server import ThreadedMotoServer
 
-    server = ThreadedMotoServer(port=0)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     port = server.get_host_and_port()[1]
     proxy = Proxy(port)
@@ -268,8 +268,8 @@ def networks(job: Job, scratch: pathlib.Path, expected, times: int, rng):
     for location in ["records", "reports"]:
         key = f"locations.{location}.options"
         options += ["--set", f"{key}.endpoint=http://127.0.0.1:{proxy.port}"]
-        options += ["--set", f"{key}.allow_http=true", "--set", f"{key}.region=us-east-1"]
-        options += ["--set", f"{key}.retries_max=1"]
+        options += ["--set", f"{key}.allow_http=\"true\"", "--set", f"{key}.region=us-east-1"]
+        options += ["--set", f"{key}.retries_max=\"1\""]
 
     def objects(bucket):
         found = {}
