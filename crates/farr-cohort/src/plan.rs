@@ -2,10 +2,10 @@
 //! and shared, equal criteria shared, and the tables and columns that are
 //! needed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 
-use farr_records::{ConceptSetWarning, Table, Vocabulary};
+use farr_records::{ConceptSetWarning, RowKey, Table, Vocabulary};
 
 use crate::Error;
 use crate::count::{Counted, column_of};
@@ -61,6 +61,23 @@ pub(crate) struct PlannedCriterion {
     pub(crate) adjustment: Option<DateAdjustment>,
     pub(crate) period: Period,
     pub(crate) correlated: Option<PlannedGroup>,
+}
+
+impl PlannedCriterion {
+    /// The column and the set of concepts that choose its rows, before its
+    /// tests; `None`: all rows of its table.
+    pub(crate) fn rows(&self) -> Option<(&'static str, SetPlace)> {
+        let specification = self.domain.specification();
+        let source = specification.source.map(|(_, column)| column);
+        match (self.set, self.source_set, source) {
+            _ if self.domain == Domain::LocationRegion => None,
+            (Some(set), None, _) | (Some(set), Some(_), Some(_)) => {
+                Some((specification.concept, set))
+            }
+            (None, Some(set), Some(source)) => Some((source, set)),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -155,6 +172,7 @@ pub struct Plan {
     /// The sets in dense numbers.
     pub(crate) dense_sets: Vec<Vec<u32>>,
     needs: BTreeMap<Table, Vec<&'static str>>,
+    keys: BTreeMap<Table, Vec<RowKey>>,
     warnings: Vec<Warning>,
     n_concepts: u64,
 }
@@ -170,6 +188,7 @@ impl Plan {
             criteria: Vec::new(),
             criterion_places: HashMap::new(),
             needs: BTreeMap::new(),
+            keyed: BTreeMap::new(),
             warnings: Vec::new(),
             of_definition: HashMap::new(),
             tables: Vec::new(),
@@ -186,6 +205,7 @@ impl Plan {
             definitions,
             dense_sets: planner.sets.iter().map(dense).collect(),
             universe,
+            keys: planner.keys(),
             sets: planner.sets,
             criteria: planner.criteria,
             needs: planner.needs,
@@ -197,6 +217,11 @@ impl Plan {
     /// The columns that must be read of each table, the site's tables too.
     pub fn needs(&self) -> &BTreeMap<Table, Vec<&'static str>> {
         &self.needs
+    }
+
+    /// Which rows matter of those tables of which not all do.
+    pub fn keys(&self) -> &BTreeMap<Table, Vec<RowKey>> {
+        &self.keys
     }
 
     /// Concept sets that hold nothing, or less than they ask for.
@@ -253,6 +278,9 @@ struct Planner<'a> {
     /// By what a criterion prints as, so that equal ones are shared.
     criterion_places: HashMap<String, CriterionPlace>,
     needs: BTreeMap<Table, Vec<&'static str>>,
+    /// By table, the columns and sets that choose its rows; `None`: all rows
+    /// matter.
+    keyed: BTreeMap<Table, Option<BTreeMap<&'static str, BTreeSet<SetPlace>>>>,
     warnings: Vec<Warning>,
     /// Sets of the definition at hand.
     of_definition: HashMap<ConceptSetId, SetPlace>,
@@ -272,6 +300,28 @@ impl Planner<'_> {
                 needed.push(column);
             }
         }
+    }
+
+    /// All rows of a table matter.
+    fn need_all_rows(&mut self, table: Table) {
+        self.keyed.insert(table, None);
+    }
+
+    /// Rows of a table matter whose column holds a concept of the set.
+    fn need_rows(&mut self, table: Table, column: &'static str, set: SetPlace) {
+        let keyed = self.keyed.entry(table).or_insert_with(|| Some(BTreeMap::new()));
+        if let Some(columns) = keyed {
+            columns.entry(column).or_default().insert(set);
+        }
+    }
+
+    fn keys(&self) -> BTreeMap<Table, Vec<RowKey>> {
+        let key_of = |(column, sets): (&&'static str, &BTreeSet<SetPlace>)| {
+            let ids = sets.iter().flat_map(|set| &self.sets[set.0]).copied().collect();
+            RowKey::new(column, ids)
+        };
+        let keyed = self.keyed.iter().filter_map(|(table, keyed)| Some((*table, keyed.as_ref()?)));
+        keyed.map(|(table, columns)| (table, columns.iter().map(key_of).collect())).collect()
     }
 
     fn set(&mut self, mut concepts: Vec<i64>) -> SetPlace {
@@ -331,10 +381,16 @@ impl Planner<'_> {
         let sizes = self.of_definition.values().map(|place| self.sets[place.0].len() as u64);
         self.n_concepts += sizes.sum::<u64>();
         self.need(Table::Person, &["person_id"]);
+        self.need_all_rows(Table::Person);
+        self.need_all_rows(Table::ObservationPeriod);
         self.need(
             Table::ObservationPeriod,
             &["person_id", "observation_period_start_date", "observation_period_end_date"],
         );
+        // The ids of entry events settle ties.
+        for criterion in &expression.primary.criteria {
+            self.need(criterion.domain.table(), &[criterion.domain.specification().id]);
+        }
         let rules = expression.inclusion_rules.iter().map(|rule| &rule.group);
         if rules.chain(&expression.additional).any(asks_visits) {
             for criterion in &expression.primary.criteria {
@@ -397,6 +453,10 @@ impl Planner<'_> {
             period: criterion.user_defined_period,
             correlated: criterion.correlated.as_ref().map(|group| self.group(group)),
         };
+        match planned.rows() {
+            Some((column, set)) => self.need_rows(planned.domain.table(), column, set),
+            None => self.need_all_rows(planned.domain.table()),
+        }
         let next = CriterionPlace(self.criteria.len());
         let place = *self.criterion_places.entry(format!("{planned:?}")).or_insert(next);
         if place == next {
@@ -412,7 +472,11 @@ impl Planner<'_> {
         let specification = criterion.domain.specification();
         let table = specification.table;
         let person = table.person_column().unwrap_or("person_id");
-        self.need(table, &[person, specification.id, specification.start]);
+        self.need(table, &[person, specification.start]);
+        // Rows with one id are one event where something must hold around it.
+        if criterion.correlated.is_some() {
+            self.need(table, &[specification.id]);
+        }
         match specification.end {
             End::NextDay => {}
             End::Column(end) | End::ColumnOrNextDay(end) | End::ColumnOrFarFuture(end) => {
@@ -490,6 +554,7 @@ impl Planner<'_> {
                 self.need(table, &["visit_occurrence_id"]);
                 let columns = ["person_id", "visit_occurrence_id", "visit_concept_id"];
                 self.need(Table::VisitOccurrence, &columns);
+                self.need_all_rows(Table::VisitOccurrence);
             }
             ConceptField::PlaceOfService => {
                 self.need(table, &["care_site_id"]);

@@ -41,14 +41,15 @@ pub(crate) fn choose(
     let definitions: Vec<Definition> = wanted.cloned().collect();
     let cohorts = farr_cohort::Plan::new(&definitions, vocabulary);
     let site = lookups(store, cohorts.needs())?;
-    let mut needs = cohorts.needs().clone();
+    let (mut needs, mut keys) = (cohorts.needs().clone(), cohorts.keys().clone());
     for (table, columns) in algebra.needs() {
+        keys.remove(&table);
         needs.entry(table).or_default().extend(columns);
     }
     let shards: Vec<ShardId> = store.shards().collect();
     let map = |id: ShardId| {
         stop_if_asked(cancel)?;
-        let shard = store.read_shard(id, &needs)?;
+        let shard = store.read_shard_rows(id, &needs, &keys)?;
         behind_of(&shard, &cohorts, &site)
     };
     let mut all: Vec<Behind> = Vec::new();

@@ -12,7 +12,7 @@ use farr_cohort::algebra::Choices;
 use farr_cohort::{CohortEntries, Definition, Mode, Site};
 use farr_disclosure::{Aggregate, AggregateTable, Labelled};
 use farr_records::{
-    ConceptSetExpression, PersonId, RecordsStore, Scope, ShardId, Table, cohort_schema,
+    ConceptSetExpression, PersonId, RecordsStore, Scope, Shard, ShardId, Table, cohort_schema,
 };
 use farr_source::Share;
 use serde::{Deserialize, Serialize};
@@ -206,10 +206,11 @@ fn map_shards(
     }
     warn_of_sets(cohorts.warnings(), observer);
     let site = lookups(store, cohorts.needs())?;
-    let mut needs = cohorts.needs().clone();
+    let (mut needs, mut keys) = (cohorts.needs().clone(), cohorts.keys().clone());
     let choices = choose(plan, (store, &vocabulary), threads, cancel)?;
     let analyses = plan.analyses.iter().map(AnyAnalysis::needs);
     for (table, columns) in analyses.chain([plan.algebra.needs()]).flatten() {
+        keys.remove(&table);
         needs.entry(table).or_default().extend(columns);
     }
     for columns in needs.values_mut() {
@@ -222,7 +223,8 @@ fn map_shards(
         let part = if let Some(part) = work.find(&name)? {
             part
         } else {
-            let part = shard_part(plan, (store, &needs), (&cohorts, &site, &choices), shard)?;
+            let shard = store.read_shard_rows(shard, &needs, &keys)?;
+            let part = shard_part(plan, &shard, (&cohorts, &site, &choices))?;
             work.keep(&name, &part)?;
             part
         };
@@ -235,18 +237,16 @@ fn map_shards(
 
 fn shard_part(
     plan: &Plan,
-    (store, needs): (&RecordsStore, &BTreeMap<Table, Vec<&'static str>>),
+    shard: &Shard,
     (cohorts, site, choices): (&farr_cohort::Plan, &Site, &Choices),
-    id: ShardId,
 ) -> Result<ShardPart, Error> {
-    let shard = store.read_shard(id, needs)?;
     let failed = |source| Error::Cohort { id: 0, name: "all".to_owned(), source };
-    let entered = cohorts.evaluate(&shard, site).map_err(failed)?.cohorts;
+    let entered = cohorts.evaluate(shard, site).map_err(failed)?.cohorts;
     let mut rows: Vec<CohortRows> = entered.iter().map(rows_of).collect();
     let mut inclusions: Vec<Inclusion> =
         entered.iter().zip(&plan.definitions).map(|(e, d)| inclusion_of(e, d)).collect();
-    add_derived(plan, &shard, choices, (&mut rows, &mut inclusions));
-    let view = ShardView { shard: &shard, cohorts: &rows, inclusions: &inclusions };
+    add_derived(plan, shard, choices, (&mut rows, &mut inclusions));
+    let view = ShardView { shard, cohorts: &rows, inclusions: &inclusions };
     let partials = plan.analyses.iter().map(|analysis| analysis.shard(&view));
     let partials = partials.collect::<Result<Vec<AnyPartial>, _>>()?;
     let mut columns = CohortColumns::default();

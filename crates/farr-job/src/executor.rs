@@ -1,14 +1,17 @@
 //! A stage is a map over shards plus a merge in shard order; where the map
 //! runs is the executor's affair.
 
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc;
+
 use farr_records::ShardId;
-use rayon::prelude::*;
 
 /// Runs a map over shards and hands the results on in shard order.
 pub trait Executor: Sync {
     /// Maps every shard; `merge` gets the results in the shards' order,
     /// whatever order they were made in. The first error, in that order, ends
-    /// it.
+    /// it. Not to be called from one of the threads that map.
     fn map_shards<P, E, M, G>(&self, shards: &[ShardId], map: M, merge: G) -> Result<(), E>
     where
         P: Send,
@@ -80,14 +83,38 @@ impl Executor for InFlight<'_> {
         M: Fn(ShardId) -> Result<P, E> + Sync,
         G: FnMut(P),
     {
-        for group in shards.chunks(self.shards) {
-            let results: Vec<Result<P, E>> =
-                self.threads.run(|| group.par_iter().map(|shard| map(*shard)).collect());
-            for result in results {
-                merge(result?);
+        let next = AtomicUsize::new(0);
+        let failed = AtomicBool::new(false);
+        let (sender, receiver) = mpsc::channel();
+        // Tasks take shards in order, so that those before a failed one have
+        // all been taken, and their results come.
+        let (next, failed, map) = (&next, &failed, &map);
+        self.threads.pool.in_place_scope(|scope| {
+            for _ in 0..self.shards.min(shards.len()) {
+                let sender = sender.clone();
+                scope.spawn(move |_| {
+                    while !failed.load(Ordering::Relaxed) {
+                        let place = next.fetch_add(1, Ordering::Relaxed);
+                        let Some(shard) = shards.get(place) else { return };
+                        let result = map(*shard);
+                        failed.fetch_or(result.is_err(), Ordering::Relaxed);
+                        // Nobody listens any more once a shard has failed.
+                        let _ = sender.send((place, result));
+                    }
+                });
             }
-        }
-        Ok(())
+            drop(sender);
+            let mut early = BTreeMap::new();
+            let mut merged = 0;
+            for (place, result) in receiver {
+                early.insert(place, result);
+                while let Some(result) = early.remove(&merged) {
+                    merge(result?);
+                    merged += 1;
+                }
+            }
+            Ok(())
+        })
     }
 }
 

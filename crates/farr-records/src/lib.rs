@@ -47,4 +47,4 @@ pub use parquet_file::parquet_bytes;
 pub use schema::{Column, Kind, Scope, Table};
 pub use shard::{Shard, TableRows, sorted_by_person};
 pub use store::{ColumnSummary, RecordsStore, TableSummary, cohort_schema};
-pub use vocabulary::Vocabulary;
+pub use vocabulary::{RowKey, Vocabulary};

@@ -19,7 +19,7 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
 
-use crate::vocabulary::{Key, Scanned, VocabularyTables, keyed};
+use crate::vocabulary::{RowKey, Scanned, VocabularyTables, keyed};
 use crate::{
     Column, ConceptSetExpression, Error, Scope, Shard, ShardId, Table, Vocabulary, sorted_by_person,
 };
@@ -177,7 +177,7 @@ impl VocabularyTables for OmopParquet {
         &self,
         table: Table,
         columns: &[&'static str],
-        key: Option<&Key>,
+        key: Option<&RowKey>,
         map: impl Fn(&RecordBatch) -> Result<T, Error> + Sync,
     ) -> Result<Vec<T>, Error> {
         let (wanted, schema) = wanted_of(table, columns);

@@ -3,11 +3,13 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{RecordBatch, RecordBatchReader};
+use arrow::array::{BooleanArray, RecordBatch, RecordBatchReader};
+use arrow::compute::{filter_record_batch, or};
+use arrow::datatypes::Schema;
 use bytes::{Buf, Bytes};
 use farr_store::Location;
 use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection,
 };
 use parquet::arrow::arrow_writer::compute_leaves;
 use parquet::arrow::{ArrowWriter, ProjectionMask};
@@ -20,10 +22,19 @@ use parquet::schema::types::ColumnPath;
 use rayon::prelude::*;
 
 use crate::Error;
-use crate::vocabulary::{Key, Scanned};
+use crate::vocabulary::{RowKey, Scanned};
 
-/// Rows of a row group: fixed, so that bytes depend on rows alone.
-const ROW_GROUP_ROWS: usize = 1 << 17;
+/// Rows of a row group, where most readers read all of them: fixed, so that
+/// bytes depend on rows alone.
+pub(crate) const ROW_GROUP_ROWS: usize = 1 << 17;
+
+/// About how many row groups a table has of which readers want a few rows.
+const LOOKUP_GROUPS: usize = 256;
+
+/// Rows of a row group of a table of so many rows, of which readers want a few.
+pub(crate) fn lookup_group_rows(rows: usize) -> usize {
+    rows.div_ceil(LOOKUP_GROUPS).next_power_of_two().clamp(1 << 14, ROW_GROUP_ROWS)
+}
 
 /// How objects are read where a request costs much: up to this size whole, and
 /// ranges nearer to each other than this as one.
@@ -48,12 +59,16 @@ impl Reach {
 /// The bytes of a Parquet file with these rows: zstd, statistics, row groups
 /// of fixed size; differences instead of a dictionary for `unique` columns of
 /// whole numbers. Columns are encoded on the threads of the pool at hand.
-pub(crate) fn encode(batch: &RecordBatch, unique: &[&str]) -> Result<Bytes, ParquetError> {
+pub(crate) fn encode(
+    batch: &RecordBatch,
+    unique: &[&str],
+    group_rows: usize,
+) -> Result<Bytes, ParquetError> {
     let schema = batch.schema();
     let mut properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
         .set_statistics_enabled(EnabledStatistics::Chunk)
-        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .set_max_row_group_row_count(Some(group_rows))
         .set_created_by("farr".to_owned());
     for name in unique {
         let column = ColumnPath::from((*name).to_owned());
@@ -68,9 +83,9 @@ pub(crate) fn encode(batch: &RecordBatch, unique: &[&str]) -> Result<Bytes, Parq
     let writer = ArrowWriter::try_new(&mut bytes, schema.clone(), Some(properties.build()))?;
     let (mut writer, factory) = writer.into_serialized_writer()?;
     let rows = batch.num_rows();
-    let groups: Vec<usize> = (0..rows).step_by(ROW_GROUP_ROWS).collect();
+    let groups: Vec<usize> = (0..rows).step_by(group_rows).collect();
     let encode = |(group, first): (usize, &usize)| {
-        let part = batch.slice(*first, ROW_GROUP_ROWS.min(rows - first));
+        let part = batch.slice(*first, group_rows.min(rows - first));
         let writers = factory.create_column_writers(group)?;
         let columns = schema.fields().iter().zip(part.columns()).zip(writers);
         columns
@@ -111,34 +126,117 @@ pub(crate) fn read(
     size: u64,
     columns: Option<&[&str]>,
 ) -> Result<RecordBatch, Error> {
-    let (mut fetched, metadata) = open(location, path, size)?;
+    let (opened, leaves) = Opened::fetch((location, path, size), columns)?;
     let failed = |source| Error::Parquet { object: location.url_of(path), source };
-    let descriptor = metadata.file_metadata().schema_descr_ptr();
-    let chosen: Vec<usize> = (0..descriptor.num_columns())
-        .filter(|i| columns.is_none_or(|names| names.contains(&descriptor.column(*i).name())))
-        .collect();
-    let gap_bytes = Reach::of(location).gap_bytes;
-    for range in ranges_of(metadata.row_groups(), &chosen, gap_bytes) {
-        if !fetched.holds(&range) {
-            let bytes = location.read_range(path, range.clone())?;
-            fetched.pieces.push((range.start, bytes));
-        }
+    opened.decode(&leaves, None).map_err(failed)
+}
+
+/// The named columns of at least the rows that any of the keys asks for: other
+/// rows come along where leaving them out would take longer.
+pub(crate) fn read_rows(
+    (location, path, size): (&Location, &str, u64),
+    columns: &[&str],
+    keys: &[RowKey],
+) -> Result<RecordBatch, Error> {
+    let failed = |source| Error::Parquet { object: location.url_of(path), source };
+    let (opened, leaves) = Opened::fetch((location, path, size), Some(columns))?;
+    let is_key = |leaf: &usize| keys.iter().any(|key| key.column == opened.name_of(*leaf));
+    let (of_keys, others): (Vec<usize>, Vec<usize>) = leaves.iter().copied().partition(is_key);
+    if of_keys.len() < keys.len() || others.is_empty() {
+        return opened.decode(&leaves, None).map_err(failed);
     }
-    let mask = ProjectionMask::leaves(&descriptor, chosen);
-    let options = ArrowReaderOptions::default();
-    let metadata = ArrowReaderMetadata::try_new(Arc::new(metadata), options).map_err(failed)?;
-    let rows = metadata.metadata().file_metadata().num_rows() as usize;
-    let mut reader = ParquetRecordBatchReaderBuilder::new_with_metadata(fetched, metadata)
-        .with_projection(mask)
-        .with_batch_size(rows.max(1))
-        .build()
-        .map_err(failed)?;
-    let schema = reader.schema();
-    match reader.next().transpose() {
-        Ok(None) => Ok(RecordBatch::new_empty(schema)),
-        Ok(Some(batch)) if batch.num_rows() == rows => Ok(batch),
-        Ok(Some(_)) => Err(failed(ParquetError::General("fewer rows than stated".to_owned()))),
-        Err(error) => Err(failed(error.into())),
+    let decode = || {
+        let mut keyed = opened.decode(&of_keys, None)?;
+        let wanted = wanted_rows(&keyed, keys)?;
+        let selection = if wanted.true_count() < keyed.num_rows() / SPARSE_SHARE {
+            keyed = filter_record_batch(&keyed, &wanted)?;
+            Some(RowSelection::from_filters(&[wanted]))
+        } else {
+            None
+        };
+        let others = opened.decode(&others, selection)?;
+        let fields =
+            [others.schema_ref(), keyed.schema_ref()].map(|schema| schema.fields().to_vec());
+        let columns = [others.columns(), keyed.columns()].concat();
+        Ok(RecordBatch::try_new(Arc::new(Schema::new(fields.concat())), columns)?)
+    };
+    decode().map_err(failed)
+}
+
+/// Rows are left out where fewer than one in so many is wanted.
+const SPARSE_SHARE: usize = 4;
+
+fn wanted_rows(batch: &RecordBatch, keys: &[RowKey]) -> Result<BooleanArray, ParquetError> {
+    let mut wanted: Option<BooleanArray> = None;
+    for key in keys {
+        let column = batch.column_by_name(key.column).ok_or(ParquetError::EOF(String::new()))?;
+        let mine = key.wanted(column)?;
+        wanted = Some(match wanted {
+            Some(others) => or(&others, &mine)?,
+            None => mine,
+        });
+    }
+    Ok(wanted.unwrap_or_else(|| BooleanArray::from(vec![true; batch.num_rows()])))
+}
+
+/// A Parquet object of which some columns have been fetched.
+struct Opened {
+    fetched: Fetched,
+    metadata: ArrowReaderMetadata,
+}
+
+impl Opened {
+    /// Fetches the named columns (`None`: all), and says which they are.
+    fn fetch(
+        (location, path, size): (&Location, &str, u64),
+        columns: Option<&[&str]>,
+    ) -> Result<(Self, Vec<usize>), Error> {
+        let (mut fetched, metadata) = open(location, path, size)?;
+        let failed = |source| Error::Parquet { object: location.url_of(path), source };
+        let descriptor = metadata.file_metadata().schema_descr();
+        let leaves: Vec<usize> = (0..descriptor.num_columns())
+            .filter(|i| columns.is_none_or(|names| names.contains(&descriptor.column(*i).name())))
+            .collect();
+        let gap_bytes = Reach::of(location).gap_bytes;
+        for range in ranges_of(metadata.row_groups(), &leaves, gap_bytes) {
+            if !fetched.holds(&range) {
+                let bytes = location.read_range(path, range.clone())?;
+                fetched.pieces.push((range.start, bytes));
+            }
+        }
+        // Parquet's own types are the schema's.
+        let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+        let metadata = ArrowReaderMetadata::try_new(Arc::new(metadata), options).map_err(failed)?;
+        Ok((Self { fetched, metadata }, leaves))
+    }
+
+    fn name_of(&self, leaf: usize) -> &str {
+        self.metadata.parquet_schema().columns()[leaf].name()
+    }
+
+    /// Columns as one batch, of some rows (`None`: all).
+    fn decode(
+        &self,
+        leaves: &[usize],
+        rows: Option<RowSelection>,
+    ) -> Result<RecordBatch, ParquetError> {
+        let all = self.metadata.metadata().file_metadata().num_rows() as usize;
+        let n_rows = rows.as_ref().map_or(all, RowSelection::row_count);
+        let mask = ProjectionMask::leaves(self.metadata.parquet_schema(), leaves.iter().copied());
+        let (fetched, metadata) = (self.fetched.clone(), self.metadata.clone());
+        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(fetched, metadata)
+            .with_projection(mask)
+            .with_batch_size(n_rows.max(1));
+        if let Some(rows) = rows {
+            builder = builder.with_row_selection(rows);
+        }
+        let mut reader = builder.build()?;
+        let schema = reader.schema();
+        match reader.next().transpose()? {
+            None => Ok(RecordBatch::new_empty(schema)),
+            Some(batch) if batch.num_rows() == n_rows => Ok(batch),
+            Some(_) => Err(ParquetError::General("fewer rows than stated".to_owned())),
+        }
     }
 }
 
@@ -158,7 +256,7 @@ pub(crate) fn decode(bytes: Bytes, columns: &[&str]) -> Result<RecordBatch, Parq
 pub(crate) fn scan<T: Send>(
     (location, path, size): (&Location, &str, u64),
     columns: &[&'static str],
-    key: Option<&Key>,
+    key: Option<&RowKey>,
     map: impl Fn(&RecordBatch) -> Result<T, Error> + Sync,
 ) -> Result<Vec<T>, Error> {
     let (fetched, metadata) = open(location, path, size)?;
@@ -219,6 +317,7 @@ fn open(location: &Location, path: &str, size: u64) -> Result<(Fetched, ParquetM
 }
 
 /// The parts of an object that have been fetched.
+#[derive(Clone)]
 struct Fetched {
     size: u64,
     /// Where each part starts, and its bytes.
@@ -281,5 +380,6 @@ impl ChunkReader for Fetched {
 /// [`Error::Parquet`] for a type that Parquet does not hold; `name` is for the
 /// message.
 pub fn parquet_bytes(name: &str, batch: &RecordBatch) -> Result<Bytes, Error> {
-    encode(batch, &[]).map_err(|source| Error::Parquet { object: name.to_owned(), source })
+    encode(batch, &[], ROW_GROUP_ROWS)
+        .map_err(|source| Error::Parquet { object: name.to_owned(), source })
 }

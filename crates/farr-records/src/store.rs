@@ -12,9 +12,10 @@ use farr_store::Location;
 use parquet::file::statistics::Statistics;
 
 use crate::manifest::{FORMAT_VERSION, FileEntry, MANIFEST_PATH, Manifest};
-use crate::vocabulary::{Key, VocabularyTables};
+use crate::vocabulary::VocabularyTables;
 use crate::{
-    ConceptSetExpression, Day, Error, Scope, Shard, ShardId, Table, Vocabulary, parquet_file,
+    ConceptSetExpression, Day, Error, RowKey, Scope, Shard, ShardId, Table, Vocabulary,
+    parquet_file,
 };
 
 /// A records store at a place.
@@ -86,9 +87,9 @@ impl RecordsStore {
     }
 
     /// Reads columns of tables of one shard. Person, start date and id are
-    /// read of every table named, and the persons always, so that the shard
-    /// contract can be checked. Tables that the store lacks stay absent, and
-    /// so do names that are no columns of the table.
+    /// read of every table named, and the persons always. Tables that the
+    /// store lacks stay absent, and so do names that are no columns of the
+    /// table.
     ///
     /// # Errors
     /// [`Error::UnknownShard`]; [`Error::Contract`] if the files break the
@@ -97,6 +98,25 @@ impl RecordsStore {
         &self,
         shard: ShardId,
         tables: &BTreeMap<Table, Vec<&str>>,
+    ) -> Result<Shard, Error> {
+        let mut with_ids = tables.clone();
+        for (table, columns) in &mut with_ids {
+            columns.extend(table.id_column());
+        }
+        self.read_shard_rows(shard, &with_ids, &BTreeMap::new())
+    }
+
+    /// As [`RecordsStore::read_shard`], without the ids, unless they are named;
+    /// of the tables with keys only rows that one of their keys asks for need
+    /// be there.
+    ///
+    /// # Errors
+    /// As [`RecordsStore::read_shard`].
+    pub fn read_shard_rows(
+        &self,
+        shard: ShardId,
+        tables: &BTreeMap<Table, Vec<&str>>,
+        keys: &BTreeMap<Table, Vec<RowKey>>,
     ) -> Result<Shard, Error> {
         let count = self.manifest.shard_count;
         if shard.count() != count {
@@ -113,10 +133,17 @@ impl RecordsStore {
                 let broken = "the manifest has not one file per shard";
                 return Err(Error::Contract { table, row: 0, broken });
             };
-            let keys = [table.person_column(), table.start_column(), table.id_column()];
-            let mut columns: Vec<&str> = keys.into_iter().flatten().collect();
+            let always = [table.person_column(), table.start_column()];
+            let mut columns: Vec<&str> = always.into_iter().flatten().collect();
             columns.extend(tables.get(&table).into_iter().flatten());
-            batches.insert(table, self.read(file, Some(&columns))?);
+            let batch = match keys.get(&table) {
+                None => self.read(file, Some(&columns))?,
+                Some(keys) => {
+                    let object = (&self.location, file.path.as_str(), file.size);
+                    parquet_file::read_rows(object, &columns, keys)?
+                }
+            };
+            batches.insert(table, batch);
         }
         Shard::new(shard, batches)
     }
@@ -187,7 +214,8 @@ impl RecordsStore {
                 let columns: Vec<SortColumn> =
                     columns.map(|c| SortColumn { values: c.clone(), options: None }).collect();
                 let order = lexsort_to_indices(&columns, None)?;
-                parquet_file::encode(&take_record_batch(&rows, &order)?, &[])
+                let rows = take_record_batch(&rows, &order)?;
+                parquet_file::encode(&rows, &[], parquet_file::ROW_GROUP_ROWS)
             })
             .map_err(|source| Error::Parquet { object: self.location.url_of(&path), source })?;
         Ok(self.location.write(&path, bytes)?)
@@ -241,7 +269,7 @@ impl VocabularyTables for RecordsStore {
         &self,
         table: Table,
         columns: &[&'static str],
-        key: Option<&Key>,
+        key: Option<&RowKey>,
         map: impl Fn(&RecordBatch) -> Result<T, Error> + Sync,
     ) -> Result<Vec<T>, Error> {
         let Some(file) = self.manifest.table(table).and_then(|entry| entry.files.first()) else {

@@ -147,7 +147,7 @@ impl Location {
             return Ok(listed.into_iter().map(named).collect());
         }
         let prefix_path = (!prefix.is_empty()).then(|| object_path(prefix));
-        let listed = wait(self.store.list(prefix_path.as_ref()).try_collect::<Vec<_>>());
+        let listed = self.wait(self.store.list(prefix_path.as_ref()).try_collect::<Vec<_>>());
         let listed = listed.map_err(|source| self.failed(prefix, "list", source))?;
         let mut objects: Vec<ObjectInfo> = listed.into_iter().map(ObjectInfo::from).collect();
         objects.sort_by(|a, b| a.path.cmp(&b.path));
@@ -161,7 +161,7 @@ impl Location {
             return Err(Error::NoListing { object: self.url.clone() });
         }
         let prefix_path = (!prefix.is_empty()).then(|| object_path(prefix));
-        let listed = wait(self.store.list_with_delimiter(prefix_path.as_ref()));
+        let listed = self.wait(self.store.list_with_delimiter(prefix_path.as_ref()));
         let listed = listed.map_err(|source| self.failed(prefix, "list", source))?;
         let names = listed.common_prefixes.iter().filter_map(Path::filename);
         let mut names: Vec<String> = names.map(str::to_owned).collect();
@@ -171,7 +171,7 @@ impl Location {
 
     /// What the store says of one object.
     pub fn info(&self, path: &str) -> Result<ObjectInfo, Error> {
-        let meta = wait(self.store.head(&object_path(path)));
+        let meta = self.wait(self.store.head(&object_path(path)));
         let meta = meta.map_err(|source| self.failed(path, "read", source))?;
         // Below a prefix, the store gives the whole path in this one answer.
         Ok(ObjectInfo { path: object_path(path).to_string(), ..ObjectInfo::from(meta) })
@@ -179,6 +179,9 @@ impl Location {
 
     /// A whole object.
     pub fn read(&self, path: &str) -> Result<Bytes, Error> {
+        if let Some(bytes) = self.folder.as_deref().and_then(|f| local::read_all(f, path)) {
+            return Ok(bytes);
+        }
         let mut reader = self.reader(path)?;
         let mut bytes = Vec::new();
         match reader.read_to_end(&mut bytes) {
@@ -199,7 +202,7 @@ impl Location {
         if let Some(bytes) = folder.and_then(|folder| local::read_range(folder, path, &range)) {
             return Ok(bytes);
         }
-        let got = wait(self.store.get_range(&object_path(path), range));
+        let got = self.wait(self.store.get_range(&object_path(path), range));
         got.map_err(|source| self.failed(path, "read", source))
     }
 
@@ -290,7 +293,7 @@ impl Location {
         if self.files.is_some() {
             return Err(Error::ReadOnly { object: self.url_of(path) });
         }
-        match wait(self.store.delete(&object_path(path))) {
+        match self.wait(self.store.delete(&object_path(path))) {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(source) => Err(self.failed(path, "delete", source)),
         }
@@ -335,7 +338,7 @@ impl Location {
         let (bytes, mark) = (content.into_inner(), self.mark().filter(|_| is_create));
         let attributes = mark.as_ref().map(Mark::attributes).unwrap_or_default();
         let options = PutOptions { mode, attributes, ..PutOptions::default() };
-        let put = wait(put_marked(&*self.store, &object_path(path), bytes, options, mark));
+        let put = self.wait(put_marked(&*self.store, &object_path(path), bytes, options, mark));
         put.map_err(|source| self.failed(path, "write", source))
     }
 
@@ -347,6 +350,12 @@ impl Location {
             return Ok(());
         }
         Err(Error::Zone { object: self.url_of(path), zone: self.zone, label })
+    }
+
+    /// Waits for a request. One of a local folder needs no runtime: it is done
+    /// on this thread, without a change to another.
+    fn wait<F: Future>(&self, request: F) -> F::Output {
+        if self.folder.is_some() { futures::executor::block_on(request) } else { wait(request) }
     }
 
     fn failed(&self, path: &str, action: &'static str, source: object_store::Error) -> Error {

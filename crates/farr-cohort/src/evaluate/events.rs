@@ -238,26 +238,25 @@ impl<'a> Prepared<'a> {
         criterion: &PlannedCriterion,
         columns: Columns<'a>,
     ) -> Result<Vec<u32>, Error> {
-        let specification = criterion.domain.specification();
-        let range = self.rows_in_range(columns.rows);
         if criterion.domain == Domain::LocationRegion {
             return self.residence_rows(criterion, columns);
         }
-        let source_column = specification.source.map(|(_, column)| column);
-        match (criterion.set, criterion.source_set, source_column) {
-            (Some(set), None, _) => self.rows_of_set(columns, specification.concept, set),
-            (None, Some(set), Some(source)) => self.rows_of_set(columns, source, set),
-            (Some(set), Some(source_set), Some(source)) => {
-                let mut rows = self.rows_of_set(columns, specification.concept, set)?;
-                let sources = columns.integers(source)?;
-                let wanted = &self.plan.sets[source_set.0];
-                rows.retain(|row| {
-                    sources.get(*row as usize).is_some_and(|c| wanted.binary_search(&c).is_ok())
-                });
-                Ok(rows)
-            }
-            _ => Ok((range.start as u32..range.end as u32).collect()),
+        let Some((column, set)) = criterion.rows() else {
+            let range = self.rows_in_range(columns.rows);
+            return Ok((range.start as u32..range.end as u32).collect());
+        };
+        let mut rows = self.rows_of_set(columns, column, set)?;
+        let source = criterion.domain.specification().source;
+        if let (Some(_), Some(set), Some((_, source))) =
+            (criterion.set, criterion.source_set, source)
+        {
+            let sources = columns.integers(source)?;
+            let wanted = &self.plan.sets[set.0];
+            rows.retain(|row| {
+                sources.get(*row as usize).is_some_and(|c| wanted.binary_search(&c).is_ok())
+            });
         }
+        Ok(rows)
     }
 
     fn rows_of_set(

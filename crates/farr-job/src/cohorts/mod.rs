@@ -161,7 +161,7 @@ impl Run<'_> {
         let mut results = CohortResults::default();
         if shards.len() < self.threads.count() {
             for id in shards {
-                let read = || store.read_shard(id, plan.needs());
+                let read = || store.read_shard_rows(id, plan.needs(), plan.keys());
                 let shard = self.alone(&self.watches.decode, read)?;
                 self.add_ranges(&plan, &shard, &site, &mut results)?;
             }
@@ -169,7 +169,8 @@ impl Run<'_> {
         }
         let map = |id: ShardId| {
             stop_if_asked(self.cancel)?;
-            let shard = self.watches.decode.time(|| store.read_shard(id, plan.needs()))?;
+            let read = || store.read_shard_rows(id, plan.needs(), plan.keys());
+            let shard = self.watches.decode.time(read)?;
             let cohorts = self.watches.evaluate.time(|| plan.evaluate(&shard, &site));
             Ok::<_, Error>((cohorts.map_err(of_evaluation)?, shard.persons().to_vec()))
         };

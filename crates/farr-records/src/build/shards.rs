@@ -119,7 +119,11 @@ impl Plan<'_> {
     ) -> Result<(), Error> {
         let unique: Vec<&str> = table.id_column().into_iter().collect();
         let rows = whole(table, rows)?;
-        let file = write(self.location, path, &rows, persons, &unique)?;
+        let group_rows = match table.scope() {
+            Scope::Person => parquet_file::ROW_GROUP_ROWS,
+            _ => parquet_file::lookup_group_rows(rows.num_rows()),
+        };
+        let file = write(self.location, path, &rows, persons, (&unique, group_rows))?;
         outcome.files.insert(table, file);
         self.note_ids(outcome, table, &rows)
     }
@@ -229,10 +233,10 @@ pub(super) fn write(
     path: String,
     rows: &RecordBatch,
     persons: u64,
-    unique: &[&str],
+    (unique, group_rows): (&[&str], usize),
 ) -> Result<FileEntry, Error> {
     let failed = |source| Error::Parquet { object: location.url_of(&path), source };
-    let bytes = parquet_file::encode(rows, unique).map_err(failed)?;
+    let bytes = parquet_file::encode(rows, unique, group_rows).map_err(failed)?;
     let sha256 = Sha256Hash::of(&bytes);
     let size = bytes.len() as u64;
     location.write(&path, Labelled::person_level(bytes))?;

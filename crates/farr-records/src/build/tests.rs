@@ -14,8 +14,8 @@ use farr_store::{Location, Sha256Hash};
 use super::{BuildSettings, Builder, Built, RejectsMax};
 use crate::{
     ConceptId, Day, Derivations, Error, IdHasher, Incoming, Intake, Kind, Line, ObjectId,
-    ObjectRead, PersonId, RangeRead, RecordsStore, Reject, Scope, Shard, ShardId, SourceTableId,
-    Table, cohort_schema,
+    ObjectRead, PersonId, RangeRead, RecordsStore, Reject, RowKey, Scope, Shard, ShardId,
+    SourceTableId, Table, cohort_schema,
 };
 
 /// A value of any column.
@@ -571,6 +571,47 @@ fn shards_are_read_column_by_column() {
         store.read_shard(ShardId::new(0, 4).unwrap(), &tables),
         Err(Error::UnknownShard { count: 2, .. })
     ));
+}
+
+/// Whether few or many rows are asked for: they all come, as they lie, and
+/// others only where many are.
+#[test]
+fn rows_that_are_asked_for_are_read() {
+    let settings = BuildSettings { shards: Some(1), ..BuildSettings::default() };
+    let case = Case::new(settings, Derivations::default());
+    case.persons(&[1, 2]);
+    let concept = |row: i64| (row % 7 > 0).then_some(row % 9);
+    let row = |row: i64| {
+        let (concept, none) = (concept(row).into(), Value::Null);
+        vec![row.into(), (1 + row % 2).into(), concept, (100 + row).into(), none]
+    };
+    let rows: Vec<Vec<Value>> = (0..200).map(row).collect();
+    case.rows(Table::ConditionOccurrence, 2, &CONDITION, &rows);
+    let store = case.finish().unwrap();
+    let table = Table::ConditionOccurrence;
+    let columns = BTreeMap::from([(table, vec!["condition_concept_id", "condition_end_date"])]);
+    let read = |keys: Option<Vec<i64>>| {
+        let keys = keys.map(|ids| vec![RowKey::new("condition_concept_id", ids)]);
+        let keys = keys.into_iter().map(|keys| (table, keys)).collect();
+        let shard = ShardId::new(0, 1).unwrap();
+        let shard = store.records.read_shard_rows(shard, &columns, &keys).unwrap();
+        let rows = shard.table(table).unwrap();
+        let days = rows.days("condition_start_date").unwrap();
+        let concepts = rows.integers("condition_concept_id").unwrap();
+        assert!(rows.integers("condition_occurrence_id").is_none());
+        days.iter().zip(concepts).map(|(day, id)| (day.unwrap(), id)).collect::<Vec<_>>()
+    };
+    let all = read(None);
+    assert_eq!(all.len(), 200);
+    let of = |wanted: &[i64]| {
+        let mut rows = all.clone();
+        rows.retain(|(_, id)| id.is_some_and(|id| wanted.contains(&id)));
+        rows
+    };
+    assert_eq!(read(Some(vec![4])), of(&[4]));
+    assert_eq!(read(Some(vec![77])), []);
+    assert_eq!(read(Some(vec![0, 1, 2, 3, 4, 5])), all);
+    assert!(!of(&[4]).is_empty());
 }
 
 #[test]

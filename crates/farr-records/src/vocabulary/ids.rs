@@ -1,9 +1,12 @@
 //! Sets of ids that are asked of every row.
 
-/// Ids as an open-addressed table, and sorted.
+/// Ids as an open-addressed table, and sorted. Most ids that are asked for are
+/// not there: a bit for each hash says so without a look at the table.
 #[derive(Debug, Default)]
 pub(crate) struct IdSet {
     sorted: Vec<i64>,
+    /// A bit that is not set: no id has this hash. A power of two of words.
+    bits: Vec<u64>,
     /// Each id somewhere after the slot of its hash; `None` ends the search.
     slots: Vec<Option<i64>>,
 }
@@ -13,8 +16,12 @@ impl IdSet {
     pub(crate) fn new(mut ids: Vec<i64>) -> Self {
         ids.sort_unstable();
         ids.dedup();
-        let mut set = Self { slots: vec![None; (ids.len() * 2).next_power_of_two()], sorted: ids };
+        let words = (ids.len() / 4).next_power_of_two().clamp(64, BIT_WORDS_MAX);
+        let slots = vec![None; (ids.len() * 2).next_power_of_two()];
+        let mut set = Self { slots, bits: vec![0; words], sorted: ids };
         for id in &set.sorted {
+            let (word, bit) = bit_of(*id, words);
+            set.bits[word] |= bit;
             let mut slot = slot_of(*id, set.slots.len());
             while set.slots[slot].is_some() {
                 slot = (slot + 1) & (set.slots.len() - 1);
@@ -30,6 +37,10 @@ impl IdSet {
 
     #[inline]
     pub(crate) fn contains(&self, id: i64) -> bool {
+        let (word, bit) = bit_of(id, self.bits.len());
+        if self.bits.get(word).is_none_or(|bits| bits & bit == 0) {
+            return false;
+        }
         let mut slot = slot_of(id, self.slots.len());
         while let Some(known) = self.slots.get(slot).copied().flatten() {
             if known == id {
@@ -47,11 +58,26 @@ impl IdSet {
     }
 }
 
-/// The upper bits of a Fibonacci hash; `slots` is a power of two.
+/// Half a megabyte: what a core keeps at hand.
+const BIT_WORDS_MAX: usize = 1 << 16;
+
+/// A Fibonacci hash.
+#[inline]
+fn hash_of(id: i64) -> u64 {
+    (id as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+/// `slots` is a power of two.
 #[inline]
 fn slot_of(id: i64, slots: usize) -> usize {
-    let hash = (id as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    (hash >> 32) as usize & slots.wrapping_sub(1)
+    (hash_of(id) >> 32) as usize & slots.wrapping_sub(1)
+}
+
+/// `words` is a power of two.
+#[inline]
+fn bit_of(id: i64, words: usize) -> (usize, u64) {
+    let hash = hash_of(id);
+    ((hash >> 32) as usize & words.wrapping_sub(1), 1 << (hash >> 58))
 }
 
 #[cfg(test)]

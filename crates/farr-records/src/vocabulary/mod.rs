@@ -16,7 +16,8 @@ use arrow::datatypes::Int64Type;
 use crate::{ConceptId, Error, Table};
 pub(crate) use ids::IdSet;
 pub(crate) use partial::{VocabularyTables, keyed};
-pub(crate) use scan::{Key, Scanned};
+pub use scan::RowKey;
+pub(crate) use scan::Scanned;
 
 /// The part of the OMOP vocabulary that concept sets need.
 #[derive(Debug, Clone, Default)]

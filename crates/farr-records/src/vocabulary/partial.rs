@@ -6,14 +6,13 @@
 //! unknown, ancestors, the concepts below them, and what maps to these.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::Int64Type;
 
-use super::scan::Key;
-use super::{IdSet, Vocabulary};
+use super::Vocabulary;
+use super::scan::RowKey;
 use crate::{ConceptId, ConceptSetExpression, ConceptSetItem, Error, Table};
 
 /// Where vocabulary tables lie.
@@ -24,7 +23,7 @@ pub(crate) trait VocabularyTables {
         &self,
         table: Table,
         columns: &[&'static str],
-        key: Option<&Key>,
+        key: Option<&RowKey>,
         map: impl Fn(&RecordBatch) -> Result<T, Error> + Sync,
     ) -> Result<Vec<T>, Error>;
 
@@ -92,7 +91,7 @@ fn add(
     (column, ids): (&'static str, Vec<i64>),
     batches: &mut Batches,
 ) -> Result<(), Error> {
-    let key = Key { column, ids: Arc::new(IdSet::new(ids)) };
+    let key = RowKey::new(column, ids);
     if key.ids.is_empty() {
         return Ok(());
     }
@@ -153,7 +152,7 @@ fn add_codes(
 pub(crate) fn keyed(
     table: Table,
     batch: RecordBatch,
-    key: Option<&Key>,
+    key: Option<&RowKey>,
 ) -> Result<RecordBatch, Error> {
     let Some(key) = key else { return Ok(batch) };
     let values = batch.column_by_name(key.column).and_then(|c| c.as_primitive_opt::<Int64Type>());

@@ -2,6 +2,7 @@
 //! cannot hold any are not read, and of the others only what the rows need.
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
+use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::{DataType, Int32Type, Int64Type};
 use arrow::error::ArrowError;
 use parquet::arrow::ProjectionMask;
@@ -19,11 +20,31 @@ use crate::Error;
 /// Rows read at a time.
 const BATCH_ROWS: usize = 1 << 15;
 
-/// The rows asked for: those whose key is one of the ids.
+/// Rows of a table: those of which a column holds one of some ids.
 #[derive(Debug, Clone)]
-pub(crate) struct Key {
+pub struct RowKey {
     pub(crate) column: &'static str,
     pub(crate) ids: std::sync::Arc<IdSet>,
+}
+
+impl RowKey {
+    /// The rows of which `column` holds one of `ids`, given in any order.
+    pub fn new(column: &'static str, ids: Vec<i64>) -> Self {
+        Self { column, ids: std::sync::Arc::new(IdSet::new(ids)) }
+    }
+
+    /// The column.
+    pub fn column(&self) -> &'static str {
+        self.column
+    }
+
+    /// Which values of its column it asks for: none that is missing.
+    ///
+    /// # Errors
+    /// A column of another type than an id's.
+    pub fn wanted(&self, column: &ArrayRef) -> Result<BooleanArray, ArrowError> {
+        is_wanted(column, &self.ids)
+    }
 }
 
 /// One Parquet file that is scanned.
@@ -31,7 +52,7 @@ pub(crate) struct Scanned<'a, C, F> {
     pub(crate) metadata: &'a ArrowReaderMetadata,
     /// The columns wanted, as they are named in the file, in any case.
     pub(crate) columns: &'a [&'static str],
-    pub(crate) key: Option<&'a Key>,
+    pub(crate) key: Option<&'a RowKey>,
     /// Opens the file for some columns of one row group.
     pub(crate) open: C,
     /// What Parquet's errors become.
@@ -99,7 +120,7 @@ where
     }
 
     /// The key and its column's place, if the file keeps it as whole numbers.
-    fn whole_key(&self) -> Option<(&Key, usize)> {
+    fn whole_key(&self) -> Option<(&RowKey, usize)> {
         let key = self.key?;
         let fields = self.metadata.schema().fields();
         let is_key =
@@ -125,7 +146,7 @@ where
 }
 
 /// Which values of a column are among the ids.
-pub(crate) fn is_wanted(column: &ArrayRef, ids: &IdSet) -> Result<BooleanArray, ArrowError> {
+fn is_wanted(column: &ArrayRef, ids: &IdSet) -> Result<BooleanArray, ArrowError> {
     if let Some(values) = column.as_primitive_opt::<Int64Type>() {
         return Ok(wanted_of(values.values(), values.nulls(), |id| ids.contains(*id)));
     }
@@ -135,22 +156,12 @@ pub(crate) fn is_wanted(column: &ArrayRef, ids: &IdSet) -> Result<BooleanArray, 
     Err(ArrowError::SchemaError(format!("an id of type {}", column.data_type())))
 }
 
-/// Runs of one value are asked for once: keys are sorted as a rule.
-fn wanted_of<T: PartialEq>(
+fn wanted_of<T>(
     values: &[T],
     nulls: Option<&arrow::buffer::NullBuffer>,
     contains: impl Fn(&T) -> bool,
 ) -> BooleanArray {
-    let mut last: Option<(&T, bool)> = None;
-    let wanted = values.iter().map(|value| match last {
-        Some((same, wanted)) if same == value => wanted,
-        _ => {
-            let wanted = contains(value);
-            last = Some((value, wanted));
-            wanted
-        }
-    });
-    let wanted: arrow::buffer::BooleanBuffer = wanted.collect();
+    let wanted = BooleanBuffer::collect_bool(values.len(), |row| contains(&values[row]));
     match nulls {
         None => BooleanArray::new(wanted, None),
         Some(nulls) => BooleanArray::new(&wanted & nulls.inner(), None),

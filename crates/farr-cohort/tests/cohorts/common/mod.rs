@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Date32Array, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow::compute::{filter_record_batch, or};
 use arrow::datatypes::{Field, Schema};
 use farr_cohort::{CohortEntries, Definition, Plan, Site, Why};
 use farr_records::{Day, Kind, Scope, Shard, ShardId, Table, Vocabulary, sorted_by_person};
@@ -138,7 +139,7 @@ impl World {
     ) -> (CohortEntries, Vec<(i64, Day, Day)>) {
         let vocabulary = self.vocabulary(definition);
         let plan = Plan::new(std::slice::from_ref(definition), &vocabulary);
-        let (shard, site) = self.shard(&plan);
+        let (shard, site) = self.shard(&plan, true);
         let mut given = plan.evaluate(&shard, &site).expect("an answer");
         let cohort = given.cohorts.remove(0);
         let rows = cohort.entries.iter();
@@ -151,13 +152,14 @@ impl World {
     pub(crate) fn why(&self, definition: &Definition, person: i64) -> Vec<Why> {
         let vocabulary = self.vocabulary(definition);
         let plan = Plan::new(std::slice::from_ref(definition), &vocabulary);
-        let (shard, site) = self.shard(&plan);
+        let (shard, site) = self.shard(&plan, false);
         let place = shard.persons().iter().position(|known| known.0 == person).expect("a person");
         plan.why(std::slice::from_ref(definition), &shard, &site, place).expect("an account")
     }
 
-    /// The world's persons with what a plan needs.
-    fn shard(&self, plan: &Plan) -> (Shard, Site) {
+    /// The world's persons with what a plan needs: no row and no column more
+    /// than that if it is bare.
+    fn shard(&self, plan: &Plan, is_bare: bool) -> (Shard, Site) {
         let mut shard = BTreeMap::new();
         let mut site = BTreeMap::new();
         for (table, columns) in plan.needs() {
@@ -167,7 +169,9 @@ impl World {
             let batch = self.batch(*table, &columns);
             match table.scope() {
                 Scope::Person => {
-                    shard.insert(*table, sorted_by_person(*table, &batch).expect("sorted"));
+                    let sorted = sorted_by_person(*table, &batch).expect("sorted");
+                    let batch = if is_bare { bare(plan, *table, &sorted) } else { sorted };
+                    shard.insert(*table, batch);
                 }
                 _ => drop(site.insert(*table, batch)),
             }
@@ -176,6 +180,22 @@ impl World {
         let shard = Shard::new(whole, shard).expect("a shard");
         (shard, Site::new(&site))
     }
+}
+
+/// The rows and columns that a plan asks for.
+fn bare(plan: &Plan, table: Table, rows: &RecordBatch) -> RecordBatch {
+    let needs = &plan.needs()[&table];
+    let always = [table.person_column(), table.start_column()];
+    let is_needed = |name: &str| needs.contains(&name) || always.contains(&Some(name));
+    let schema = rows.schema();
+    let columns = (0..schema.fields().len()).filter(|place| is_needed(schema.field(*place).name()));
+    let bare = rows.project(&columns.collect::<Vec<_>>()).expect("columns of the batch");
+    let Some(keys) = plan.keys().get(&table) else { return bare };
+    let wanted = keys.iter().map(|key| {
+        key.wanted(rows.column_by_name(key.column()).expect("a key's column")).expect("ids")
+    });
+    let wanted = wanted.reduce(|a, b| or(&a, &b).expect("equal lengths")).expect("a key");
+    filter_record_batch(&bare, &wanted).expect("equal lengths")
 }
 
 /// The days since 1970 of a date like 2020-12-31.
