@@ -35,6 +35,9 @@ pub struct Manifest {
     pub timezones: BTreeMap<String, String>,
     /// Tables by OMOP's name. One that is not here, the store lacks.
     pub tables: BTreeMap<String, TableEntry>,
+    /// The codes of concepts by vocabulary and code, where there are concepts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub codes: Option<FileEntry>,
     /// What became of the rows of each source table.
     pub balance: Vec<Balance>,
     /// What records were made, by target table and source table.

@@ -21,7 +21,8 @@ use parquet::arrow::arrow_reader::{
 
 use crate::vocabulary::{RowKey, Scanned, VocabularyTables, keyed};
 use crate::{
-    Column, ConceptSetExpression, Error, Scope, Shard, ShardId, Table, Vocabulary, sorted_by_person,
+    Column, ConceptSetExpression, Error, Scope, Shard, ShardId, Table, Vocabulary, parquet_file,
+    sorted_by_person,
 };
 
 /// A local folder with one file `<table>.parquet`, or one folder of such
@@ -193,6 +194,14 @@ impl VocabularyTables for OmopParquet {
             })?);
         }
         Ok(mapped)
+    }
+
+    fn scan_codes<T: Send>(
+        &self,
+        _: &[(&str, &str)],
+        map: impl Fn(&RecordBatch) -> Result<T, Error> + Sync,
+    ) -> Result<Vec<T>, Error> {
+        self.scan(Table::Concept, &parquet_file::CODE_COLUMNS, None, map)
     }
 
     fn has_rows(&self, table: Table) -> Result<bool, Error> {

@@ -1,23 +1,26 @@
 //! Parquet files of a store: to bytes, and from an object, column by column.
 
+use std::io::Write;
 use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{BooleanArray, RecordBatch, RecordBatchReader};
-use arrow::compute::{filter_record_batch, or};
-use arrow::datatypes::Schema;
+use arrow::compute::{concat_batches, filter_record_batch, or};
+use arrow::datatypes::{Schema, SchemaRef};
 use bytes::{Buf, Bytes};
 use farr_store::Location;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection,
 };
-use parquet::arrow::arrow_writer::compute_leaves;
+use parquet::arrow::arrow_writer::{ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::arrow::{ArrowWriter, ProjectionMask};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::reader::{ChunkReader, Length};
+use parquet::file::statistics::Statistics;
+use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::ColumnPath;
 use rayon::prelude::*;
 
@@ -57,59 +60,107 @@ impl Reach {
 }
 
 /// The bytes of a Parquet file with these rows: zstd, statistics, row groups
-/// of fixed size; differences instead of a dictionary for `unique` columns of
+/// of so many rows; differences instead of a dictionary for `unique` columns of
 /// whole numbers. Columns are encoded on the threads of the pool at hand.
 pub(crate) fn encode(
     batch: &RecordBatch,
     unique: &[&str],
     group_rows: usize,
 ) -> Result<Bytes, ParquetError> {
-    let schema = batch.schema();
-    let mut properties = WriterProperties::builder()
-        .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
-        .set_statistics_enabled(EnabledStatistics::Chunk)
-        .set_max_row_group_row_count(Some(group_rows))
-        .set_created_by("farr".to_owned());
-    for name in unique {
-        let column = ColumnPath::from((*name).to_owned());
-        let field = schema.field_with_name(name);
-        if field.is_ok_and(|field| field.data_type().is_integer()) {
-            let encoding = Encoding::DELTA_BINARY_PACKED;
-            properties = properties.set_column_encoding(column.clone(), encoding);
-        }
-        properties = properties.set_column_dictionary_enabled(column, false);
-    }
     let mut bytes = Vec::new();
-    let writer = ArrowWriter::try_new(&mut bytes, schema.clone(), Some(properties.build()))?;
-    let (mut writer, factory) = writer.into_serialized_writer()?;
-    let rows = batch.num_rows();
-    let groups: Vec<usize> = (0..rows).step_by(group_rows).collect();
-    let encode = |(group, first): (usize, &usize)| {
-        let part = batch.slice(*first, group_rows.min(rows - first));
-        let writers = factory.create_column_writers(group)?;
-        let columns = schema.fields().iter().zip(part.columns()).zip(writers);
-        columns
-            .collect::<Vec<_>>()
-            .into_par_iter()
-            .map(|((field, column), mut writer)| {
-                for leaf in compute_leaves(field, column)? {
-                    writer.write(&leaf)?;
-                }
-                writer.close()
-            })
-            .collect::<Result<Vec<_>, ParquetError>>()
-    };
-    let groups: Result<Vec<_>, ParquetError> =
-        groups.par_iter().enumerate().map(|(group, first)| encode((group, first))).collect();
-    for columns in groups? {
-        let mut group = writer.next_row_group()?;
-        for column in columns {
-            column.append_to_row_group(&mut group)?;
-        }
-        group.close()?;
-    }
-    writer.close()?;
+    let mut file = ParquetFile::new(&mut bytes, batch.schema(), unique, group_rows)?;
+    file.push(batch)?;
+    file.finish()?;
     Ok(bytes.into())
+}
+
+/// A Parquet file whose rows come some at a time; its bytes depend on the rows
+/// alone, not on how they come.
+pub(crate) struct ParquetFile<W: Write + Send> {
+    writer: SerializedFileWriter<W>,
+    factory: ArrowRowGroupWriterFactory,
+    schema: SchemaRef,
+    group_rows: usize,
+    groups: usize,
+    /// Rows that do not fill a row group yet.
+    rest: RecordBatch,
+}
+
+impl<W: Write + Send> ParquetFile<W> {
+    pub(crate) fn new(
+        sink: W,
+        schema: SchemaRef,
+        unique: &[&str],
+        group_rows: usize,
+    ) -> Result<Self, ParquetError> {
+        let mut properties = WriterProperties::builder()
+            .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
+            .set_statistics_enabled(EnabledStatistics::Chunk)
+            .set_max_row_group_row_count(Some(group_rows))
+            .set_created_by("farr".to_owned());
+        for name in unique {
+            let column = ColumnPath::from((*name).to_owned());
+            let field = schema.field_with_name(name);
+            if field.is_ok_and(|field| field.data_type().is_integer()) {
+                let encoding = Encoding::DELTA_BINARY_PACKED;
+                properties = properties.set_column_encoding(column.clone(), encoding);
+            }
+            properties = properties.set_column_dictionary_enabled(column, false);
+        }
+        let writer = ArrowWriter::try_new(sink, schema.clone(), Some(properties.build()))?;
+        let (writer, factory) = writer.into_serialized_writer()?;
+        let rest = RecordBatch::new_empty(schema.clone());
+        Ok(Self { writer, factory, schema, group_rows, groups: 0, rest })
+    }
+
+    /// Takes rows, and writes the row groups that they fill.
+    pub(crate) fn push(&mut self, batch: &RecordBatch) -> Result<(), ParquetError> {
+        let joined = if self.rest.num_rows() == 0 {
+            batch.clone()
+        } else {
+            concat_batches(&self.schema, [&self.rest, batch])?
+        };
+        let full = joined.num_rows() / self.group_rows * self.group_rows;
+        self.rest = joined.slice(full, joined.num_rows() - full);
+        self.write(&joined.slice(0, full))
+    }
+
+    /// Writes what is left, and the footer.
+    pub(crate) fn finish(mut self) -> Result<(), ParquetError> {
+        let rest = std::mem::replace(&mut self.rest, RecordBatch::new_empty(self.schema.clone()));
+        self.write(&rest)?;
+        self.writer.close().map(drop)
+    }
+
+    fn write(&mut self, rows: &RecordBatch) -> Result<(), ParquetError> {
+        let starts: Vec<usize> = (0..rows.num_rows()).step_by(self.group_rows).collect();
+        let encode = |(place, start): (usize, &usize)| {
+            let part = rows.slice(*start, self.group_rows.min(rows.num_rows() - start));
+            let writers = self.factory.create_column_writers(self.groups + place)?;
+            let columns = self.schema.fields().iter().zip(part.columns()).zip(writers);
+            columns
+                .collect::<Vec<_>>()
+                .into_par_iter()
+                .map(|((field, column), mut writer)| {
+                    for leaf in compute_leaves(field, column)? {
+                        writer.write(&leaf)?;
+                    }
+                    writer.close()
+                })
+                .collect::<Result<Vec<_>, ParquetError>>()
+        };
+        let groups: Result<Vec<_>, ParquetError> =
+            starts.par_iter().enumerate().map(encode).collect();
+        for columns in groups? {
+            let mut group = self.writer.next_row_group()?;
+            for column in columns {
+                column.append_to_row_group(&mut group)?;
+            }
+            group.close()?;
+            self.groups += 1;
+        }
+        Ok(())
+    }
 }
 
 /// The footer of a Parquet object of known size.
@@ -254,9 +305,50 @@ pub(crate) fn decode(bytes: Bytes, columns: &[&str]) -> Result<RecordBatch, Parq
 /// Columns of the rows that a key asks for, batch by batch, from the row groups
 /// that may hold some.
 pub(crate) fn scan<T: Send>(
+    object: (&Location, &str, u64),
+    columns: &[&'static str],
+    key: Option<&RowKey>,
+    map: impl Fn(&RecordBatch) -> Result<T, Error> + Sync,
+) -> Result<Vec<T>, Error> {
+    scan_groups(object, columns, key, |_| true, map)
+}
+
+/// The columns of a file of codes, in its order, by the first two of which it
+/// is sorted.
+pub(crate) const CODE_COLUMNS: [&str; 4] =
+    ["vocabulary_id", "concept_code", "concept_id", "invalid_reason"];
+
+/// The rows of a file of codes, batch by batch, from the row groups that may
+/// hold one of some codes, each with its vocabulary, in order.
+pub(crate) fn scan_codes<T: Send>(
+    object: (&Location, &str, u64),
+    codes: &[(&str, &str)],
+    map: impl Fn(&RecordBatch) -> Result<T, Error> + Sync,
+) -> Result<Vec<T>, Error> {
+    let may_hold = |group: &RowGroupMetaData| {
+        // Truncated bounds are still bounds.
+        let bounds = |place: usize| match group.column(place).statistics()? {
+            Statistics::ByteArray(texts) => {
+                Some((texts.min_opt()?.data(), texts.max_opt()?.data()))
+            }
+            _ => None,
+        };
+        let (Some(vocabularies), Some(texts)) = (bounds(0), bounds(1)) else { return true };
+        let within = |text: &str, bounds: (&[u8], &[u8])| {
+            bounds.0 <= text.as_bytes() && text.as_bytes() <= bounds.1
+        };
+        codes
+            .iter()
+            .any(|(vocabulary, code)| within(vocabulary, vocabularies) && within(code, texts))
+    };
+    scan_groups(object, &CODE_COLUMNS, None, may_hold, map)
+}
+
+fn scan_groups<T: Send>(
     (location, path, size): (&Location, &str, u64),
     columns: &[&'static str],
     key: Option<&RowKey>,
+    may_hold: impl Fn(&RowGroupMetaData) -> bool,
     map: impl Fn(&RecordBatch) -> Result<T, Error> + Sync,
 ) -> Result<Vec<T>, Error> {
     let (fetched, metadata) = open(location, path, size)?;
@@ -274,7 +366,7 @@ pub(crate) fn scan<T: Send>(
         }
         Ok(Fetched { size, pieces })
     };
-    Scanned { metadata: &metadata, columns, key, open, failed }.map(map)
+    Scanned { metadata: &metadata, columns, key, open, failed }.map_groups(may_hold, map)
 }
 
 /// Which bytes of the file the columns take, close ones joined.

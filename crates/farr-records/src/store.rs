@@ -278,6 +278,19 @@ impl VocabularyTables for RecordsStore {
         parquet_file::scan((&self.location, &file.path, file.size), columns, key, map)
     }
 
+    fn scan_codes<T: Send>(
+        &self,
+        codes: &[(&str, &str)],
+        map: impl Fn(&RecordBatch) -> Result<T, Error> + Sync,
+    ) -> Result<Vec<T>, Error> {
+        match &self.manifest.codes {
+            Some(file) => {
+                parquet_file::scan_codes((&self.location, &file.path, file.size), codes, map)
+            }
+            None => self.scan(Table::Concept, &parquet_file::CODE_COLUMNS, None, map),
+        }
+    }
+
     fn has_rows(&self, table: Table) -> Result<bool, Error> {
         Ok(self.manifest.table(table).is_some_and(|entry| entry.rows > 0))
     }

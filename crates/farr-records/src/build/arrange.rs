@@ -87,9 +87,14 @@ impl RowComparator {
     }
 }
 
-/// Person, start date, id, then the others in the schema's order.
+/// Person, start date, id, then the others in the schema's order. Of
+/// relationships, the concept that others map to comes first: concept sets look
+/// for it.
 fn sort_columns(table: Table) -> Vec<&'static str> {
-    let first = [table.person_column(), table.start_column(), table.id_column()];
+    let first = match table {
+        Table::ConceptRelationship => [Some("concept_id_2"), None, None],
+        _ => [table.person_column(), table.start_column(), table.id_column()],
+    };
     let others = table.columns().iter().map(|column| column.name);
     let mut names: Vec<&str> = Vec::new();
     for name in first.into_iter().flatten().chain(others) {

@@ -208,6 +208,30 @@ impl Spilled {
         self.piece(table, columns, Some(shard))
     }
 
+    /// Hands on the rows of a table without persons, some at a time, with their
+    /// provenance.
+    pub(super) fn each_batch(
+        &self,
+        table: Table,
+        columns: ColumnSet,
+        mut take: impl FnMut(&RecordBatch) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let failed = |source| Error::Arrow { table, source };
+        let schema = spill_schema(table, columns);
+        for part in &self.parts {
+            for flush in part.flushes.iter().filter(|flush| flush.table == table) {
+                for segment in flush.segments.iter().flatten() {
+                    for bytes in part.rows.batches(std::slice::from_ref(segment))? {
+                        let batch = spill::decode(bytes).map_err(failed)?;
+                        let batch = part.numbers.renumber(table, &batch).map_err(failed)?;
+                        take(&padded(&batch, &schema).map_err(failed)?)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn piece(
         &self,
         table: Table,
@@ -247,6 +271,22 @@ impl Spilled {
         let batch = concat_batches(&schema, &batches).map_err(failed)?;
         Piece::of(table, &batch)
     }
+}
+
+/// Derived rows with the columns and the provenance of a table's others.
+pub(super) fn derived_batch(
+    table: Table,
+    columns: ColumnSet,
+    rows: &RecordBatch,
+) -> Result<RecordBatch, Error> {
+    let schema = spill_schema(table, columns);
+    let mut piece = Piece::of(table, &RecordBatch::new_empty(schema.clone()))?;
+    piece.add_derived(rows)?;
+    let Provenance { source_table, object, line, stands } = piece.provenance;
+    let from: [ArrayRef; 4] =
+        [Arc::new(source_table), Arc::new(object), Arc::new(line), Arc::new(stands)];
+    let columns = [piece.rows.columns(), &from].concat();
+    RecordBatch::try_new(schema, columns).map_err(|source| Error::Arrow { table, source })
 }
 
 impl Piece {

@@ -26,9 +26,7 @@ use crate::manifest::{
     Derived, DrugEraBasis, FORMAT_VERSION, FileEntry, MANIFEST_PATH, Manifest, RepeatedIds,
     TableEntry,
 };
-use crate::{
-    ConceptId, Derivations, Error, LocalCode, ObjectRead, Scope, ShardId, Table, parquet_file,
-};
+use crate::{ConceptId, Derivations, Error, LocalCode, ObjectRead, Scope, ShardId, Table};
 
 /// Builds a store of one or several parts of a pull and writes it to a place
 /// that holds none, its manifest last, on the threads of rayon's current pool.
@@ -112,6 +110,7 @@ pub fn build(
         snapshot,
         timezones: settings.timezones.clone(),
         tables: outcome.tables(),
+        codes: outcome.codes.clone(),
         balance,
         records,
         repeated_ids,
@@ -210,30 +209,23 @@ impl Work<'_> {
         })
     }
 
-    /// Builds a table without persons. Gives its rows too if they are wanted.
-    fn build_piece(
-        &self,
-        table: Table,
-        derived: Option<&RecordBatch>,
-        wants_rows: bool,
-    ) -> Result<(Outcome, Option<RecordBatch>), Error> {
+    /// Builds a table without persons, and of concepts their codes.
+    fn build_piece(&self, table: Table, derived: Option<&RecordBatch>) -> Result<Outcome, Error> {
         let name = format!("table-{table}");
         let marked = self.marked(&name)?;
         let was_there = marked.is_some();
-        let (outcome, rows) = if let Some(outcome) = marked {
-            let file = outcome.files.get(&table).filter(|_| wants_rows);
-            let read = |file: &FileEntry| {
-                parquet_file::read(self.plan.location, &file.path, file.size, None)
-            };
-            let rows = file.map(read).transpose()?;
-            (outcome, rows)
+        let outcome = if let Some(outcome) = marked {
+            outcome
         } else {
-            let (outcome, rows) = self.plan.build_piece(table, derived)?;
+            let mut outcome = self.plan.build_piece(table, derived)?;
+            if let Some(file) = outcome.files.get(&Table::Concept) {
+                outcome.codes = Some(self.plan.write_codes(file)?);
+            }
             self.mark(&name, &outcome)?;
-            (outcome, Some(rows).filter(|_| wants_rows))
+            outcome
         };
         self.tell(Progress::Table { table, was_there })?;
-        Ok((outcome, rows))
+        Ok(outcome)
     }
 
     /// Builds the tables without persons, and learns the ingredients of drugs.
@@ -241,23 +233,22 @@ impl Work<'_> {
         let local = (!codes.is_empty()).then(|| local_concepts::rows(codes)).transpose()?;
         let concept_tables = [Table::Concept, Table::ConceptAncestor];
         let has = |table: &Table| self.plan.tables.contains_key(table);
-        let wants_rows = has(&Table::DrugEra);
         let mut outcomes = Vec::new();
-        let mut concept_rows = Vec::new();
         for table in concept_tables.into_iter().filter(has) {
             let derived = local.as_ref().filter(|_| table == Table::Concept);
-            let (outcome, rows) = self.build_piece(table, derived, wants_rows)?;
-            outcomes.push(outcome);
-            concept_rows.extend(rows);
+            outcomes.push(self.build_piece(table, derived)?);
         }
-        if let [concepts, ancestors] = &concept_rows[..] {
-            self.plan.ingredients = local_concepts::ingredients(concepts, ancestors);
+        let file = |table: Table| outcomes.iter().find_map(|outcome| outcome.files.get(&table));
+        if let (true, Some(concepts), Some(ancestors)) =
+            (has(&Table::DrugEra), file(Table::Concept), file(Table::ConceptAncestor))
+        {
+            let location = self.plan.location;
+            self.plan.ingredients = local_concepts::ingredients(location, concepts, ancestors)?;
         }
-        drop(concept_rows);
         let is_other =
             |table: &Table| table.scope() != Scope::Person && !concept_tables.contains(table);
         let others: Vec<Table> = self.plan.tables.keys().copied().filter(is_other).collect();
-        let build = |table: &Table| Ok(self.build_piece(*table, None, false)?.0);
+        let build = |table: &Table| self.build_piece(*table, None);
         outcomes.extend(in_flight(&others, self.in_flight_max, build)?);
         Ok(outcomes)
     }
@@ -295,6 +286,7 @@ fn in_flight<U: Sync, T: Send>(
 #[derive(Default)]
 struct Gathered {
     files: BTreeMap<Table, Vec<FileEntry>>,
+    codes: Option<FileEntry>,
     fortunes: Fortunes,
     ids: BTreeMap<Table, Vec<IdsSpilled>>,
     exposures_without_ingredient: u64,
@@ -306,6 +298,7 @@ impl Gathered {
         for (table, file) in part.files {
             self.files.entry(table).or_default().push(file);
         }
+        self.codes = self.codes.take().or(part.codes);
         for (table, ids) in part.ids {
             self.ids.entry(table).or_default().push(ids);
         }
@@ -371,7 +364,7 @@ fn write_rejects(location: &Location, registry: &Registry) -> Result<FileEntry, 
         source: source.into(),
     };
     let table = rejects_table(registry).map_err(failed)?;
-    write(location, path.clone(), &table, 0, (&[], parquet_file::ROW_GROUP_ROWS))
+    write(location, path.clone(), &table, 0, &[])
 }
 
 fn write_manifest(location: &Location, manifest: &Manifest) -> Result<(), Error> {

@@ -1,14 +1,16 @@
 //! What the concept tables mean for a build: rows for local codes, and which
 //! ingredients a drug has.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Date32Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::Int64Type;
 
+use farr_store::Location;
+
 use super::derive::Ingredients;
-use crate::{ConceptId, Day, Error, LocalCode, Table};
+use crate::manifest::FileEntry;
+use crate::{ConceptId, Day, Error, LocalCode, RowKey, Table, parquet_file};
 
 /// The first id for local codes: past any local one that the sources use, in
 /// their concept table or elsewhere.
@@ -46,24 +48,42 @@ pub(super) fn rows(codes: &[(ConceptId, LocalCode)]) -> Result<RecordBatch, Erro
 
 /// The ingredients of each drug by `concept_ancestor`, an ingredient's own
 /// being itself; `None` if the vocabulary has no ingredients with descendants.
-pub(super) fn ingredients(concepts: &RecordBatch, ancestors: &RecordBatch) -> Option<Ingredients> {
-    let ids = concepts.column_by_name("concept_id")?.as_primitive_opt::<Int64Type>()?;
-    let classes = concepts.column_by_name("concept_class_id")?.as_string_opt::<i32>()?;
-    let is_ingredient = |row: &usize| classes.is_valid(*row) && classes.value(*row) == "Ingredient";
-    let found: HashSet<i64> =
-        (0..ids.len()).filter(is_ingredient).map(|row| ids.value(row)).collect();
-    let column = |name| ancestors.column_by_name(name)?.as_primitive_opt::<Int64Type>();
-    let above = column("ancestor_concept_id")?;
-    let below = column("descendant_concept_id")?;
-    let mut pairs: Ingredients = (0..above.len())
-        .filter(|row| found.contains(&above.value(*row)))
-        .map(|row| (below.value(row), above.value(row)))
-        .collect();
+/// Only the rows of ingredients are kept in memory.
+pub(super) fn ingredients(
+    location: &Location,
+    concepts: &FileEntry,
+    ancestors: &FileEntry,
+) -> Result<Option<Ingredients>, Error> {
+    let object = |file: &FileEntry| (location, file.path.clone(), file.size);
+    let (_, path, size) = object(concepts);
+    let columns = ["concept_id", "concept_class_id"];
+    let found = parquet_file::scan((location, &path, size), &columns, None, |batch| {
+        let ids = batch.column_by_name("concept_id").and_then(|c| c.as_primitive_opt());
+        let classes = batch.column_by_name("concept_class_id").and_then(|c| c.as_string_opt());
+        Ok(ids.zip(classes).map_or_else(Vec::new, ingredients_among))
+    })?;
+    let found = found.concat();
+    let key = RowKey::new("ancestor_concept_id", found.clone());
+    let (_, path, size) = object(ancestors);
+    let columns = ["ancestor_concept_id", "descendant_concept_id"];
+    let pairs = parquet_file::scan((location, &path, size), &columns, Some(&key), |batch| {
+        let column = |name| batch.column_by_name(name)?.as_primitive_opt::<Int64Type>();
+        let both = column("ancestor_concept_id").zip(column("descendant_concept_id"));
+        Ok(both.map_or_else(Vec::new, |(above, below)| {
+            below.values().iter().copied().zip(above.values().iter().copied()).collect()
+        }))
+    })?;
+    let mut pairs: Ingredients = pairs.concat();
     if pairs.is_empty() {
-        return None;
+        return Ok(None);
     }
     pairs.extend(found.into_iter().map(|id| (id, id)));
     pairs.sort_unstable();
     pairs.dedup();
-    Some(pairs)
+    Ok(Some(pairs))
+}
+
+fn ingredients_among((ids, classes): (&Int64Array, &StringArray)) -> Vec<i64> {
+    let is_ingredient = |row: &usize| classes.is_valid(*row) && classes.value(*row) == "Ingredient";
+    (0..ids.len()).filter(is_ingredient).map(|row| ids.value(row)).collect()
 }

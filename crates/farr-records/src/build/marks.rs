@@ -9,6 +9,7 @@ use farr_store::{Location, Sha256Hash};
 use serde::{Deserialize, Serialize};
 
 use super::balance::Fortunes;
+use super::pieces::ids_of;
 use super::shards::{Outcome, Plan, counted_ids};
 use crate::manifest::{FORMAT_VERSION, FileEntry};
 use crate::{Error, Table, parquet_file};
@@ -25,6 +26,7 @@ pub(super) struct Marks<'a> {
 struct Mark {
     key: Sha256Hash,
     files: BTreeMap<Table, FileEntry>,
+    codes: Option<FileEntry>,
     fortunes: Fortunes,
     exposures_without_ingredient: u64,
     providers_filled: u64,
@@ -68,19 +70,18 @@ impl<'a> Marks<'a> {
             providers_filled: mark.providers_filled,
             ..Outcome::default()
         };
-        for (table, file) in mark.files {
-            let bytes = match plan.location.read(&file.path) {
-                Ok(bytes) => bytes,
-                Err(farr_store::Error::NotFound { .. }) => return Ok(None),
-                Err(error) => return Err(error.into()),
-            };
-            if bytes.len() as u64 != file.size || Sha256Hash::of(&bytes) != file.sha256 {
+        if let Some(codes) = mark.codes {
+            if unchanged(plan.location, &codes)?.is_none() {
                 return Ok(None);
             }
+            outcome.codes = Some(codes);
+        }
+        for (table, file) in mark.files {
+            let Some(bytes) = unchanged(plan.location, &file)? else { return Ok(None) };
             if let Some(ids) = counted_ids(table) {
                 let failed = |source| Error::Parquet { object: file.path.clone(), source };
                 let rows = parquet_file::decode(bytes, &[ids]).map_err(failed)?;
-                plan.note_ids(&mut outcome, table, &rows)?;
+                plan.note_ids(&mut outcome, table, &ids_of(table, &rows))?;
             }
             outcome.files.insert(table, file);
         }
@@ -92,6 +93,7 @@ impl<'a> Marks<'a> {
         let mark = Mark {
             key: self.key.clone(),
             files: outcome.files.clone(),
+            codes: outcome.codes.clone(),
             fortunes: outcome.fortunes.clone(),
             exposures_without_ingredient: outcome.exposures_without_ingredient,
             providers_filled: outcome.providers_filled,
@@ -101,6 +103,18 @@ impl<'a> Marks<'a> {
         let bytes = serde_json::to_vec(&mark).map_err(failed)?;
         // Places of refused rows are in it.
         Ok(self.location.write(&path, Labelled::person_level(Bytes::from(bytes)))?)
+    }
+}
+
+/// The bytes of a file, if they are those that were written.
+fn unchanged(location: &Location, file: &FileEntry) -> Result<Option<Bytes>, Error> {
+    match location.read(&file.path) {
+        Ok(bytes) => {
+            let is_same = bytes.len() as u64 == file.size && Sha256Hash::of(&bytes) == file.sha256;
+            Ok(is_same.then_some(bytes))
+        }
+        Err(farr_store::Error::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 

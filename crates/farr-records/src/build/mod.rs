@@ -11,6 +11,7 @@
 mod arrange;
 mod balance;
 mod buffers;
+mod codes;
 mod derive;
 #[cfg(test)]
 mod division;
@@ -20,6 +21,7 @@ mod local_concepts;
 mod marks;
 mod parts;
 mod persons;
+mod pieces;
 #[cfg(test)]
 mod properties;
 mod pulled;

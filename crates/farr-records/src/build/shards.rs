@@ -1,18 +1,18 @@
 //! One shard after the other: its persons, their rows in order, what is
 //! derived of them, and the files.
 
-use arrow::array::{AsArray, RecordBatch, UInt32Array};
+use arrow::array::{RecordBatch, UInt32Array};
 use arrow::compute::take_record_batch;
-use arrow::datatypes::Int64Type;
 use farr_disclosure::Labelled;
 use farr_store::{Location, Sha256Hash};
 use std::collections::BTreeMap;
 
-use super::arrange::{arrange, person_keys, piece_keys};
+use super::arrange::{arrange, person_keys};
 use super::balance::Fortunes;
 use super::buffers::{ColumnSet, Piece, Spilled, whole};
 use super::derive::{Ingredients, Observed, VisitProviders, condition_eras, drug_eras};
 use super::persons::Persons;
+use super::pieces::ids_of;
 use super::registry::{Ranks, Registry};
 use super::repeated::{IdsSpilled, ranges_for, spill_ids};
 use super::spill::Scratch;
@@ -40,6 +40,8 @@ pub(super) struct Plan<'a> {
 #[derive(Default)]
 pub(super) struct Outcome {
     pub(super) files: BTreeMap<Table, FileEntry>,
+    /// The codes of the concepts, beside their table.
+    pub(super) codes: Option<FileEntry>,
     pub(super) fortunes: Fortunes,
     pub(super) ids: BTreeMap<Table, IdsSpilled>,
     pub(super) exposures_without_ingredient: u64,
@@ -87,27 +89,6 @@ impl Plan<'_> {
         Ok(build.outcome)
     }
 
-    /// Builds a table without persons and writes its file. Gives its rows too.
-    pub(super) fn build_piece(
-        &self,
-        table: Table,
-        derived: Option<&RecordBatch>,
-    ) -> Result<(Outcome, RecordBatch), Error> {
-        let mut outcome = Outcome::default();
-        let columns = self.tables.get(&table).copied().unwrap_or_default();
-        let mut piece = self.spilled.one_piece(table, columns)?;
-        if let Some(derived) = derived {
-            piece.add_derived(derived)?;
-        }
-        let arranged = arrange(&piece, piece_keys(&piece), &self.ranks)?;
-        outcome.fortunes.count(&piece, &arranged);
-        let rows = taken(&piece, &UInt32Array::from(arranged.kept))?;
-        let folder = if table.scope() == Scope::Site { "site" } else { "vocabulary" };
-        let path = format!("{folder}/{table}.parquet");
-        self.finish_table(&mut outcome, table, path, &rows, 0)?;
-        Ok((outcome, rows))
-    }
-
     /// Writes a table's file and notes its ids.
     fn finish_table(
         &self,
@@ -119,30 +100,21 @@ impl Plan<'_> {
     ) -> Result<(), Error> {
         let unique: Vec<&str> = table.id_column().into_iter().collect();
         let rows = whole(table, rows)?;
-        let group_rows = match table.scope() {
-            Scope::Person => parquet_file::ROW_GROUP_ROWS,
-            _ => parquet_file::lookup_group_rows(rows.num_rows()),
-        };
-        let file = write(self.location, path, &rows, persons, (&unique, group_rows))?;
+        let file = write(self.location, path, &rows, persons, &unique)?;
         outcome.files.insert(table, file);
-        self.note_ids(outcome, table, &rows)
+        self.note_ids(outcome, table, &ids_of(table, &rows))
     }
 
-    /// Notes the ids of a table's rows.
+    /// Notes the ids of a table's rows, where they are counted.
     pub(super) fn note_ids(
         &self,
         outcome: &mut Outcome,
         table: Table,
-        rows: &RecordBatch,
+        ids: &[i64],
     ) -> Result<(), Error> {
-        if let Some(ids) = counted_ids(table)
-            && let Some(ids) = rows.column_by_name(ids)
-            && let Some(ids) = ids.as_primitive_opt::<Int64Type>()
-        {
+        if counted_ids(table).is_some() {
             let seen = self.spilled.seen.get(&table).map_or(0, |seen| seen.rows);
-            let ids: Vec<i64> = ids.iter().flatten().collect();
-            let spilled = spill_ids(self.scratch, &ids, ranges_for(seen))?;
-            outcome.ids.insert(table, spilled);
+            outcome.ids.insert(table, spill_ids(self.scratch, ids, ranges_for(seen))?);
         }
         Ok(())
     }
@@ -217,7 +189,7 @@ pub(super) fn counted_ids(table: Table) -> Option<&'static str> {
     table.id_column().filter(|_| table != Table::Person)
 }
 
-fn taken(piece: &Piece, rows: &UInt32Array) -> Result<RecordBatch, Error> {
+pub(super) fn taken(piece: &Piece, rows: &UInt32Array) -> Result<RecordBatch, Error> {
     let failed = |source| Error::Arrow { table: piece.table, source };
     take_record_batch(&piece.rows, rows).map_err(failed)
 }
@@ -233,10 +205,10 @@ pub(super) fn write(
     path: String,
     rows: &RecordBatch,
     persons: u64,
-    (unique, group_rows): (&[&str], usize),
+    unique: &[&str],
 ) -> Result<FileEntry, Error> {
     let failed = |source| Error::Parquet { object: location.url_of(&path), source };
-    let bytes = parquet_file::encode(rows, unique, group_rows).map_err(failed)?;
+    let bytes = parquet_file::encode(rows, unique, parquet_file::ROW_GROUP_ROWS).map_err(failed)?;
     let sha256 = Sha256Hash::of(&bytes);
     let size = bytes.len() as u64;
     location.write(&path, Labelled::person_level(bytes))?;

@@ -13,9 +13,9 @@ use farr_store::{Location, Sha256Hash};
 
 use super::{BuildSettings, Builder, Built, RejectsMax};
 use crate::{
-    ConceptId, Day, Derivations, Error, IdHasher, Incoming, Intake, Kind, Line, ObjectId,
-    ObjectRead, PersonId, RangeRead, RecordsStore, Reject, RowKey, Scope, Shard, ShardId,
-    SourceTableId, Table, cohort_schema,
+    ConceptId, ConceptReference, ConceptSetExpression, ConceptSetItem, Day, Derivations, Error,
+    IdHasher, Incoming, Intake, Kind, Line, ObjectId, ObjectRead, PersonId, RangeRead,
+    RecordsStore, Reject, RowKey, Scope, Shard, ShardId, SourceTableId, Table, cohort_schema,
 };
 
 /// A value of any column.
@@ -571,6 +571,72 @@ fn shards_are_read_column_by_column() {
         store.read_shard(ShardId::new(0, 4).unwrap(), &tables),
         Err(Error::UnknownShard { count: 2, .. })
     ));
+}
+
+/// A table that is sorted range by range is sorted as a whole: here a range is
+/// a few rows. Equal rows meet, whatever they lie behind.
+#[test]
+fn large_tables_without_persons_are_sorted() {
+    let case = Case::new(BuildSettings::default(), Derivations::default());
+    case.persons(&[1]);
+    let names = ["concept_id_1", "concept_id_2", "relationship_id"];
+    let rows: Vec<[i64; 2]> = (0..300).map(|i| [i * 7919 % 101, i * 104_729 % 13]).collect();
+    let values = |rows: &[[i64; 2]]| -> Vec<Vec<Value>> {
+        rows.iter().map(|row| vec![row[0].into(), row[1].into(), "Maps to".into()]).collect()
+    };
+    for (place, part) in rows.chunks(70).enumerate() {
+        case.rows(Table::ConceptRelationship, 2 + 100 * place as u64, &names, &values(part));
+    }
+    let twice = &rows[100..140];
+    case.rows(Table::ConceptRelationship, 1000, &names, &values(twice));
+    let store = case.finish().unwrap();
+    let mut expected: Vec<Vec<Option<i64>>> =
+        rows.iter().map(|row| row.map(Some).to_vec()).collect();
+    expected.sort_by_key(|row| (row[1], row[0]));
+    expected.dedup();
+    let given = store.numbers(Table::ConceptRelationship, &names[..2]);
+    assert_eq!(given, expected);
+    let merged = 340 - expected.len() as u64;
+    let kept = expected.len() as u64;
+    assert_eq!(store.balance(Table::ConceptRelationship), (340, kept, merged, 0));
+}
+
+/// Codes lie by vocabulary and code, and are found there.
+#[test]
+fn codes_are_kept_sorted() {
+    let case = Case::new(BuildSettings::default(), Derivations::default());
+    case.persons(&[1]);
+    let names = ["concept_id", "vocabulary_id", "concept_code"];
+    let vocabularies = ["SNOMED", "LOINC", "ICD10CM"];
+    let row = |id: i64| -> Vec<Value> {
+        let code =
+            if id % 10 == 0 { Value::Null } else { format!("c{}", id * 37 % 97).as_str().into() };
+        vec![id.into(), vocabularies[id as usize % 3].into(), code]
+    };
+    let rows: Vec<Vec<Value>> = (1..=90).map(row).collect();
+    case.rows(Table::Concept, 2, &names, &rows);
+    let store = case.finish().unwrap();
+    let file = store.built.manifest.codes.clone().unwrap();
+    assert_eq!(file.rows, 81);
+    let location = store.records.location();
+    let codes = crate::parquet_file::read(location, &file.path, file.size, None).unwrap();
+    let text = |place: usize, row: usize| codes.column(place).as_string::<i32>().value(row);
+    let lie = |row: usize| (text(0, row).to_owned(), text(1, row).to_owned());
+    assert!((1..codes.num_rows()).all(|row| lie(row - 1) <= lie(row)));
+    let item = |vocabulary: &str, code: &str| ConceptSetItem {
+        concept: ConceptReference {
+            concept_id: None,
+            code: Some((vocabulary.to_owned(), code.to_owned())),
+        },
+        is_excluded: false,
+        include_descendants: false,
+        include_mapped: false,
+    };
+    let set = ConceptSetExpression { items: vec![item("LOINC", "c37"), item("LOINC", "c98")] };
+    let vocabulary = store.records.vocabulary_for([&set]).unwrap();
+    assert_eq!(vocabulary.by_code("LOINC", "c37"), Some(ConceptId(1)));
+    assert_eq!(vocabulary.by_code("LOINC", "c98"), None);
+    assert_eq!(vocabulary.len(), 1);
 }
 
 /// Whether few or many rows are asked for: they all come, as they lie, and

@@ -5,7 +5,7 @@
 //! tables are scanned for them: concepts by id, codes of items whose id is
 //! unknown, ancestors, the concepts below them, and what maps to these.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
@@ -24,6 +24,14 @@ pub(crate) trait VocabularyTables {
         table: Table,
         columns: &[&'static str],
         key: Option<&RowKey>,
+        map: impl Fn(&RecordBatch) -> Result<T, Error> + Sync,
+    ) -> Result<Vec<T>, Error>;
+
+    /// The concepts of some codes, each with its vocabulary, batch by batch;
+    /// others may come along.
+    fn scan_codes<T: Send>(
+        &self,
+        codes: &[(&str, &str)],
         map: impl Fn(&RecordBatch) -> Result<T, Error> + Sync,
     ) -> Result<Vec<T>, Error>;
 
@@ -118,18 +126,17 @@ fn add_codes(
 ) -> Result<(), Error> {
     let is_known =
         |item: &ConceptSetItem| item.concept.concept_id.is_some_and(|id| known.contains(id));
-    let codes: HashSet<(&str, &str)> = items
+    let wanted: BTreeSet<(&str, &str)> = items
         .iter()
         .filter(|item| !is_known(item))
         .filter_map(|item| item.concept.code.as_ref())
         .map(|(vocabulary, code)| (vocabulary.as_str(), code.as_str()))
         .collect();
-    if codes.is_empty() {
+    if wanted.is_empty() {
         return Ok(());
     }
     let table = Table::Concept;
-    let columns = ["concept_id", "invalid_reason", "vocabulary_id", "concept_code"];
-    let wanted = |batch: &RecordBatch| {
+    let only_wanted = |batch: &RecordBatch| {
         let text = |name: &str| batch.column_by_name(name).and_then(|c| c.as_string_opt::<i32>());
         let (Some(vocabularies), Some(texts)) = (text("vocabulary_id"), text("concept_code"))
         else {
@@ -138,12 +145,13 @@ fn add_codes(
         let is_wanted = |row: usize| {
             vocabularies.is_valid(row)
                 && texts.is_valid(row)
-                && codes.contains(&(vocabularies.value(row), texts.value(row)))
+                && wanted.contains(&(vocabularies.value(row), texts.value(row)))
         };
         let keep: BooleanArray = (0..batch.num_rows()).map(|row| Some(is_wanted(row))).collect();
         filter_record_batch(batch, &keep).map_err(|source| Error::Arrow { table, source })
     };
-    let rows = tables.scan(table, &columns, None, wanted)?;
+    let codes: Vec<(&str, &str)> = wanted.iter().copied().collect();
+    let rows = tables.scan_codes(&codes, only_wanted)?;
     batches.extend(rows.into_iter().map(|batch| (table, batch)));
     Ok(())
 }

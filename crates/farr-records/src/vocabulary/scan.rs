@@ -10,6 +10,7 @@ use parquet::arrow::arrow_reader::{
     ArrowPredicateFn, ArrowReaderMetadata, ParquetRecordBatchReaderBuilder, RowFilter,
 };
 use parquet::errors::ParquetError;
+use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::reader::ChunkReader;
 use parquet::file::statistics::Statistics;
 use rayon::prelude::*;
@@ -71,8 +72,18 @@ where
         &self,
         map: impl Fn(&RecordBatch) -> Result<T, Error> + Sync,
     ) -> Result<Vec<T>, Error> {
-        let groups: Vec<usize> = (0..self.metadata.metadata().num_row_groups())
-            .filter(|group| self.may_hold(*group))
+        self.map_groups(|_| true, map)
+    }
+
+    /// The same of those row groups alone that something else leaves room in.
+    pub(crate) fn map_groups<T: Send>(
+        &self,
+        may_hold: impl Fn(&RowGroupMetaData) -> bool,
+        map: impl Fn(&RecordBatch) -> Result<T, Error> + Sync,
+    ) -> Result<Vec<T>, Error> {
+        let metadata = self.metadata.metadata();
+        let groups: Vec<usize> = (0..metadata.num_row_groups())
+            .filter(|group| self.may_hold(*group) && may_hold(metadata.row_group(*group)))
             .collect();
         let scanned: Result<Vec<Vec<T>>, Error> =
             groups.into_par_iter().map(|group| self.group(group, &map)).collect();
