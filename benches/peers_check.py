@@ -9,6 +9,7 @@ its time, code and end. Ids of rows that have none in the source are left out;
 that they are not given twice is checked.
 """
 
+import math
 import pathlib
 import sys
 
@@ -131,3 +132,29 @@ def same(farr_run, peer, hashed, own_ids=()):
         n_rows += left[0]
     db.close()
     return n_rows
+
+
+def same_job(farr_run, job, report, peer):
+    """The cohort rows, and the incidence table but the rate's interval."""
+    peer, columns = pathlib.Path(peer), ("cohort_definition_id, subject_id, cohort_start_date, "
+                                         "cohort_end_date")
+    ours, theirs = f"'{farr_run}/cohort/{job}.parquet'", f"'{peer / 'cohort.parquet'}'"
+    n_rows = duckdb.sql(f"SELECT count(*) FROM {ours}").fetchall()[0][0]
+    for left, right in ((ours, theirs), (theirs, ours)):
+        more = duckdb.sql(f"SELECT cohort_definition_id, count(*) FROM (SELECT {columns} FROM {left} "
+                          f"EXCEPT ALL SELECT {columns} FROM {right}) GROUP BY 1").fetchall()
+        if more:
+            sys.exit(f"cohort rows differ: by cohort, {more} of {left} are not in {right}")
+    described = duckdb.sql(f"DESCRIBE SELECT * FROM '{peer / 'incidence.parquet'}'").fetchall()
+    names = [row[0] for row in described]
+    order = "ORDER BY 1, 4, 5 NULLS FIRST, 6 NULLS FIRST, 7 NULLS FIRST"
+    left, right = (duckdb.sql(f"SELECT {', '.join(names)} FROM '{file}' {order}").fetchall()
+                   for file in (f"{report}/incidence.parquet", peer / "incidence.parquet"))
+    if len(left) != len(right):
+        sys.exit(f"incidence: farr has {len(left)} rows, DuckDB {len(right)}")
+    for a, b in zip(left, right):
+        for name, x, y in zip(names, a, b):
+            if x != y and not (isinstance(x, float) and y is not None
+                               and math.isclose(x, y, rel_tol=1e-9, abs_tol=1e-9)):
+                sys.exit(f"incidence, row {a[:7]}: {name} is {x} of farr, {y} of DuckDB")
+    return n_rows, len(left)
