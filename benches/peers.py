@@ -45,6 +45,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 
 import duckdb
 
@@ -220,7 +221,6 @@ def omop(farr, persons, scratch):
 
 def only_incidence():
     """The main job's incidence analysis, as the one there is."""
-    import tomllib
     analyses = tomllib.loads(JOB.read_text())["analysis"]
     chosen = next(a for a in analyses if a["kind"] == "incidence")
 

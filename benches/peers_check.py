@@ -5,8 +5,8 @@ of each column, which does not depend on their order. Hashed ids differ between
 engines, so they are first told by what they stand for: a person by
 `person_source_value`, a visit by person, times and kind, a provider and a care
 site by their source values, a location by its address, the event of a cost by
-its time, code and end. Ids of rows that have none in the source are left out;
-that they are not given twice is checked.
+its time, code and end. Ids of rows that have none in the source are left out.
+That the others' rows lie in order, and none next to one with its id, is checked.
 """
 
 import math
@@ -15,7 +15,7 @@ import sys
 
 import duckdb
 
-from peers_duckdb import ORDER
+from peers_layout import ORDER
 
 # What stands for a row that others refer to: table, its id, its meaning.
 MEANINGS = {

@@ -16,27 +16,9 @@ import time
 import duckdb
 
 from peers_job_sql import COHORTS, INCIDENCE, TABLES
+from peers_layout import DAYS, ORDER
 
 BEGAN = time.monotonic()
-
-# Tables of persons: start date and id, by which their rows are sorted.
-ORDER = {
-    "person": (),
-    "death": ("death_date",),
-    "observation_period": ("observation_period_start_date", "observation_period_id"),
-    "visit_occurrence": ("visit_start_date", "visit_occurrence_id"),
-    "visit_detail": ("visit_detail_start_date", "visit_detail_id"),
-    "condition_occurrence": ("condition_start_date", "condition_occurrence_id"),
-    "drug_exposure": ("drug_exposure_start_date", "drug_exposure_id"),
-    "procedure_occurrence": ("procedure_date", "procedure_occurrence_id"),
-    "device_exposure": ("device_exposure_start_date", "device_exposure_id"),
-    "measurement": ("measurement_date", "measurement_id"),
-    "observation": ("observation_date", "observation_id"),
-    "payer_plan_period": ("payer_plan_period_start_date", "payer_plan_period_id"),
-    "cost": ("cost_id",),
-    "condition_era": ("condition_era_start_date", "condition_era_id"),
-    "drug_era": ("drug_era_start_date", "drug_era_id"),
-}
 
 
 class Work:
@@ -62,28 +44,28 @@ class Work:
         return (f"read_csv('{self.source / table}.csv', all_varchar = true, header = true, "
                 "delim = ',', quote = '\"', escape = '\"')")
 
-    def stage(self, name, columns, table, where=""):
+    def stage(self, name, columns, table):
         """Rows with an id of all that they say, each once, with the provider of
         their visit and the concept of their code."""
         self.db.execute(f"""
             CREATE TEMP TABLE {name} AS
-            WITH raw AS (SELECT *, id_of(hash(*COLUMNS(*))) AS row_id FROM {self.csv(table)}),
-            repeated AS (SELECT row_id FROM raw GROUP BY row_id HAVING count(*) > 1),
-            made AS (SELECT row_id, id_of(PATIENT) AS person_id, id_of(ENCOUNTER) AS visit_id,
-                {columns} FROM raw)
+            WITH made AS MATERIALIZED (
+                SELECT id_of(hash(*COLUMNS(*))) AS row_id, id_of(PATIENT) AS person_id,
+                    id_of(ENCOUNTER) AS visit_id, {columns} FROM {self.csv(table)}),
+            repeated AS (SELECT row_id FROM made GROUP BY row_id HAVING count(*) > 1)
             SELECT made.*, visits.provider_id, concepts.concept_id FROM (
                 SELECT * FROM made WHERE row_id NOT IN (FROM repeated)
                 UNION ALL
                 SELECT DISTINCT * FROM made WHERE row_id IN (FROM repeated)) made
             LEFT JOIN visits ON visits.visit_occurrence_id = made.visit_id
             LEFT JOIN concepts ON concepts.vocabulary_id = made.vocabulary
-                AND concepts.concept_code = made.code {where}""")
+                AND concepts.concept_code = made.code""")
 
 
 INSTANTS = ("START::TIMESTAMP AS start_time, STOP::TIMESTAMP AS end_time, "
             "start_time::DATE AS start, end_time::DATE AS finish")
 INSTANT = "DATE::TIMESTAMP AS start_time, start_time::DATE AS start"
-DAYS = "START::DATE AS start, STOP::DATE AS finish"
+WHOLE_DAYS = "START::DATE AS start, STOP::DATE AS finish"
 ADDRESS = "ADDRESS, CITY, STATE, {county}, ZIP, LAT, LON"
 NO_TIME = "NULL::TIMESTAMP"
 
@@ -192,14 +174,14 @@ def visits(work):
 def staged(work):
     """Events whose rows are used twice, or whose tables have several sources."""
     snomed = "CODE AS code, 'SNOMED' AS vocabulary"
-    work.stage("conditions", f"{DAYS}, {snomed}", "conditions")
+    work.stage("conditions", f"{WHOLE_DAYS}, {snomed}", "conditions")
     work.stage("medications", f"""{INSTANTS}, CODE AS code, 'RxNorm' AS vocabulary,
         greatest(DISPENSES::BIGINT - 1, 0) AS refills, TOTALCOST::DOUBLE AS total_charge,
         BASE_COST::DOUBLE AS total_cost, PAYER_COVERAGE::DOUBLE AS paid_by_payer""", "medications")
     work.stage("immunizations", f"{INSTANT}, CODE AS code, 'CVX' AS vocabulary, "
                "BASE_COST::DOUBLE AS total_cost", "immunizations")
     work.stage("procedures", f"{INSTANTS}, {snomed}, BASE_COST::DOUBLE AS total_cost", "procedures")
-    work.stage("careplans", f"{DAYS}, {snomed}", "careplans")
+    work.stage("careplans", f"{WHOLE_DAYS}, {snomed}", "careplans")
     work.stage("imaging", f"""{INSTANT}, coalesce(PROCEDURE_CODE, MODALITY_CODE) AS code,
         CASE WHEN PROCEDURE_CODE IS NULL THEN 'DICOM' ELSE 'SNOMED' END AS vocabulary,
         concat_ws(', ', MODALITY_DESCRIPTION, BODYSITE_DESCRIPTION) AS modifier""",
@@ -211,7 +193,7 @@ def staged(work):
         VALUE AS value, UNITS AS units, CASE WHEN TYPE = 'numeric' THEN try_cast(VALUE AS DOUBLE) END
         AS number""", "observations")
     reaction = "DESCRIPTION{0} || coalesce(' (' || SEVERITY{0} || ')', '')"
-    work.stage("allergies", f"""{DAYS}, CODE AS code,
+    work.stage("allergies", f"""{WHOLE_DAYS}, CODE AS code,
         CASE "SYSTEM" WHEN 'SNOMED-CT' THEN 'SNOMED' ELSE "SYSTEM" END AS vocabulary,
         concat_ws(', ', TYPE, CATEGORY) AS qualifier,
         nullif(concat_ws('; ', {reaction.format(1)}, {reaction.format(2)}), '') AS value""",
@@ -336,21 +318,10 @@ def periods_and_eras(work, supply="NULL"):
 
 def observed(work):
     """From the first day of a person's records to the last."""
-    days = {
-        "visit_occurrence": ("visit_start_date", "visit_end_date"),
-        "visit_detail": ("visit_detail_start_date", "visit_detail_end_date"),
-        "condition_occurrence": ("condition_start_date", "condition_end_date"),
-        "drug_exposure": ("drug_exposure_start_date", "drug_exposure_end_date"),
-        "procedure_occurrence": ("procedure_date", "procedure_end_date"),
-        "device_exposure": ("device_exposure_start_date",) * 2,
-        "measurement": ("measurement_date",) * 2,
-        "observation": ("observation_date",) * 2,
-        "death": ("death_date",) * 2,
-    }
     spans = " UNION ALL ".join(
         f"SELECT person_id, min({start}) AS start, greatest(max({start}), max({finish})) AS finish "
         f"FROM {work.written(table)} GROUP BY person_id"
-        for table, (start, finish) in days.items())
+        for table, (start, finish) in DAYS.items())
     work.write("observation_period", f"""
         SELECT (hash(person_id, min(start)) >> 1)::BIGINT AS observation_period_id, person_id,
             min(start) AS observation_period_start_date, max(finish) AS observation_period_end_date,
