@@ -1,6 +1,6 @@
 """farr beside DuckDB and Polars, from exports to records and to answers.
 
-    python3 benches/peers.py target/release/farr [synthea omop job] [10000 100000 1000000] [--drop]
+    python3 benches/peers.py target/release/farr [synthea omop job] [10000 100000 1000000] [--zstd] [--drop]
 
 Whole processes, two threads each, on synthetic persons that farr makes below
 the system's temporary folder (TMPDIR). A row a task and size: seconds and peak
@@ -34,9 +34,11 @@ same with farr's other four analyses left out.
 The floor: Polars decodes the input once (all columns, CSV as text), and encodes
 and compresses once what farr wrote, from memory.
 
-A million persons need about 60 GB of disk; `--drop` removes each population
-after use. Who runs out of memory has `-` for a time. Needs `pip install duckdb
-polars`.
+Above 100,000 persons an export is made in parts of 100,000, each with a seed of
+its own. A million persons' CSV takes 45 GB, and as much again while farr reads
+it; `--zstd` compresses such parts, for all to read so. `--drop` removes each
+population after use. Who runs out of memory has `-` for a time. Needs `pip
+install duckdb polars`, and `zstd`.
 """
 
 import json
@@ -55,6 +57,8 @@ from whole_job import population
 HERE = pathlib.Path(__file__).resolve().parent
 JOB = HERE.parent / "pipelines/diabetes-outcomes.toml"
 TASKS = ("synthea", "omop", "job")
+# Persons of an export that are made at once.
+PART = 100_000
 # Ids that farr gives to rows of its own making.
 DERIVED = ("condition_era", "drug_era")
 KILLED = (-9, 137)
@@ -164,8 +168,27 @@ def settings(scratch, exports):
             "--set", f"locations.reports.url={scratch / 'reports'}"]
 
 
+def exports_of(farr, persons):
+    """Synthea CSV of so many persons."""
+    if persons <= PART:
+        return population(farr, persons)
+    packed = "--zstd" in sys.argv
+    folder = pathlib.Path(tempfile.gettempdir()) / f"farr-bench-{persons}{'-zstd' * packed}"
+    for part, first in enumerate(range(0, persons, PART)):
+        out = folder / f"part-{part}"
+        if (out / "done").exists():
+            continue
+        subprocess.run([farr, "synth", "--quiet", "--persons", str(min(PART, persons - first)),
+                        "--seed", str(1839 + part), "--format", "synthea-csv", "--out",
+                        emptied(out)], check=True, stdout=subprocess.DEVNULL)
+        if packed:
+            subprocess.run(["zstd", "-q", "-T2", "-1", "--rm", *out.glob("*.csv")], check=True)
+        (out / "done").touch()
+    return folder
+
+
 def synthea(farr, persons, scratch):
-    exports = population(farr, persons)
+    exports = exports_of(farr, persons)
     command = [farr, "ingest", JOB, "--log", "json", "--threads", "2", *settings(scratch, exports)]
     return ingests("synthea", persons, scratch, exports, command, True, True)[0]
 
@@ -236,7 +259,7 @@ def only_incidence():
 
 def job(farr, persons, scratch):
     """Cohorts and analyses over records that are there."""
-    given = settings(scratch, population(farr, persons))
+    given = settings(scratch, exports_of(farr, persons))
     if not (scratch / "records").exists():
         subprocess.run([farr, "--quiet", "ingest", JOB, *given], check=True,
                        stdout=subprocess.DEVNULL)
@@ -260,7 +283,7 @@ def job(farr, persons, scratch):
 
 
 def main():
-    arguments = [text for text in sys.argv[2:] if text != "--drop"]
+    arguments = [text for text in sys.argv[2:] if text not in ("--drop", "--zstd")]
     farr = str(pathlib.Path(sys.argv[1]).resolve())
     sizes = [int(text) for text in arguments if text.isdigit()] or [10_000, 100_000, 1_000_000]
     tasks = [text for text in arguments if not text.isdigit()] or TASKS
@@ -278,7 +301,9 @@ def main():
                     measured[task, persons] = run(farr, persons, pathlib.Path(scratch))
             if "--drop" in sys.argv:
                 kind = "omop-" if group == ("omop",) else ""
-                emptied(pathlib.Path(tempfile.gettempdir()) / f"farr-bench-{kind}{persons}")
+                for made in pathlib.Path(tempfile.gettempdir()).glob(f"farr-bench-{kind}{persons}*"):
+                    if made.name.removesuffix("-zstd") == f"farr-bench-{kind}{persons}":
+                        emptied(made)
     for task in tasks:
         small, large = (measured.get((task, persons)) for persons in (100_000, 1_000_000))
         if small and large:

@@ -40,8 +40,9 @@ class Work:
         return f"'{self.out / table}.parquet'"
 
     def csv(self, table):
-        """A CSV file as text: casts are said where a column is used."""
-        return (f"read_csv('{self.source / table}.csv', all_varchar = true, header = true, "
+        """A table's CSV as text: casts are said where a column is used."""
+        files = [str(path) for path in sorted(self.source.glob(f"**/{table}.csv*"))]
+        return (f"read_csv({files}, all_varchar = true, header = true, "
                 "delim = ',', quote = '\"', escape = '\"')")
 
     def stage(self, name, columns, table):
@@ -95,11 +96,11 @@ def sites(work):
         f"FROM {work.csv(table)}" for table in county)
     work.write("location", addresses)
     work.write("care_site", f"""
-        SELECT id_of(Id) AS care_site_id, NAME AS care_site_name,
+        SELECT DISTINCT id_of(Id) AS care_site_id, NAME AS care_site_name,
             id_of(hash({ADDRESS.format(county=county["organizations"])})) AS location_id,
             Id AS care_site_source_value FROM {work.csv("organizations")}""")
     work.write("provider", f"""
-        SELECT id_of(Id) AS provider_id, NAME AS provider_name,
+        SELECT DISTINCT id_of(Id) AS provider_id, NAME AS provider_name,
             CASE WHEN SPECIALITY = 'GENERAL PRACTICE' THEN 38004446 ELSE 0 END
                 AS specialty_concept_id,
             id_of(ORGANIZATION) AS care_site_id,
@@ -133,7 +134,7 @@ def persons(work):
             concept_id AS payer_source_concept_id, PLAN_OWNERSHIP AS sponsor_source_value,
             MEMBERID AS family_source_value
         FROM {work.csv("payer_transitions")} t
-        LEFT JOIN (SELECT Id AS payer, NAME AS name FROM {work.csv("payers")}) p ON p.payer = t.PAYER
+        LEFT JOIN (SELECT DISTINCT Id AS payer, NAME AS name FROM {work.csv("payers")}) p ON p.payer = t.PAYER
         LEFT JOIN concepts ON vocabulary_id = 'Payer' AND concept_code = t.PAYER""")
 
 

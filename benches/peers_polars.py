@@ -77,8 +77,8 @@ class Work:
         self.concepts = self.visits = None
 
     def csv(self, table):
-        """A CSV file as text: types are said where a column is used."""
-        return pl.scan_csv(self.source / f"{table}.csv", infer_schema=False)
+        """A table's CSV as text: types are said where a column is used."""
+        return pl.scan_csv(sorted(self.source.glob(f"**/{table}.csv*")), infer_schema=False)
 
     def write(self, table, frame):
         if table in ORDER:
@@ -130,13 +130,13 @@ def sites(work):
         latitude=number("LAT"), longitude=number("LON")))
     work.write("care_site", addressed(work, "organizations").select(
         care_site_id=id_of("Id"), care_site_name="NAME", location_id="location_id",
-        care_site_source_value="Id"))
+        care_site_source_value="Id").unique())
     work.write("provider", work.csv("providers").select(
         provider_id=id_of("Id"), provider_name="NAME",
         specialty_concept_id=kind("SPECIALITY", {"GENERAL PRACTICE": 38004446}),
         care_site_id=id_of("ORGANIZATION"), gender_concept_id=kind("GENDER", CONCEPTS),
         provider_source_value="Id", specialty_source_value="SPECIALITY",
-        gender_source_value="GENDER"))
+        gender_source_value="GENDER").unique())
 
 
 def persons(work):
@@ -150,7 +150,7 @@ def persons(work):
         race_source_value="RACE", ethnicity_source_value="ETHNICITY"))
     work.write("death", work.csv("patients").filter(col("DEATHDATE").is_not_null()).select(
         person_id=id_of("Id"), death_date=day("DEATHDATE"), death_type_concept_id=fixed(32817)))
-    payers = work.csv("payers").select(PAYER="Id", name="NAME")
+    payers = work.csv("payers").select(PAYER="Id", name="NAME").unique()
     plans = work.csv("payer_transitions").with_columns(id_of_row(pl.all()).alias("row_id")).unique(
         "row_id").join(payers, on="PAYER", how="left").with_columns(vocabulary=lit("Payer")).join(
         work.concepts, left_on=["vocabulary", "PAYER"], right_on=["vocabulary", "code"], how="left")
@@ -391,13 +391,17 @@ def floor(folder, run, out):
     """Seconds to decode all columns of the input once (text stays text) and to
     encode and compress farr's own output once; its reading is not counted."""
     seconds = 0.0
-    for path in sorted(pathlib.Path(folder).iterdir()):
-        scan = {".csv": lambda p: pl.scan_csv(p, infer_schema=False), ".parquet": pl.scan_parquet}
-        if path.suffix in scan:
-            start = time.monotonic()
-            # In batches, so that a file need not fit into memory.
-            scan[path.suffix](path).sink_batches(lambda batch: None, engine="streaming")
-            seconds += time.monotonic() - start
+    for path in sorted(pathlib.Path(folder).glob("**/*")):
+        if ".csv" in path.suffixes:
+            rows = pl.scan_csv(path, infer_schema=False)
+        elif path.suffix == ".parquet":
+            rows = pl.scan_parquet(path)
+        else:
+            continue
+        start = time.monotonic()
+        # In batches, so that a file need not fit into memory.
+        rows.sink_batches(lambda batch: None, engine="streaming")
+        seconds += time.monotonic() - start
     target = pathlib.Path(out) / "floor.parquet"
     target.parent.mkdir(parents=True, exist_ok=True)
     for path in sorted(pathlib.Path(run).glob("**/*.parquet")):
