@@ -131,7 +131,8 @@ def row(task, persons, farr, others, floor, checked):
     for measured in (farr, others.get("duckdb"), others.get("polars")):
         cells.append(f"{measured.said()}{measured.peak:>7.0f}" if measured else " " * 14)
     cells.append(f"{min(times) / farr.seconds:>6.1f}" if times else " " * 6)
-    cells.append(f"{floor.said()}{farr.seconds / floor.seconds:>6.2f}" if floor else " " * 13)
+    over = f"{farr.seconds / floor.seconds:>6.2f}" if floor and floor.seconds else " " * 6
+    cells.append((floor.said() if floor else " " * 7) + over)
     print(" ".join(cells) + f"  {checked}; {farr.stages()}", flush=True)
 
 

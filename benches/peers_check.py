@@ -102,7 +102,7 @@ def same(farr_run, peer, hashed, own_ids=()):
     """Ends the process with what differs, or gives tables and rows compared."""
     farr_run, peer = pathlib.Path(farr_run), pathlib.Path(peer)
     db = duckdb.connect()
-    db.execute("SET threads = 2")
+    db.execute(f"SET threads = 2; SET temp_directory = '{peer}.spill'")
     site = farr_run / "site"
     ours = Side(db, "farr", lambda table: [site / f"{table}.parquet"]
                 if (site / f"{table}.parquet").exists()

@@ -82,6 +82,9 @@ def synthea(csv_folder, concept, out):
     visits(work)
     staged(work)
     clinical(work)
+    for table in ("conditions", "careplans", "imaging", "devices", "supplies", "observed",
+                  "allergies", "visits"):
+        db.execute(f"DROP TABLE {table}")
     costs(work)
     periods_and_eras(work)
     observed(work)
@@ -141,25 +144,26 @@ def persons(work):
 def visits(work):
     work.db.execute(f"""
         CREATE TEMP TABLE encounters AS
-        SELECT *, id_of(Id) AS visit_occurrence_id, id_of(PATIENT) AS person_id,
-            id_of(PROVIDER) AS provider_id, id_of(hash(*COLUMNS(*))) AS row_id
+        SELECT id_of(hash(*COLUMNS(*))) AS row_id, id_of(Id) AS visit_occurrence_id,
+            id_of(PATIENT) AS person_id, id_of(PROVIDER) AS provider_id,
+            id_of(ORGANIZATION) AS care_site_id, START::TIMESTAMP AS start, STOP::TIMESTAMP AS finish,
+            ENCOUNTERCLASS AS class, CODE AS code, TOTAL_CLAIM_COST::DOUBLE AS total_charge,
+            BASE_ENCOUNTER_COST::DOUBLE AS total_cost, PAYER_COVERAGE::DOUBLE AS paid_by_payer
         FROM {work.csv("encounters")}""")
     work.db.execute("CREATE TEMP TABLE visits AS "
                     "SELECT visit_occurrence_id, provider_id FROM encounters")
     work.write("visit_occurrence", """
         SELECT visit_occurrence_id, person_id,
-            CASE ENCOUNTERCLASS WHEN 'inpatient' THEN 9201 WHEN 'emergency' THEN 9203
+            CASE class WHEN 'inpatient' THEN 9201 WHEN 'emergency' THEN 9203
                 WHEN 'ambulatory' THEN 9202 WHEN 'outpatient' THEN 9202 WHEN 'wellness' THEN 9202
                 WHEN 'urgentcare' THEN 8782 WHEN 'home' THEN 581476 WHEN 'hospice' THEN 8546
                 WHEN 'snf' THEN 42898160 WHEN 'virtual' THEN 5083 ELSE 0 END AS visit_concept_id,
-            START::TIMESTAMP::DATE AS visit_start_date,
-            START::TIMESTAMP AS visit_start_datetime,
-            coalesce(STOP, START)::TIMESTAMP::DATE AS visit_end_date,
-            STOP::TIMESTAMP AS visit_end_datetime, 32817 AS visit_type_concept_id, provider_id,
-            id_of(ORGANIZATION) AS care_site_id, ENCOUNTERCLASS AS visit_source_value,
-            concept_id AS visit_source_concept_id
+            start::DATE AS visit_start_date, start AS visit_start_datetime,
+            coalesce(finish, start)::DATE AS visit_end_date, finish AS visit_end_datetime,
+            32817 AS visit_type_concept_id, provider_id, care_site_id,
+            class AS visit_source_value, concept_id AS visit_source_concept_id
         FROM encounters LEFT JOIN concepts
-            ON vocabulary_id = 'SNOMED' AND concept_code = CODE""")
+            ON vocabulary_id = 'SNOMED' AND concept_code = code""")
     work.write("visit_detail", f"""
         SELECT id_of(Id) AS visit_detail_id, id_of(PATIENTID) AS person_id,
             0 AS visit_detail_concept_id, SERVICEDATE::TIMESTAMP::DATE AS visit_detail_start_date,
@@ -281,9 +285,8 @@ def costs(work):
             concat_ws(':', TYPE, CASE WHEN TYPE = 'PAYMENT' THEN METHOD ELSE TRANSFERTYPE END),
             PROCEDURECODE FROM {work.csv("claims_transactions")}"""
     work.write("cost", " UNION ALL ".join((
-        own.format(event="visit_occurrence_id", domain="Visit", charge="TOTAL_CLAIM_COST::DOUBLE",
-                   cost="BASE_ENCOUNTER_COST::DOUBLE", payer="PAYER_COVERAGE::DOUBLE",
-                   table="encounters"),
+        own.format(event="visit_occurrence_id", domain="Visit", cost="total_cost",
+                   table="encounters", **more),
         own.format(domain="Drug", table="medications", **event, **more),
         own.format(domain="Drug", table="immunizations", **event, **none),
         own.format(domain="Procedure", table="procedures", **event, **none),

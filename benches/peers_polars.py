@@ -108,9 +108,9 @@ def synthea(csv_folder, concept, out):
     sites(work)
     persons(work)
     encounters = visits(work)
-    events, paid = clinical(work)
+    paid = clinical(work)
     costs(work, encounters, paid)
-    del encounters, events, paid
+    del encounters, paid
     periods_and_eras(work)
     observed(work)
 
@@ -163,20 +163,22 @@ def persons(work):
 
 
 def visits(work):
-    encounters = work.csv("encounters").with_columns(
-        id_of_row(pl.all()).alias("row_id")).with_columns(
-        visit_occurrence_id=id_of("Id"), person_id=id_of("PATIENT"), provider_id=id_of("PROVIDER"),
-        start=instant("START"), finish=instant("STOP"), vocabulary=lit("SNOMED")
+    encounters = work.csv("encounters").select(
+        id_of_row(pl.all()).alias("row_id"), visit_occurrence_id=id_of("Id"),
+        person_id=id_of("PATIENT"), provider_id=id_of("PROVIDER"), care_site_id=id_of("ORGANIZATION"),
+        start=instant("START"), finish=instant("STOP"), kind="ENCOUNTERCLASS", code="CODE",
+        vocabulary=lit("SNOMED"), charge=number("TOTAL_CLAIM_COST"),
+        cost=number("BASE_ENCOUNTER_COST"), payer=number("PAYER_COVERAGE")
     ).collect(engine=ENGINE)
     work.visits = encounters.lazy().select("visit_occurrence_id", "provider_id")
     work.write("visit_occurrence", encounters.lazy().join(
-        work.concepts, left_on=["vocabulary", "CODE"], right_on=["vocabulary", "code"], how="left"
+        work.concepts, on=["vocabulary", "code"], how="left"
     ).select(
-        "visit_occurrence_id", "person_id", visit_concept_id=kind("ENCOUNTERCLASS", VISITS),
+        "visit_occurrence_id", "person_id", visit_concept_id=kind("kind", VISITS),
         visit_start_date=col("start").dt.date(), visit_start_datetime="start",
         visit_end_date=pl.coalesce("finish", "start").dt.date(), visit_end_datetime="finish",
         visit_type_concept_id=fixed(32817), provider_id="provider_id",
-        care_site_id=id_of("ORGANIZATION"), visit_source_value="ENCOUNTERCLASS",
+        care_site_id="care_site_id", visit_source_value="kind",
         visit_source_concept_id="concept_id"))
     served = instant("SERVICEDATE")
     work.write("visit_detail", work.csv("claims").select(
@@ -187,8 +189,7 @@ def visits(work):
         visit_detail_source_value=pl.concat_str(lit("claim"), "STATUSP", separator=" ",
                                                 ignore_nulls=True),
         visit_occurrence_id=id_of("APPOINTMENTID")))
-    return encounters.select("visit_occurrence_id", "person_id", "row_id", "BASE_ENCOUNTER_COST",
-                             "TOTAL_CLAIM_COST", "PAYER_COVERAGE")
+    return encounters.select("visit_occurrence_id", "person_id", "row_id", "charge", "cost", "payer")
 
 
 CODE = col("CODE").alias("code")
@@ -263,7 +264,7 @@ def clinical(work):
               unique_device_id=nothing(pl.String), quantity=col("QUANTITY").cast(pl.Int64)),
     ]))
     observations(work)
-    return (medications, vaccines, procedures), (medications, vaccines, procedures)
+    return medications, vaccines, procedures
 
 
 def observations(work):
@@ -321,8 +322,7 @@ def costs(work, encounters, paid):
         revenue_code_source_value=pl.concat_str("TYPE", way, separator=":", ignore_nulls=True),
         drg_source_value="PROCEDURECODE")
     work.write("cost", pl.concat([
-        own(encounters, "visit_occurrence_id", "Visit", "TOTAL_CLAIM_COST", "BASE_ENCOUNTER_COST",
-            "PAYER_COVERAGE"),
+        own(encounters, "visit_occurrence_id", "Visit", "charge", "cost", "payer"),
         own(medications, "row_id", "Drug", "TOTALCOST", "BASE_COST", "PAYER_COVERAGE"),
         own(vaccines, "row_id", "Drug", None, "BASE_COST", None),
         own(procedures, "row_id", "Procedure", None, "BASE_COST", None),
