@@ -118,6 +118,7 @@ fn events<'a>(
     Events {
         rows,
         ids: ids_of_rows(&IdHasher::new(synthea.system, kind), rows),
+        homes: vec![table],
         tables: vec![table; rows.len()],
         vocabularies: vec![vocabulary; rows.len()],
         codes: rows.text("code"),
@@ -217,6 +218,7 @@ pub(super) fn observations(synthea: &Synthea, rows: &Rows) -> Made {
         (Role::Qualifier, Arc::new(categories.clone())),
     ];
     let mut events = events(synthea, rows, "observation", Table::Observation, "LOINC", more);
+    events.homes.push(Table::Measurement);
     events.tables = (0..rows.len()).map(table_of).collect();
     Ok(made(synthea, &events)?.outgoing)
 }

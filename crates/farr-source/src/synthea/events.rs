@@ -36,6 +36,8 @@ pub(crate) struct Events<'a> {
     pub(crate) rows: &'a Rows,
     /// Ids of the rows.
     pub(crate) ids: Int64Array,
+    /// The tables that they are for: there, though empty, if there is no event.
+    pub(crate) homes: Vec<Table>,
     /// The table of each event whose concept does not choose one.
     pub(crate) tables: Vec<Table>,
     /// The vocabulary of each code.
@@ -76,6 +78,9 @@ pub(crate) fn emit(
 ) -> Result<Emitted, Error> {
     let mut known: HashMap<(&str, &str, &str, Table), Coded> = HashMap::new();
     let mut parts: BTreeMap<(bool, Table), Part> = BTreeMap::new();
+    if events.tables.is_empty() {
+        parts.extend(events.homes.iter().map(|table| ((true, *table), Part::default())));
+    }
     let mut standing = Vec::with_capacity(events.tables.len());
     for row in 0..events.tables.len() {
         let (vocabulary, default) = (events.vocabularies[row], events.tables[row]);

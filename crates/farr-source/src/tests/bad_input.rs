@@ -101,6 +101,7 @@ fn empty_tables_and_headers_alone() {
     let (kept, summary) = with("conditions.csv", CONDITIONS.as_bytes());
     let table = summary.tables.iter().find(|t| t.table == "conditions").unwrap();
     assert_eq!((table.rows_read, table.notes.len()), (0, 0));
+    assert!(kept.column(Table::ConditionOccurrence, "condition_concept_id").is_empty());
     assert!(kept.objects().iter().all(|object| object.sha256.is_some()));
     let error = error_of(&[("patients.csv", b"")], &synthea());
     assert!(error.contains("no column 'id'; found nothing"), "{error}");
