@@ -54,19 +54,18 @@ pub(super) fn ingredients(
     concepts: &FileEntry,
     ancestors: &FileEntry,
 ) -> Result<Option<Ingredients>, Error> {
-    let object = |file: &FileEntry| (location, file.path.clone(), file.size);
-    let (_, path, size) = object(concepts);
+    let object = (location, concepts.path.as_str(), concepts.size);
     let columns = ["concept_id", "concept_class_id"];
-    let found = parquet_file::scan((location, &path, size), &columns, None, |batch| {
+    let found = parquet_file::scan(object, &columns, None, |batch| {
         let ids = batch.column_by_name("concept_id").and_then(|c| c.as_primitive_opt());
         let classes = batch.column_by_name("concept_class_id").and_then(|c| c.as_string_opt());
         Ok(ids.zip(classes).map_or_else(Vec::new, ingredients_among))
     })?;
     let found = found.concat();
     let key = RowKey::new("ancestor_concept_id", found.clone());
-    let (_, path, size) = object(ancestors);
+    let object = (location, ancestors.path.as_str(), ancestors.size);
     let columns = ["ancestor_concept_id", "descendant_concept_id"];
-    let pairs = parquet_file::scan((location, &path, size), &columns, Some(&key), |batch| {
+    let pairs = parquet_file::scan(object, &columns, Some(&key), |batch| {
         let column = |name| batch.column_by_name(name)?.as_primitive_opt::<Int64Type>();
         let both = column("ancestor_concept_id").zip(column("descendant_concept_id"));
         Ok(both.map_or_else(Vec::new, |(above, below)| {
