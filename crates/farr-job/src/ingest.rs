@@ -44,11 +44,18 @@ impl Ingest<'_> {
         let folder = folder_of(share);
         let kept = self.work.below(&folder);
         kept.remove_all()?;
+        let clock =
+            StageClock::start(self.observer, Stage::Pull, Some(self.plan.job.source.len() as u64));
         let builder = Builder::new(self.settings(share, SpillPlace::Kept(kept)))?;
         let found = self.read(share, &builder)?;
-        // Summaries first: the index that `close` writes says that all is there.
-        self.work.keep(&format!("found/{}", name_of(share)), &found)?;
-        Ok((builder.close()?, found))
+        if builder.keeps() {
+            // Summaries first: the index that `close` writes says that all is
+            // there.
+            self.work.keep(&format!("found/{}", name_of(share)), &found)?;
+        }
+        let pulled = self.threads.run(|| builder.close())?;
+        self.finish_pull(clock, &found);
+        Ok((pulled, found))
     }
 
     /// A share that was pulled; `None` if it was not, or not to its end.
@@ -153,7 +160,6 @@ impl Ingest<'_> {
     fn read(&self, share: Share, builder: &Builder) -> Result<Found, Error> {
         let (plan, threads, observer) = (self.plan, self.threads, self.observer);
         let job = &plan.job;
-        let clock = StageClock::start(observer, Stage::Pull, Some(job.source.len() as u64));
         let mapping = match &job.records.vocabulary {
             None => None,
             Some(name) => {
@@ -176,18 +182,22 @@ impl Ingest<'_> {
             found.push((source.system.clone(), summary));
             observer.event(Event::Stepped { stage: Stage::Pull });
         }
+        Ok(found)
+    }
+
+    /// Says what a pull gave.
+    fn finish_pull(&self, clock: StageClock, found: &Found) {
         let rows: u64 = found.iter().flat_map(|(_, s)| &s.tables).map(|t| t.rows_read).sum();
         let objects = found.iter().flat_map(|(_, s)| &s.objects);
         let bytes: u64 = objects.clone().map(|object| object.size).sum();
         let mut summary = counted(objects.count() as u64, "object", "objects");
-        let shows = plan.shows_counts();
+        let shows = self.plan.shows_counts();
         if shows {
             summary = format!("{} of {summary}", counted(rows, "row", "rows"));
         }
         let shown = |n: u64| shows.then_some(n);
         let figures = Figures { persons: None, rows: shown(rows), bytes: shown(bytes) };
-        clock.finish(observer, figures, summary);
-        Ok(found)
+        clock.finish(self.observer, figures, summary);
     }
 }
 

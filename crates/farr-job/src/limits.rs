@@ -15,8 +15,8 @@ const SHARD_BYTES_MIN: u64 = 2 << 20;
 /// A shard that is built takes about so many times its decoded bytes: read,
 /// sorted, gathered, encoded.
 const SHARD_FACTOR: u64 = 6;
-/// Rows in front of the temporary file.
-const BUFFER_BYTES_MAX: u64 = 256 << 20;
+/// Rows that are held before they go where rows lie.
+const BUFFER_BYTES_MAX: u64 = 1 << 30;
 const BUFFER_BYTES_MIN: u64 = 8 << 20;
 
 impl Memory {
@@ -47,8 +47,7 @@ impl Memory {
         each.clamp(SHARD_BYTES_MIN, SHARD_BYTES_MAX)
     }
 
-    /// Decoded bytes of rows that are held before they go to the temporary
-    /// file.
+    /// Bytes of rows that are held before they go where rows lie.
     pub(crate) fn buffer_bytes(self) -> u64 {
         (self.0 / 8).clamp(BUFFER_BYTES_MIN, BUFFER_BYTES_MAX)
     }

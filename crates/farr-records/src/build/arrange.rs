@@ -7,7 +7,7 @@ use arrow::compute::SortOptions;
 use arrow::datatypes::{Date32Type, Int64Type};
 use rayon::slice::ParallelSliceMut;
 
-use super::buffers::{DERIVED, Piece, Provenance};
+use super::at_rest::{DERIVED, Piece, Provenance};
 use super::registry::Ranks;
 use crate::{Error, Table};
 

@@ -8,7 +8,7 @@ use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use serde::{Deserialize, Serialize};
 
 use super::arrange::Arranged;
-use super::buffers::{DERIVED, Piece};
+use super::at_rest::{DERIVED, Piece};
 use super::registry::Registry;
 use crate::manifest::{Balance, RecordsMade};
 use crate::{Error, Table};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, Date32Array, Int64Array, RecordBatch};
 use arrow::datatypes::{Date32Type, Int64Type};
 
-use super::buffers::Piece;
+use super::at_rest::Piece;
 use super::eras::{Era, Occurrence, append_eras, span_of};
 use super::persons::Persons;
 use crate::{Day, Error, IdHasher, Interval, Table};

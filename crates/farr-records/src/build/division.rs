@@ -100,11 +100,21 @@ fn read(builder: &Builder, objects: &[Vec<Row>], range: Range) {
 }
 
 fn settings(spill: SpillPlace) -> BuildSettings {
-    BuildSettings { shards: Some(4), buffer_bytes: 900, spill, ..BuildSettings::default() }
+    BuildSettings {
+        shards: Some(4),
+        buffer_bytes: 900,
+        parts: 3,
+        spill,
+        ..BuildSettings::default()
+    }
 }
 
 fn pull(objects: &[Vec<Row>], ranges: &[Range], spill: SpillPlace) -> Pulled {
-    let builder = Builder::new(settings(spill)).unwrap();
+    pull_with(objects, ranges, settings(spill))
+}
+
+fn pull_with(objects: &[Vec<Row>], ranges: &[Range], settings: BuildSettings) -> Pulled {
+    let builder = Builder::new(settings).unwrap();
     builder.source_table("hospital", "person", DERIVE);
     builder.source_table("hospital", "condition_occurrence", DERIVE);
     for range in ranges {
@@ -263,6 +273,27 @@ fn marks_of_other_parts_do_not_count() {
     let pulled = pull(&objects, &whole(&objects), SpillPlace::Temporary(None));
     built(vec![pulled], &expected, None).unwrap();
     assert!(bytes(&store) == bytes(&expected));
+}
+
+/// A whole pull that the buffers hold is not kept, but the marks of its shards
+/// still count after the next.
+#[test]
+fn what_fits_in_memory_is_not_kept() {
+    let objects = objects();
+    let (place, store, marks) = (memory(), memory(), memory());
+    for expected in [false, true] {
+        let kept = SpillPlace::Kept(place.clone());
+        let settings = BuildSettings { buffer_bytes: 1 << 20, parts: 1, ..settings(kept) };
+        let pulled = pull_with(&objects, &whole(&objects), settings.clone());
+        assert!(place.list("").unwrap().is_empty());
+        let watch = |progress| {
+            if let Progress::Shard { was_there, .. } = progress {
+                assert_eq!(was_there, expected);
+            }
+            ControlFlow::Continue(())
+        };
+        build(vec![pulled], &settings, &store, Some(&marks), &watch).unwrap();
+    }
 }
 
 #[test]

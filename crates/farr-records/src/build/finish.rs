@@ -11,8 +11,9 @@ use farr_disclosure::Labelled;
 use farr_store::Location;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
+use super::at_rest::{PartRows, Spilled};
 use super::balance::{Fortunes, check_rejects, note_refused, rejects_table};
-use super::buffers::{ColumnSet, PartRows, Spilled, all_columns, column_set};
+use super::buffers::{ColumnSet, all_columns, column_set};
 use super::local_concepts;
 use super::marks::Marks;
 use super::parts::Joined;
@@ -33,9 +34,9 @@ use crate::{ConceptId, Derivations, Error, LocalCode, ObjectRead, Scope, ShardId
 /// Its bytes depend on what was read, not on how that was divided into parts.
 ///
 /// With a place for `marks` a shard that is built leaves a mark there, once its
-/// files are written; a later build of the same parts to the same place takes
-/// it as it is if its files still have their hashes. Parts in temporary files
-/// leave no marks.
+/// files are written; a later build of the same objects to the same place takes
+/// it as it is if its files still have their hashes. The place must belong to
+/// one way of reading the objects.
 ///
 /// # Errors
 /// [`Error::NoPersons`] without a person table; [`Error::TooManyRejects`];
@@ -55,11 +56,10 @@ pub fn build(
     check_rejects(&registry, settings.rejects_max)?;
     let snapshot = registry.snapshot()?;
     let shard_count = settings.shard_count(decoded_bytes);
-    let hashes: Vec<_> = parts.iter().map(|part| part.hash.clone()).collect();
-    let marks = marks.and_then(|place| Marks::of(place, &hashes, shard_count));
+    let marks = marks.map(|place| Marks::of(place, &snapshot, shard_count));
     let rows_of = |(part, numbers): (Pulled, _)| {
-        let Pulled { rows, index, .. } = part;
-        PartRows { rows, flushes: index.flushes, numbers }
+        let Pulled { rows, index, held } = part;
+        PartRows { rows, flushes: index.flushes, held, numbers }
     };
     let spilled = Spilled { parts: parts.into_iter().zip(numbers).map(rows_of).collect(), seen };
     let scratch_folder = match &settings.spill {

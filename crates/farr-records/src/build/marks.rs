@@ -33,23 +33,11 @@ struct Mark {
 }
 
 impl<'a> Marks<'a> {
-    /// Marks of a build of these parts into so many shards; `None` if a part
-    /// does not outlive the process, so that its hash is not known.
-    pub(super) fn of(
-        location: &'a Location,
-        parts: &[Option<Sha256Hash>],
-        shard_count: u32,
-    ) -> Option<Self> {
-        let mut parts: Vec<&Sha256Hash> =
-            parts.iter().map(Option::as_ref).collect::<Option<_>>()?;
-        parts.sort();
+    /// Marks of a build of objects with this hash into so many shards.
+    pub(super) fn of(location: &'a Location, snapshot: &Sha256Hash, shard_count: u32) -> Self {
         let farr = env!("CARGO_PKG_VERSION");
-        let mut text = format!("{farr}\n{FORMAT_VERSION}\n{shard_count}\n");
-        for part in parts {
-            text.push_str(part.as_str());
-            text.push('\n');
-        }
-        Some(Self { location, key: Sha256Hash::of(text.as_bytes()) })
+        let text = format!("{farr}\n{FORMAT_VERSION}\n{shard_count}\n{snapshot}\n");
+        Self { location, key: Sha256Hash::of(text.as_bytes()) }
     }
 
     /// What a shard or piece gave that was built before, if its files are as

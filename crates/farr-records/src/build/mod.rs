@@ -1,18 +1,20 @@
 //! Building a records store: rows in from sources, shards of sorted tables out.
 //!
-//! A [`Builder`] takes rows and divides them by shard on their way into a
-//! temporary file, or into a place that keeps them; closed, it is a
-//! [`Pulled`]. [`build`] makes a store of one or of several such parts.
+//! A [`Builder`] takes rows, divides them by shard and holds them; more than
+//! its buffers hold go into a temporary file, or into a place that keeps them.
+//! Closed, it is a [`Pulled`]. [`build`] makes a store of one or of several such parts.
 //! Memory is bounded by the buffers in front of the file, then by the shards
 //! in flight. What a store holds does not depend on threads, on the order of
 //! arrival or on how the input was divided into parts, and its tables not on
 //! the number of shards.
 
 mod arrange;
+mod at_rest;
 mod balance;
 mod buffers;
 mod codes;
 mod derive;
+mod divided;
 #[cfg(test)]
 mod division;
 mod eras;
@@ -60,7 +62,8 @@ pub enum SpillPlace {
     /// files), gone with the process.
     Temporary(Option<PathBuf>),
     /// In a place that holds nothing else, until whoever named it takes them
-    /// away. They are persons' rows.
+    /// away. They are persons' rows. What the buffers hold whole stays there:
+    /// it is read again as fast as it is built.
     Kept(Location),
 }
 
@@ -76,8 +79,7 @@ pub struct BuildSettings {
     /// Shards that are built at the same time, hence in memory; never more
     /// than there are threads.
     pub shards_in_flight: usize,
-    /// Decoded bytes of rows that are held before they go to the temporary
-    /// file.
+    /// Bytes of rows that are held before they go where rows lie.
     pub buffer_bytes: u64,
     /// Where rows go.
     pub spill: SpillPlace,
@@ -182,15 +184,24 @@ impl Builder {
         Ok(Self { settings, buffers, registry, local_codes })
     }
 
-    /// Ends the pull: all rows are at rest, and, where they are kept, their
-    /// index is written last.
+    /// Whether the pull will outlive the process: the rows are to be kept, and
+    /// there are more than the buffers hold, or another process builds them.
+    pub fn keeps(&self) -> bool {
+        let is_kept = matches!(self.settings.spill, SpillPlace::Kept(_));
+        is_kept && (self.settings.parts > 1 || self.buffers.has_flushed())
+    }
+
+    /// Ends the pull: all rows are in memory or at rest, and, where they are
+    /// kept, their index is written last.
     ///
     /// # Errors
     /// [`Error::Store`] or [`Error::Spill`] if something cannot be written.
     pub fn close(self) -> Result<Pulled, Error> {
+        let keeps = self.keeps();
         let Self { settings, buffers, registry, local_codes } = self;
         let whole = buffers.decoded_bytes().saturating_mul(u64::from(settings.parts));
-        let closed = buffers.close(settings.shard_count(whole))?;
+        let in_memory = !keeps && !buffers.has_flushed();
+        let closed = buffers.close(settings.shard_count(whole), in_memory)?;
         let found = Found {
             registry: registry.into_inner().unwrap_or_else(PoisonError::into_inner),
             codes: local_codes.list(),
@@ -200,10 +211,10 @@ impl Builder {
             flushes: closed.flushes,
         };
         let kept = match &settings.spill {
-            SpillPlace::Temporary(_) => None,
-            SpillPlace::Kept(location) => Some(location),
+            SpillPlace::Kept(location) if keeps => Some(location),
+            SpillPlace::Kept(_) | SpillPlace::Temporary(_) => None,
         };
-        Pulled::new(found, closed.rows, kept)
+        Pulled::new(found, (closed.rows, closed.held), kept)
     }
 
     /// Ends the pull and builds the store of this one part: see [`build`].

@@ -7,7 +7,8 @@ use arrow::datatypes::{Int64Type, UInt32Type, UInt64Type};
 use arrow::error::ArrowError;
 use farr_store::Sha256Hash;
 
-use super::buffers::{PROVENANCE, TableSeen, concept_columns};
+use super::buffers::{TableSeen, concept_columns};
+use super::divided::PROVENANCE;
 use super::local_concepts::first_local;
 use super::pulled::{Index, Pulled};
 use super::registry::{ObjectPiece, Registry};

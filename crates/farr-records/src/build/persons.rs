@@ -7,8 +7,8 @@ use arrow::compute::take_record_batch;
 use arrow::datatypes::Int64Type;
 
 use super::arrange::{Arranged, RowComparator, origin};
+use super::at_rest::Piece;
 use super::balance::{Fortunes, Refusal};
-use super::buffers::Piece;
 use super::registry::{Ranks, Registry};
 use crate::{Error, IdHasher, PersonId, Table};
 

@@ -9,7 +9,8 @@ use farr_store::ObjectWriter;
 use parquet::errors::ParquetError;
 
 use super::arrange::{arrange, piece_keys};
-use super::buffers::{ColumnSet, Piece, derived_batch, whole};
+use super::at_rest::{Piece, derived_batch, whole};
+use super::buffers::ColumnSet;
 use super::shards::{Outcome, Plan, counted_ids, taken};
 use super::spill::{self, Segment};
 use crate::manifest::FileEntry;

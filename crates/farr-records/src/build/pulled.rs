@@ -1,5 +1,5 @@
-//! What a pull leaves: rows at rest, and an index of all that building a store
-//! of them takes.
+//! What a pull leaves: rows in memory or at rest, and an index of all that
+//! building a store of them takes.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -10,7 +10,8 @@ use farr_store::{Location, Sha256Hash};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::buffers::{Flush, TableSeen};
+use super::at_rest::{Flush, Held};
+use super::buffers::TableSeen;
 use super::registry::Registry;
 use super::spill::{RowsFile, RowsIn};
 use crate::{Error, LocalCode, Table};
@@ -19,7 +20,7 @@ use crate::{Error, LocalCode, Table};
 const INDEX_PATH: &str = "pulled.json";
 
 /// The layout of rows at rest.
-const FORMAT_VERSION: u32 = 1;
+const FORMAT_VERSION: u32 = 2;
 
 /// What one pull, or one part of it, read: rows at rest and their index.
 ///
@@ -29,9 +30,8 @@ const FORMAT_VERSION: u32 = 1;
 pub struct Pulled {
     pub(super) index: Index,
     pub(super) rows: RowsIn,
-    /// The hash of the index, which holds those of the rows; none for rows in
-    /// a temporary file.
-    pub(super) hash: Option<Sha256Hash>,
+    /// Rows that never left memory.
+    pub(super) held: Held,
 }
 
 /// All that must be known of rows at rest.
@@ -67,7 +67,7 @@ impl Pulled {
     /// goes.
     pub(super) fn new(
         found: Found,
-        (rows, files): (RowsIn, Vec<RowsFile>),
+        ((rows, files), held): ((RowsIn, Vec<RowsFile>), Held),
         kept: Option<&Location>,
     ) -> Result<Self, Error> {
         let Found { registry, codes, seen, local_id_max, decoded_bytes, flushes } = found;
@@ -82,8 +82,8 @@ impl Pulled {
             flushes,
             files,
         };
-        let hash = kept.map(|location| index.write(location)).transpose()?;
-        Ok(Self { index, rows, hash })
+        kept.map_or(Ok(()), |location| index.write(location))?;
+        Ok(Self { index, rows, held })
     }
 
     /// The pull that a place holds; `None` if it is unfinished, of another
@@ -105,7 +105,7 @@ impl Pulled {
             }
         }
         let rows = RowsIn::open(location, &index.files)?;
-        Ok(Some(Self { index, rows, hash: Some(Sha256Hash::of(&bytes)) }))
+        Ok(Some(Self { index, rows, held: Held::new() }))
     }
 
     /// Rows read, of every source table together.
@@ -121,14 +121,13 @@ impl Pulled {
 
 impl Index {
     /// Writes the index, behind a line with its hash.
-    fn write(&self, location: &Location) -> Result<Sha256Hash, Error> {
+    fn write(&self, location: &Location) -> Result<(), Error> {
         let failed = |source| Error::Manifest { object: location.url_of(INDEX_PATH), source };
         let text = serde_json::to_vec(self).map_err(failed)?;
         let mut bytes = format!("{}\n", Sha256Hash::of(&text)).into_bytes();
         bytes.extend_from_slice(&text);
-        let hash = Sha256Hash::of(&bytes);
         location.write(INDEX_PATH, Labelled::person_level(Bytes::from(bytes)))?;
-        Ok(hash)
+        Ok(())
     }
 
     /// The index, if it is one of this farr and undamaged.

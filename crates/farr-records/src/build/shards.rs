@@ -8,8 +8,9 @@ use farr_store::{Location, Sha256Hash};
 use std::collections::BTreeMap;
 
 use super::arrange::{arrange, person_keys};
+use super::at_rest::{Piece, Spilled, whole};
 use super::balance::Fortunes;
-use super::buffers::{ColumnSet, Piece, Spilled, whole};
+use super::buffers::ColumnSet;
 use super::derive::{Ingredients, Observed, VisitProviders, condition_eras, drug_eras};
 use super::persons::Persons;
 use super::pieces::ids_of;
