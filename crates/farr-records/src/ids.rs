@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 /// A person, as `person_id` has it. Prints redacted: logs hold no patient.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -98,28 +98,50 @@ pub fn hash_of_person(person: PersonId) -> u64 {
 /// by its length; the sign bit is cleared. Such an id is still an identifier.
 #[derive(Clone)]
 pub struct IdHasher {
-    seeded: Xxh3,
+    /// System and kind, as they are hashed.
+    prefix: Vec<u8>,
 }
+
+/// Bytes up to which a key is hashed in one piece, as keys are.
+const SHORT_KEY: usize = 192;
 
 impl IdHasher {
     /// Ids of one kind of thing (`"person"`, `"visit"`) of one source system.
     pub fn new(system: &str, kind: &str) -> Self {
-        let mut seeded = Xxh3::new();
+        let mut prefix = Vec::new();
         for part in [system, kind] {
-            seeded.update(&(part.len() as u64).to_le_bytes());
-            seeded.update(part.as_bytes());
+            prefix.extend_from_slice(&(part.len() as u64).to_le_bytes());
+            prefix.extend_from_slice(part.as_bytes());
         }
-        Self { seeded }
+        Self { prefix }
     }
 
     /// The id of a natural key, given in parts.
     pub fn id(&self, key: &[&str]) -> i64 {
-        let mut hasher = self.seeded.clone();
-        for part in key {
-            hasher.update(&(part.len() as u64).to_le_bytes());
-            hasher.update(part.as_bytes());
-        }
-        (hasher.digest() & (u64::MAX >> 1)) as i64
+        let length = key.iter().map(|part| size_of::<u64>() + part.len()).sum::<usize>();
+        let hash = if self.prefix.len() + length <= SHORT_KEY {
+            let mut bytes = [0; SHORT_KEY];
+            let mut end = 0;
+            let mut put = |part: &[u8]| {
+                bytes[end..end + part.len()].copy_from_slice(part);
+                end += part.len();
+            };
+            put(&self.prefix);
+            for part in key {
+                put(&(part.len() as u64).to_le_bytes());
+                put(part.as_bytes());
+            }
+            xxh3_64(&bytes[..end])
+        } else {
+            let mut hasher = Xxh3::new();
+            hasher.update(&self.prefix);
+            for part in key {
+                hasher.update(&(part.len() as u64).to_le_bytes());
+                hasher.update(part.as_bytes());
+            }
+            hasher.digest()
+        };
+        (hash & (u64::MAX >> 1)) as i64
     }
 }
 
@@ -143,6 +165,25 @@ mod tests {
         assert_ne!(hasher.id(&["ab", "c"]), hasher.id(&["a", "bc"]));
         assert_ne!(hasher.id(&["a"]), IdHasher::new("hospital", "visit").id(&["a"]));
         assert!(hasher.id(&["a"]) >= 0);
+    }
+
+    /// Ids stay what they were, whatever way they are hashed.
+    #[test]
+    fn short_and_long_keys_are_hashed_alike() {
+        let streamed = |system: &str, kind: &str, key: &str| {
+            let mut hasher = Xxh3::new();
+            for part in [system, kind, key] {
+                hasher.update(&(part.len() as u64).to_le_bytes());
+                hasher.update(part.as_bytes());
+            }
+            (hasher.digest() & (u64::MAX >> 1)) as i64
+        };
+        for length in 0..600 {
+            let key = "k".repeat(length);
+            let id = IdHasher::new("hospital", "person").id(&[&key]);
+            assert_eq!(id, streamed("hospital", "person", &key), "{length}");
+        }
+        assert_eq!(IdHasher::new("a", "visit").id(&["1"]), 4_621_582_299_298_881_927);
     }
 
     #[test]

@@ -68,10 +68,45 @@ pub(crate) fn encode(
     group_rows: usize,
 ) -> Result<Bytes, ParquetError> {
     let mut bytes = Vec::new();
-    let mut file = ParquetFile::new(&mut bytes, batch.schema(), unique, group_rows)?;
+    let is_empty = |name: &str| {
+        batch.column_by_name(name).is_some_and(|column| column.null_count() == column.len())
+    };
+    let properties = properties(&batch.schema(), unique, is_empty, group_rows)?;
+    let mut file = ParquetFile::with(&mut bytes, batch.schema(), properties, group_rows)?;
     file.push(batch)?;
     file.finish()?;
     Ok(bytes.into())
+}
+
+/// How columns are written: `unique` ones as differences, those that
+/// `is_empty` says are null throughout without the machinery of compression,
+/// which takes longer than they do.
+fn properties(
+    schema: &Schema,
+    unique: &[&str],
+    is_empty: impl Fn(&str) -> bool,
+    group_rows: usize,
+) -> Result<WriterProperties, ParquetError> {
+    let mut properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
+        .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_max_row_group_row_count(Some(group_rows))
+        .set_created_by("farr".to_owned());
+    for field in schema.fields() {
+        let column = ColumnPath::from(field.name().clone());
+        if unique.contains(&field.name().as_str()) {
+            if field.data_type().is_integer() {
+                let encoding = Encoding::DELTA_BINARY_PACKED;
+                properties = properties.set_column_encoding(column.clone(), encoding);
+            }
+            properties = properties.set_column_dictionary_enabled(column, false);
+        } else if is_empty(field.name()) {
+            properties = properties
+                .set_column_dictionary_enabled(column.clone(), false)
+                .set_column_compression(column, Compression::UNCOMPRESSED);
+        }
+    }
+    Ok(properties.build())
 }
 
 /// A Parquet file whose rows come some at a time; its bytes depend on the rows
@@ -93,21 +128,17 @@ impl<W: Write + Send> ParquetFile<W> {
         unique: &[&str],
         group_rows: usize,
     ) -> Result<Self, ParquetError> {
-        let mut properties = WriterProperties::builder()
-            .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
-            .set_statistics_enabled(EnabledStatistics::Chunk)
-            .set_max_row_group_row_count(Some(group_rows))
-            .set_created_by("farr".to_owned());
-        for name in unique {
-            let column = ColumnPath::from((*name).to_owned());
-            let field = schema.field_with_name(name);
-            if field.is_ok_and(|field| field.data_type().is_integer()) {
-                let encoding = Encoding::DELTA_BINARY_PACKED;
-                properties = properties.set_column_encoding(column.clone(), encoding);
-            }
-            properties = properties.set_column_dictionary_enabled(column, false);
-        }
-        let writer = ArrowWriter::try_new(sink, schema.clone(), Some(properties.build()))?;
+        let properties = properties(&schema, unique, |_| false, group_rows)?;
+        Self::with(sink, schema, properties, group_rows)
+    }
+
+    fn with(
+        sink: W,
+        schema: SchemaRef,
+        properties: WriterProperties,
+        group_rows: usize,
+    ) -> Result<Self, ParquetError> {
+        let writer = ArrowWriter::try_new(sink, schema.clone(), Some(properties))?;
         let (writer, factory) = writer.into_serialized_writer()?;
         let rest = RecordBatch::new_empty(schema.clone());
         Ok(Self { writer, factory, schema, group_rows, groups: 0, rest })

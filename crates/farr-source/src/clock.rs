@@ -11,6 +11,9 @@ use jiff::tz::TimeZone;
 use crate::Error;
 use crate::error::nearest;
 
+/// Microseconds of a day.
+pub(crate) const MICROS_A_DAY: i64 = 86_400_000_000;
+
 /// What a text says: a day, and the time of day where it says one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Moment {
@@ -95,7 +98,7 @@ fn moment(local: DateTime) -> Moment {
     let seconds =
         i64::from(time.hour()) * 3600 + i64::from(time.minute()) * 60 + i64::from(time.second());
     let micros = seconds * 1_000_000 + i64::from(time.subsec_nanosecond() / 1000);
-    Moment { day, local_us: Some(i64::from(day.0) * 86_400_000_000 + micros) }
+    Moment { day, local_us: Some(i64::from(day.0) * MICROS_A_DAY + micros) }
 }
 
 #[cfg(test)]

@@ -6,17 +6,17 @@ use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Date32Array, Float64Array, Int64Array, StringArray,
     TimestampMicrosecondArray, new_null_array,
 };
-use arrow::compute::{cast, filter};
+use arrow::compute::{cast, filter, max, min};
 use arrow::datatypes::{
     DataType, Date32Type, Float64Type, Int64Type, TimeUnit, TimestampMicrosecondType,
 };
 use farr_records::Line;
 
 use crate::Error;
-use crate::clock::{BareYear, Clock, Moment};
+use crate::clock::{BareYear, Clock, MICROS_A_DAY, Moment};
 use crate::layout::{Absence, Reading, TableLayout};
 use crate::tokens::Fault;
-use crate::typing::{integers, integers_of_numbers, numbers, trimmed};
+use crate::typing::{finite, integers, integers_of_numbers, numbers, trimmed};
 
 /// A column as it came: text of a CSV, or any type of a Parquet object.
 #[derive(Debug)]
@@ -105,18 +105,34 @@ impl Rows {
 /// Faults by row; a row's first one stands.
 struct Faults<'a> {
     lines: &'a [Line],
-    by_row: Vec<Option<Fault>>,
-    any: bool,
+    by_row: BTreeMap<usize, Fault>,
 }
 
 impl Faults<'_> {
     fn add(&mut self, row: usize, column: &str, reason: impl Into<String>) {
-        if self.by_row[row].is_none() {
+        self.by_row.entry(row).or_insert_with(|| {
             let column = Some(column.to_owned());
-            self.by_row[row] = Some(Fault { line: self.lines[row], column, reason: reason.into() });
-            self.any = true;
+            Fault { line: self.lines[row], column, reason: reason.into() }
+        });
+    }
+
+    /// A fault in each row that is null in the column read and was not in the
+    /// one that came.
+    fn add_unread(&mut self, read: &dyn Array, came: &dyn Array, column: &str, reason: &str) {
+        if read.null_count() > came.null_count() {
+            for row in nulls_of(read).filter(|row| came.is_valid(*row)) {
+                self.add(row, column, reason);
+            }
         }
     }
+}
+
+/// The rows in which a column is null.
+fn nulls_of(column: &dyn Array) -> impl Iterator<Item = usize> {
+    let nulls = column.logical_nulls();
+    let any = nulls.as_ref().is_some_and(|nulls| nulls.null_count() > 0);
+    let rows = if any { 0..column.len() } else { 0..0 };
+    rows.filter(move |row| nulls.as_ref().is_some_and(|nulls| nulls.is_null(*row)))
 }
 
 /// Types the columns as the layout says; rows with a value that is none of its
@@ -127,13 +143,13 @@ pub(crate) fn typed(
     layout: &TableLayout,
     clock: &Clock,
 ) -> Result<(Rows, Vec<Fault>), Error> {
-    let mut faults = Faults { lines: &lines, by_row: vec![None; lines.len()], any: false };
+    let mut faults = Faults { lines: &lines, by_row: BTreeMap::new() };
     let mut columns = BTreeMap::new();
     for column in raw {
         let shape = &layout.columns[column.index];
         let read = read_column(column, shape.reading, layout, clock, &mut faults)?;
         if shape.absence == Absence::Error {
-            for row in (0..lines.len()).filter(|row| read.values.is_null(*row)) {
+            for row in nulls_of(&read.values) {
                 faults.add(row, column.name, "is empty");
             }
         }
@@ -146,11 +162,11 @@ pub(crate) fn typed(
             faults.add(row, name, "ends before it starts");
         }
     }
-    if !faults.any {
+    let by_row = faults.by_row;
+    if by_row.is_empty() {
         return Ok((Rows { lines, columns }, Vec::new()));
     }
-    let by_row = faults.by_row;
-    let keep: BooleanArray = by_row.iter().map(|fault| Some(fault.is_none())).collect();
+    let keep: BooleanArray = (0..lines.len()).map(|row| Some(!by_row.contains_key(&row))).collect();
     let failed = |source| Error::Arrow { object: layout.name.to_owned(), source };
     for column in columns.values_mut() {
         let kept = |array: &ArrayRef| filter(array, &keep).map_err(failed);
@@ -158,8 +174,9 @@ pub(crate) fn typed(
         column.times = column.times.as_ref().map(kept).transpose()?;
         column.text = column.text.as_ref().map(kept).transpose()?;
     }
-    let lines = lines.iter().zip(&by_row).filter(|(_, f)| f.is_none()).map(|(l, _)| *l).collect();
-    Ok((Rows { lines, columns }, by_row.into_iter().flatten().collect()))
+    let lines = lines.iter().enumerate().filter(|(row, _)| keep.value(*row));
+    let lines = lines.map(|(_, line)| *line).collect();
+    Ok((Rows { lines, columns }, by_row.into_values().collect()))
 }
 
 /// Rows whose last day lies before the first, or, on one day, whose last time
@@ -202,18 +219,15 @@ fn read_column(
         }
         Reading::Number => {
             let read = cast(&column.values, &DataType::Float64).map_err(failed)?;
-            let finite = |x: Option<f64>| x.filter(|x| x.is_finite());
             // A Parquet double that is not a number is how some tools write null.
-            let read: Float64Array =
-                read.as_primitive::<Float64Type>().iter().map(finite).collect();
-            std::sync::Arc::new(read)
+            std::sync::Arc::new(finite(read.as_primitive::<Float64Type>()))
         }
         Reading::Integer => {
             let read = match whole_numbers(&column.values) {
                 Some(read) => read,
                 None => cast(&column.values, &DataType::Int64).map_err(failed)?,
             };
-            for row in (0..read.len()).filter(|i| read.is_null(*i) && column.values.is_valid(*i)) {
+            for row in nulls_of(&read).filter(|row| column.values.is_valid(*row)) {
                 if !is_nan(&column.values, row) {
                     faults.add(row, column.name, "is no whole number");
                 }
@@ -282,11 +296,7 @@ fn read_text(
         }
         Reading::Code | Reading::Text | Reading::NotKept => (Arc::new(text.clone()), ""),
     };
-    if values.null_count() > text.null_count() {
-        for row in (0..text.len()).filter(|row| values.is_null(*row) && text.is_valid(*row)) {
-            faults.add(row, name, wanted);
-        }
-    }
+    faults.add_unread(&values, &text, name, wanted);
     let is_kept = reading != Reading::NotKept;
     Ok(Column { values, times, text: Some(Arc::new(text)), is_kept })
 }
@@ -310,8 +320,12 @@ fn check_years(days: &Date32Array, name: &str, layout: &TableLayout, faults: &mu
         i16::try_from(year).ok().and_then(|year| farr_records::Day::from_ymd(year, month, day))
     };
     let (Some(least), Some(most)) = (day(first, 1, 1), day(last, 12, 31)) else { return };
+    let years = least.0..=most.0;
+    if [min(days), max(days)].iter().flatten().all(|day| years.contains(day)) {
+        return;
+    }
     for row in 0..days.len() {
-        if days.is_valid(row) && !(least.0..=most.0).contains(&days.value(row)) {
+        if days.is_valid(row) && !years.contains(&days.value(row)) {
             faults.add(row, name, format!("is a date outside {first} to {last}"));
         }
     }
@@ -331,22 +345,17 @@ fn read_times(
         DataType::Timestamp(_, zone) => {
             let micros = cast(values, &DataType::Timestamp(TimeUnit::Microsecond, zone.clone()))?;
             let micros = micros.as_primitive::<TimestampMicrosecondType>();
-            let moment = |us: i64| match zone {
-                Some(_) => clock.local_of(us),
-                None => Some(Moment {
-                    day: farr_records::Day(us.div_euclid(86_400_000_000) as i32),
-                    local_us: Some(us),
-                }),
+            let (days, times) = if zone.is_some() {
+                let moments = micros.iter().map(|us| us.and_then(|us| clock.local_of(us)));
+                columns_of(moments, micros.len())
+            } else {
+                (micros.unary(|us| us.div_euclid(MICROS_A_DAY) as i32), micros.clone())
             };
-            let moments = micros.iter().map(|us| us.and_then(moment));
-            let (days, times) = columns_of(moments, micros.len());
             (days, Some(Arc::new(times) as ArrayRef))
         }
         _ => (cast(values, &DataType::Date32)?.as_primitive::<Date32Type>().clone(), None),
     };
-    for row in (0..days.len()).filter(|row| days.is_null(*row) && values.is_valid(*row)) {
-        faults.add(row, column.name, "is no date that exists");
-    }
+    faults.add_unread(&days, values, column.name, "is no date that exists");
     check_years(&days, column.name, layout, faults);
     Ok(Column { values: Arc::new(days), times, text: None, is_kept: true })
 }

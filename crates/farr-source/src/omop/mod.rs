@@ -17,7 +17,8 @@ use farr_store::{Location, ObjectInfo};
 use rayon::prelude::*;
 
 use self::costs::CostPersons;
-use crate::clock::Clock;
+use crate::clock::{Clock, MICROS_A_DAY};
+
 use crate::error::nearest;
 use crate::layout::Absence;
 use crate::objects::assign;
@@ -28,8 +29,6 @@ use crate::share::{Division, Share};
 use crate::tokens::Fault;
 use crate::unheard::Unheard;
 use crate::{Error, SourceSettings, SourceSummary};
-
-const MICROS_A_DAY: i64 = 86_400_000_000;
 
 const ENDINGS: [&str; 3] = [".csv", ".tsv", ".parquet"];
 
