@@ -64,6 +64,8 @@ fn the_outcome_wins_on_the_day_of_death() {
     assert_eq!(of(39, None), Exit::Competing(29));
     assert_eq!(of(50, Some(20)), Exit::Competing(10));
     assert_eq!(of(10, None), Exit::Competing(0));
+    // A death before the index date is taken for one on it.
+    assert_eq!(of(4, None), Exit::Competing(0));
     // Death after the last day observed is not seen.
     assert_eq!(competing.exit(&row(10, 60), &[], ends(Some(101), None)), Exit::Censored(90));
 }
