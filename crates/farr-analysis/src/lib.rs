@@ -32,6 +32,7 @@ mod view;
 pub use composition::Composition;
 pub use concepts::Concepts;
 pub use error::Error;
+pub use follow_up::RiskWindowSettings;
 pub use regression::settings::{
     AgeCovariate, AgeGroupCovariate, CharlsonCondition, CharlsonCovariate, CharlsonWeights,
     CohortCovariate, ConceptCovariate, CovariateSettings, MeasurementCovariate, MissingValue,

@@ -1,9 +1,10 @@
 //! What a job file says of an analysis: plain data, decided once at the edge.
 
+use farr_records::{Day, Interval};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::RegressionSettings;
+use crate::{RegressionSettings, RiskWindowSettings};
 
 /// One analysis of a job file; `kind` says which.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -197,6 +198,17 @@ pub struct AnchorSettings {
     pub offset_days: i32,
 }
 
+impl AnchorSettings {
+    /// The day of a cohort row.
+    pub(crate) fn day(self, row: Interval) -> Day {
+        let date = match self.anchor {
+            Anchor::CohortStart => row.start,
+            Anchor::CohortEnd => row.end,
+        };
+        date.plus(self.offset_days)
+    }
+}
+
 /// A date of a cohort row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -371,13 +383,18 @@ pub struct SurvivalSettings {
     pub targets: Vec<i64>,
     /// The outcome cohort: the event is its first start in the time at risk.
     pub outcome: i64,
+    /// From which day to which outcomes count; left out: from the day after
+    /// the index date to the end of follow-up.
+    #[serde(default)]
+    pub time_at_risk: RiskWindowSettings,
     /// Only a person's first entry into a target counts.
     #[serde(default = "yes")]
     pub first_entry_only: bool,
-    /// Persons with the outcome before the index date are removed.
+    /// Persons with the outcome before the time at risk are removed.
     #[serde(default = "yes")]
     pub remove_prior_outcome: bool,
-    /// How far back a prior outcome counts; left out: any time.
+    /// How many days before the index date a prior outcome counts; left out:
+    /// any time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prior_outcome_days: Option<i32>,
     /// Time ends with the cohort row.
@@ -423,16 +440,21 @@ pub struct CumulativeIncidenceSettings {
     /// Whether death, from the death table, competes with the outcome.
     #[serde(default = "yes")]
     pub death_competes: bool,
-    /// Cohorts whose first start after the index date competes too.
+    /// Cohorts whose first start in the time at risk competes too.
     #[serde(default)]
     pub competing: Vec<i64>,
+    /// From which day to which outcomes count; left out: from the day after
+    /// the index date to the end of follow-up.
+    #[serde(default)]
+    pub time_at_risk: RiskWindowSettings,
     /// Only a person's first entry into a target counts.
     #[serde(default = "yes")]
     pub first_entry_only: bool,
-    /// Persons with the outcome before the index date are removed.
+    /// Persons with the outcome before the time at risk are removed.
     #[serde(default = "yes")]
     pub remove_prior_outcome: bool,
-    /// How far back a prior outcome counts; left out: any time.
+    /// How many days before the index date a prior outcome counts; left out:
+    /// any time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prior_outcome_days: Option<i32>,
     /// Time ends with the cohort row.

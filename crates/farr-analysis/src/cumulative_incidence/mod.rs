@@ -46,6 +46,7 @@ impl CumulativeIncidence {
         }
         let rules = Rules {
             outcome: settings.outcome,
+            time_at_risk: settings.time_at_risk,
             first_entry_only: settings.first_entry_only,
             remove_prior_outcome: settings.remove_prior_outcome,
             prior_outcome_days: settings.prior_outcome_days,

@@ -152,7 +152,7 @@ fn curve_table(
     let mut table = analysis
         .strata
         .keys(table, &levels)
-        .key("time_days", "Days from the index date.", days)
+        .key("time_days", "Days from time zero, the day before time at risk.", days)
         .count(names[0], "At risk just before the time.", "persons", n_risk)
         .count(names[1], "Outcomes at the time.", "persons", n_event)
         .count(names[2], "Competing events at the time.", "persons", n_competing)
@@ -199,8 +199,15 @@ fn summary_table(
         curves.iter().map(|c| Some(quantity(of, (c.id, c.level), counted))).collect::<Vec<_>>()
     };
     let levels: Vec<Level> = curves.iter().map(|curve| curve.level).collect();
-    let counts =
-        ["n_entries", "n_event", "n_competing", "n_censor", "n_prior_outcome", "n_unobserved"];
+    let counts = [
+        "n_entries",
+        "n_event",
+        "n_competing",
+        "n_censor",
+        "n_prior_outcome",
+        "n_unobserved",
+        "n_not_at_risk",
+    ];
     let name = format!("{}_summary", settings.name);
     let table = AggregateTable::build(&name, "Follow-up by target and stratum.")
         .key("target_cohort_definition_id", "Target cohort.", {
@@ -220,6 +227,9 @@ fn summary_table(
         .count(counts[3], "Entries censored.", "persons", count(|t| t.total().censored))
         .count(counts[4], "Entries removed for a prior outcome.", "persons", count(|t| t.prior))
         .count(counts[5], "Entries outside observation.", "persons", count(|t| t.unobserved))
+        .count(counts[6], "Entries whose follow-up ends before time at risk.", "persons", {
+            count(|t| t.not_at_risk)
+        })
         .derived("follow_up_days", "Sum of follow-up.", "days", count(Tally::follow_up_days))
         .derived("outcome", "estimated, no events, or nobody followed.", "", {
             curves.iter().map(|curve| outcome_of(curve.tally)).collect::<Vec<&str>>()
@@ -230,10 +240,11 @@ fn summary_table(
         .quantities(counts[2], names(Counted::Competing))
         .quantities(counts[3], names(Counted::Censored))
         .quantities(counts[4], names(Counted::PriorOutcome))
-        .quantities(counts[5], names(Counted::Unobserved));
+        .quantities(counts[5], names(Counted::Unobserved))
+        .quantities(counts[6], names(Counted::NotAtRisk));
     let table = if settings.first_entry_only {
         let rows: Vec<(i64, Level)> = curves.iter().map(|c| (c.id, c.level)).collect();
-        entries_are_persons(table, &rows, &[counts[0], counts[4], counts[5]])
+        entries_are_persons(table, &rows, &[counts[0], counts[4], counts[5], counts[6]])
     } else {
         table
     };

@@ -82,3 +82,36 @@ fn bad_settings_and_bad_data_have_names() {
     assert!(real(&tables[0], "std_err_incidence").iter().all(Option::is_none));
     assert!(real(&tables[2], "p_value").iter().all(Option::is_none));
 }
+
+/// At risk from the cohort's end, day 20 or 40, for the index date's first 60
+/// days: outcome on day 25 (time 6), death on day 45 (time 6), a rival on day
+/// 19, passed over, and one on day 50 (time 31), the end on day 60 (41). Death
+/// on day 30 is before the time at risk from day 40.
+#[test]
+fn a_time_at_risk_after_the_cohort() {
+    let person = |cohort_end, others: &[(i64, i32)], death| Person {
+        periods: vec![(-100, 200)],
+        cohorts: [(1, 0, cohort_end)]
+            .into_iter()
+            .chain(others.iter().map(|(id, day)| (*id, *day, *day)))
+            .collect(),
+        death,
+        ..Person::default()
+    };
+    let people = [
+        person(20, &[(2, 25)], None),
+        person(40, &[], Some(45)),
+        person(20, &[(3, 19)], None),
+        person(20, &[(3, 50)], None),
+        person(40, &[], Some(30)),
+    ];
+    let window = r#", "targets": [1], "competing": [3], "times_days": [], "time_at_risk": {
+        "start": {"anchor": "cohort_end"},
+        "end": {"anchor": "cohort_start", "offset_days": 60}}"#;
+    let tables = check(&analysis(window), &people);
+    assert_eq!(whole(&tables[0], "time_days"), [6, 31, 41].map(Some));
+    assert_eq!(whole(&tables[0], "n_event"), [1, 0, 0].map(Some));
+    assert_eq!(whole(&tables[0], "n_competing"), [1, 1, 0].map(Some));
+    assert_eq!(whole(&tables[0], "n_censor"), [0, 0, 1].map(Some));
+    assert_eq!(whole(&tables[1], "n_not_at_risk"), [Some(1)]);
+}

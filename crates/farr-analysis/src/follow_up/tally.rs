@@ -31,12 +31,14 @@ impl Leaving {
 /// Follow-up of one target or stratum.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Tally {
-    /// By day from the index date.
+    /// By day from time zero.
     pub(crate) leaving: BTreeMap<i32, Leaving>,
     /// Entries removed for a prior outcome.
     pub(crate) prior: i64,
     /// Entries outside every observation period.
     pub(crate) unobserved: i64,
+    /// Entries whose follow-up ends before time zero.
+    pub(crate) not_at_risk: i64,
 }
 
 impl Tally {
@@ -44,6 +46,7 @@ impl Tally {
         match exit {
             Exit::Unobserved => self.unobserved += 1,
             Exit::PriorOutcome => self.prior += 1,
+            Exit::NotAtRisk => self.not_at_risk += 1,
             Exit::Outcome(day) => self.leaving.entry(day).or_default().outcome += 1,
             Exit::Competing(day) => self.leaving.entry(day).or_default().competing += 1,
             Exit::Censored(day) => self.leaving.entry(day).or_default().censored += 1,
@@ -113,6 +116,7 @@ impl Tallies {
             let total = self.by_level.entry(key).or_default();
             total.prior += tally.prior;
             total.unobserved += tally.unobserved;
+            total.not_at_risk += tally.not_at_risk;
             for (day, leaving) in tally.leaving {
                 total.leaving.entry(day).or_default().add(leaving);
             }

@@ -3,7 +3,7 @@
 use farr_records::Interval;
 
 use super::StratumKey;
-use crate::{Anchor, AnchorSettings, CohortRow, TimeAtRiskSettings};
+use crate::{CohortRow, TimeAtRiskSettings};
 
 /// Joins intervals that share a day. Neighbours that only touch (one starts
 /// the day after the other's end) stay apart, as in CohortIncidence.
@@ -29,11 +29,8 @@ pub(super) fn risk_eras(
 ) -> Vec<Interval> {
     let mut times = Vec::new();
     for row in rows {
-        let day = |at: AnchorSettings| match at.anchor {
-            Anchor::CohortStart => row.interval.start.plus(at.offset_days),
-            Anchor::CohortEnd => row.interval.end.plus(at.offset_days),
-        };
-        let Some(at_risk) = Interval::new(day(time.start), day(time.end)) else { continue };
+        let (start, end) = (time.start.day(row.interval), time.end.day(row.interval));
+        let Some(at_risk) = Interval::new(start, end) else { continue };
         for period in periods {
             if period.contains(row.interval.start) && period.contains(at_risk.start) {
                 times.push(Interval { start: at_risk.start, end: at_risk.end.min(period.end) });
@@ -76,6 +73,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::{Anchor, AnchorSettings};
 
     fn interval(start: i32, end: i32) -> Interval {
         Interval::new(Day(start), Day(end)).unwrap()

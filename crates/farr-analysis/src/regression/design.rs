@@ -43,7 +43,7 @@ impl Design {
                 Exit::Outcome(day) => (day, 1),
                 Exit::Competing(day) => (day, 2),
                 Exit::Censored(day) => (day, 0),
-                Exit::Unobserved | Exit::PriorOutcome => continue,
+                Exit::Unobserved | Exit::PriorOutcome | Exit::NotAtRisk => continue,
             };
             if sources.iter().zip(&row.values).any(|(s, v)| v.is_nan() && !s.has_indicator()) {
                 design.n_missing[cause as usize] += 1;

@@ -51,6 +51,8 @@ pub struct Partial {
     prior: i64,
     /// Since the first entry lies outside observation.
     unobserved: i64,
+    /// Since follow-up ends before time at risk.
+    not_at_risk: i64,
 }
 
 impl Regression {
@@ -74,6 +76,7 @@ impl Regression {
         }
         let rules = Rules {
             outcome: settings.outcome,
+            time_at_risk: settings.time_at_risk,
             first_entry_only: true,
             remove_prior_outcome: settings.remove_prior_outcome,
             prior_outcome_days: settings.prior_outcome_days,
@@ -127,6 +130,7 @@ impl Analysis for Regression {
         self.rules.visit(name, view, target, |row, exit| match exit {
             Exit::Unobserved => partial.unobserved += 1,
             Exit::PriorOutcome => partial.prior += 1,
+            Exit::NotAtRisk => partial.not_at_risk += 1,
             exit @ (Exit::Outcome(_) | Exit::Competing(_) | Exit::Censored(_)) => {
                 let person = view.shard.persons()[row.person as usize];
                 entries.push(*row);
@@ -148,6 +152,7 @@ impl Analysis for Regression {
         into.rows.append(&mut later.rows);
         into.prior += later.prior;
         into.unobserved += later.unobserved;
+        into.not_at_risk += later.not_at_risk;
     }
 
     fn finish(&self, mut merged: Partial, _: &Concepts) -> Result<Vec<AggregateTable>, Error> {

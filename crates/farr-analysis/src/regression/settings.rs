@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::settings::{confidence_level, yes};
-use crate::{AgeMethod, CharacteristicsDomain};
+use crate::{AgeMethod, CharacteristicsDomain, RiskWindowSettings};
 
 /// Settings of `regression`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -24,13 +24,19 @@ pub struct RegressionSettings {
     /// With `fine_gray`: whether death competes with the outcome.
     #[serde(default = "yes")]
     pub death_competes: bool,
-    /// With `fine_gray`: cohorts whose first start competes too.
+    /// With `fine_gray`: cohorts whose first start in the time at risk
+    /// competes too.
     #[serde(default)]
     pub competing: Vec<i64>,
-    /// Persons with the outcome before the index date are removed.
+    /// From which day to which outcomes count; left out: from the day after
+    /// the index date to the end of follow-up.
+    #[serde(default)]
+    pub time_at_risk: RiskWindowSettings,
+    /// Persons with the outcome before the time at risk are removed.
     #[serde(default = "yes")]
     pub remove_prior_outcome: bool,
-    /// How far back a prior outcome counts; left out: any time.
+    /// How many days before the index date a prior outcome counts; left out:
+    /// any time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prior_outcome_days: Option<i32>,
     /// Time ends with the cohort row.

@@ -198,6 +198,9 @@ fn persons(
     .count("n_unobserved", "Not followed, outside observation.", "persons", {
         only_all(merged.unobserved)
     })
+    .count("n_not_at_risk", "Not followed, as follow-up ends before time at risk.", "persons", {
+        only_all(merged.not_at_risk)
+    })
     .total_over("exit", &counts)
     .row_sum(counts[0], &counts[1..])
     .quantities(counts[0], {
@@ -208,7 +211,8 @@ fn persons(
         vec![persons, None, Some(format!("{model}/outcomes")), None]
     })
     .quantities("n_prior_outcome", under(rules(Counted::PriorOutcome), (0..3).map(|_| None)))
-    .quantities("n_unobserved", under(rules(Counted::Unobserved), (0..3).map(|_| None)));
-    let parts = [counts[0], "n_prior_outcome", "n_unobserved"];
+    .quantities("n_unobserved", under(rules(Counted::Unobserved), (0..3).map(|_| None)))
+    .quantities("n_not_at_risk", under(rules(Counted::NotAtRisk), (0..3).map(|_| None)));
+    let parts = [counts[0], "n_prior_outcome", "n_unobserved", "n_not_at_risk"];
     entries_are_persons(table, &[(settings.target, Level::All)], &parts).finish()
 }

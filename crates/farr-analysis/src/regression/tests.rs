@@ -8,9 +8,13 @@ use crate::testing::{Person, check, population, real, run, texts, whole};
 use crate::{AnyAnalysis, Settings, analysis_of};
 
 fn analysis(model: &str, covariates: &str) -> AnyAnalysis {
+    analysis_with(model, covariates, "")
+}
+
+fn analysis_with(model: &str, covariates: &str, extra: &str) -> AnyAnalysis {
     let text = format!(
         r#"{{"kind": "regression", "target": 1, "outcome": 2, "model": "{model}",
-            "covariates": [{covariates}]}}"#
+            "covariates": [{covariates}]{extra}}}"#
     );
     let settings: Settings = serde_json::from_str(&text).unwrap();
     analysis_of(&settings, &[]).unwrap()
@@ -315,4 +319,30 @@ fn charlson_has_lists_of_its_own() {
     let of = |text| real(&check(&analysis("cox", text), &people)[0], "coefficient");
     assert_eq!(of(charlson), of(named));
     assert!(of(charlson)[1].is_some());
+}
+
+/// From day 30 to day 99 after the index date. Exposed: 6 outcomes at time 30
+/// and 4 censored at 70; others: 3 and 7. Two with an outcome on day 10 are
+/// left out, and one whose observation ends on day 20.
+#[test]
+fn a_time_at_risk_of_its_own() {
+    let group = |exposed, outcomes: usize| {
+        let of = move |i| follow(exposed, (i < outcomes).then_some(59), 200);
+        (0..10).map(of).collect::<Vec<Person>>()
+    };
+    let mut people = [group(true, 6), group(false, 3)].concat();
+    people.extend([follow(true, Some(10), 200), follow(false, Some(10), 200)]);
+    people.push(follow(true, None, 20));
+    let window = r#", "time_at_risk": {
+        "start": {"anchor": "cohort_start", "offset_days": 30},
+        "end": {"anchor": "cohort_start", "offset_days": 99}}"#;
+    let tables = check(&analysis_with("poisson", EXPOSED, window), &people);
+    let ratio = real(&tables[0], "ratio").last().copied().flatten().unwrap();
+    let by_hand = (6.0 / f64::from(6 * 30 + 4 * 70)) / (3.0 / f64::from(3 * 30 + 7 * 70));
+    assert!((ratio - by_hand).abs() < 1e-9, "{ratio} is not {by_hand}");
+    let all = |column| whole(&tables[1], column)[0].unwrap();
+    assert_eq!(
+        ["n_entries", "n_persons", "n_prior_outcome", "n_unobserved", "n_not_at_risk"].map(all),
+        [20, 20, 2, 0, 1]
+    );
 }

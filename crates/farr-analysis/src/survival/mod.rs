@@ -33,6 +33,7 @@ impl Survival {
         check_curves(&settings.name, &settings.targets, settings.confidence_level)?;
         let rules = Rules {
             outcome: settings.outcome,
+            time_at_risk: settings.time_at_risk,
             first_entry_only: settings.first_entry_only,
             remove_prior_outcome: settings.remove_prior_outcome,
             prior_outcome_days: settings.prior_outcome_days,

@@ -144,7 +144,7 @@ fn curve_table(
     let table = analysis
         .strata
         .keys(table, &levels)
-        .key("time_days", "Days from the index date.", days)
+        .key("time_days", "Days from time zero, the day before time at risk.", days)
         .count(counts[0], "At risk just before the time.", "persons", at_risk)
         .count(counts[1], "Outcomes at the time.", "persons", events)
         .count(counts[2], "Censored at the time.", "persons", censored)
@@ -185,7 +185,8 @@ fn summary_table(
         .key("outcome_cohort_definition_id", "Outcome cohort.", {
             vec![settings.outcome; curves.len()]
         });
-    let counts = ["n_entries", "n_event", "n_censor", "n_prior_outcome", "n_unobserved"];
+    let counts =
+        ["n_entries", "n_event", "n_censor", "n_prior_outcome", "n_unobserved", "n_not_at_risk"];
     let table = analysis
         .strata
         .keys(table, &levels)
@@ -194,6 +195,9 @@ fn summary_table(
         .count(counts[2], "Entries censored.", "persons", count(|t| t.total().censored))
         .count(counts[3], "Entries removed for a prior outcome.", "persons", count(|t| t.prior))
         .count(counts[4], "Entries outside observation.", "persons", count(|t| t.unobserved))
+        .count(counts[5], "Entries whose follow-up ends before time at risk.", "persons", {
+            count(|t| t.not_at_risk)
+        })
         .derived("follow_up_days", "Sum of follow-up.", "days", count(Tally::follow_up_days))
         .derived("median_days", "First day with S(t) at or below 1/2.", "days", medians(|q| q.time))
         .derived("median_days_lower", "Lower bound of the median.", "days", medians(|q| q.lower))
@@ -206,10 +210,11 @@ fn summary_table(
         .quantities(counts[1], names(Counted::Outcome))
         .quantities(counts[2], names(Counted::Censored))
         .quantities(counts[3], names(Counted::PriorOutcome))
-        .quantities(counts[4], names(Counted::Unobserved));
+        .quantities(counts[4], names(Counted::Unobserved))
+        .quantities(counts[5], names(Counted::NotAtRisk));
     let table = if settings.first_entry_only {
         let rows: Vec<(i64, Level)> = curves.iter().map(|c| (c.id, c.level)).collect();
-        entries_are_persons(table, &rows, &[counts[0], counts[3], counts[4]])
+        entries_are_persons(table, &rows, &[counts[0], counts[3], counts[4], counts[5]])
     } else {
         table
     };

@@ -158,3 +158,71 @@ fn what_cannot_be_estimated_has_a_name() {
     let (_, _, strata) = outcomes(&[early, person(8532, Some(9)), person(8532, None)]);
     assert_eq!(strata, ["fewer than two groups at risk at an event"; 2]);
 }
+
+/// Index date 0; at risk from day 30 to day 99: time zero is day 29. Outcome on
+/// day 30 (time 1), censored with observation on 69 (40), still free on 99
+/// (70), outcome on day 10 (prior), death on day 20 (not at risk).
+#[test]
+fn a_time_at_risk_of_its_own() {
+    let person = |end, outcome: Option<i32>, death| Person {
+        periods: vec![(-100, end)],
+        cohorts: [(1, 0, 5)].into_iter().chain(outcome.map(|day| (2, day, day))).collect(),
+        death,
+        ..Person::default()
+    };
+    let people = [
+        person(200, Some(30), None),
+        person(69, None, None),
+        person(200, Some(100), None),
+        person(200, Some(10), None),
+        person(200, None, Some(20)),
+    ];
+    let window = r#", "times_days": [], "time_at_risk": {
+        "start": {"anchor": "cohort_start", "offset_days": 30},
+        "end": {"anchor": "cohort_start", "offset_days": 99}}"#;
+    let tables = check(&survival(window), &people);
+    assert_eq!(whole(&tables[0], "time_days"), [1, 40, 70].map(Some));
+    assert_eq!(whole(&tables[0], "n_risk"), [3, 2, 1].map(Some));
+    let summary = |column| whole(&tables[1], column)[0].unwrap();
+    assert_eq!(
+        ["n_entries", "n_event", "n_censor", "n_prior_outcome", "n_unobserved", "n_not_at_risk"]
+            .map(summary),
+        [3, 1, 2, 1, 0, 1]
+    );
+    assert_eq!(summary("follow_up_days"), 111);
+    let refused = r#"{"kind": "survival", "targets": [1], "outcome": 2,
+        "time_at_risk": {"start": {"anchor": "cohort_start", "offset_days": 30},
+                         "end": {"anchor": "cohort_start", "offset_days": 10}}}"#;
+    let settings: Settings = serde_json::from_str(refused).unwrap();
+    let Err(error) = analysis_of(&settings, &[]) else { panic!("accepted") };
+    assert!(error.to_string().contains("time_at_risk"), "{error}");
+}
+
+/// Two of 22 die before the time at risk: their number, and what would give it
+/// away, are withheld in whatever tables of the run they stand.
+#[test]
+fn a_few_not_at_risk_do_not_show_as_a_difference() {
+    let person = |death| Person {
+        gender: 8532,
+        periods: vec![(0, 900)],
+        cohorts: vec![(1, 100, 900), (2, 500, 500)],
+        death,
+        ..Person::default()
+    };
+    let people: Vec<Person> = [Some(110); 2].into_iter().chain([None; 20]).map(person).collect();
+    let overlap: Settings =
+        serde_json::from_str(r#"{"kind": "overlap", "cohorts": [1, 2]}"#).unwrap();
+    let later = r#", "strata": ["sex"],
+        "time_at_risk": {"start": {"anchor": "cohort_start", "offset_days": 30}}"#;
+    let mut tables = run(&survival(later), &people, 1);
+    tables.extend(run(&analysis_of(&overlap, &[]).unwrap(), &people, 1));
+    let released = release(tables, &Policy::default()).unwrap();
+    let shown = |table: &str, column: &str| {
+        let table = released.iter().find(|t| t.get().name() == table).unwrap();
+        whole(table.get(), column)
+    };
+    assert_eq!(shown("survival_summary", "n_not_at_risk"), [None, None]);
+    let persons = shown("overlap", "n_first")[0];
+    let entries = shown("survival_summary", "n_entries");
+    assert!(persons.is_none() || entries == [None, None], "{persons:?} less {entries:?}");
+}

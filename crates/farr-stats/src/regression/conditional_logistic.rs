@@ -1,6 +1,8 @@
 //! Conditional logistic regression of matched sets, by the exact likelihood.
 
-use super::conditional::{ConditionalFit, fit};
+use std::ops::RangeInclusive;
+
+use super::conditional::{Conditional, ConditionalFit, fit, write_group_scores};
 use super::design::{Covariate, Design};
 use super::error::{Error, check_range};
 use super::generalised_linear::ln_one_plus_exp;
@@ -29,7 +31,8 @@ use super::newton::Likelihood;
 /// stratum. (Recursion: Gail, Lubin and Rubinstein 1981, Biometrika 68:703;
 /// tilt: Chen, Dempster and Liu 1994, Biometrika 81:457.) Agrees with R
 /// survival's `clogit(method = "exact")`. Cost per step and stratum of n rows:
-/// n min(m, n - m) p^2.
+/// n min(m, n - m) p^2. For standard errors that hold with dependent strata or
+/// rows see [`ConditionalFit::robust_covariance`].
 pub fn conditional_logistic(
     outcome: &[f64],
     covariates: &[Covariate<'_>],
@@ -87,6 +90,17 @@ impl Likelihood for MatchedSets<'_> {
     }
 }
 
+impl Conditional for MatchedSets<'_> {
+    fn row_scores(&self, at: &[f64]) -> Vec<f64> {
+        let mut scores = vec![0.0; self.outcome.len() * self.design.size()];
+        for rows in &self.sets {
+            let residuals = Set::new(self, rows, at).residuals();
+            write_group_scores(self.design, rows, &residuals, &mut scores);
+        }
+        scores
+    }
+}
+
 /// One stratum, turned so that at most half of its rows are to be drawn:
 /// drawing m cases by x b is drawing n - m non-cases by -x b.
 struct Set<'a> {
@@ -117,13 +131,9 @@ impl<'a> Set<'a> {
 
     fn log_likelihood(&self) -> f64 {
         let m = self.count;
-        let mut probability = vec![0.0; m + 1];
-        probability[0] = 1.0;
-        for (j, &(yes, no)) in self.chance.iter().enumerate() {
-            for k in self.reachable(j).rev() {
-                let before = if k > 0 { probability[k - 1] } else { 0.0 };
-                probability[k] = no * probability[k] + yes * before;
-            }
+        let mut probability = certain_none(m);
+        for (j, &chance) in self.chance.iter().enumerate() {
+            draw(&mut probability, chance, self.reachable(j));
         }
         let cases: f64 =
             self.eta.iter().zip(&self.drawn).filter(|(_, d)| **d).map(|(e, _)| e).sum();
@@ -131,8 +141,49 @@ impl<'a> Set<'a> {
         cases - (probability[m].ln() + product - m as f64 * self.ln_tilt)
     }
 
+    /// Of each row: whether it is a case less the chance that it is one, given
+    /// the number of cases; and that chance. A row is drawn among m when it is,
+    /// and the rows before and after it give the other m - 1. What the rows
+    /// before give is kept at every root-n-th row only and made again between,
+    /// so that a large stratum takes little memory.
+    fn residuals(&self) -> Vec<(f64, f64)> {
+        let (n, m) = (self.rows.len(), self.count);
+        let block = n.isqrt().max(1);
+        let (mut starts, mut before) = (Vec::new(), certain_none(m));
+        for chances in self.chance.chunks(block) {
+            starts.push(before.clone());
+            for &chance in chances {
+                draw(&mut before, chance, 0..=m);
+            }
+        }
+        let all = before[m];
+        let mut after = certain_none(m);
+        let mut residuals = vec![(0.0, 0.0); n];
+        for (b, start) in starts.into_iter().enumerate().rev() {
+            let (first, last) = (b * block, n.min((b + 1) * block));
+            let mut inside = vec![start];
+            for &chance in &self.chance[first..last - 1] {
+                let mut next = inside[inside.len() - 1].clone();
+                draw(&mut next, chance, 0..=m);
+                inside.push(next);
+            }
+            for j in (first..last).rev() {
+                let others: f64 = inside[j - first][..m]
+                    .iter()
+                    .zip(after[..m].iter().rev())
+                    .map(|(b, a)| b * a)
+                    .sum();
+                let drawn = self.chance[j].0 * others / all;
+                let residual = self.sign * (f64::from(u8::from(self.drawn[j])) - drawn);
+                residuals[j] = (residual, if self.sign > 0.0 { drawn } else { 1.0 - drawn });
+                draw(&mut after, self.chance[j], 0..=m);
+            }
+        }
+        residuals
+    }
+
     /// The numbers drawn after row `j` from which `count` can still be met.
-    fn reachable(&self, j: usize) -> std::ops::RangeInclusive<usize> {
+    fn reachable(&self, j: usize) -> RangeInclusive<usize> {
         let left = self.rows.len() - (j + 1);
         self.count.saturating_sub(left)..=self.count.min(j + 1)
     }
@@ -174,6 +225,21 @@ impl<'a> Set<'a> {
     }
 }
 
+/// The probabilities of 0 to `m` rows drawn before there is any row.
+fn certain_none(m: usize) -> Vec<f64> {
+    let mut probability = vec![0.0; m + 1];
+    probability[0] = 1.0;
+    probability
+}
+
+/// The probabilities of `numbers` drawn after one more row.
+fn draw(probability: &mut [f64], (yes, no): (f64, f64), numbers: RangeInclusive<usize>) {
+    for k in numbers.rev() {
+        let before = if k > 0 { probability[k - 1] } else { 0.0 };
+        probability[k] = no * probability[k] + yes * before;
+    }
+}
+
 /// By number of rows drawn so far: its probability, and the first and second
 /// moments of the sum of x over the drawn, times that probability.
 struct Moments {
@@ -186,8 +252,7 @@ struct Moments {
 
 impl Moments {
     fn new(p: usize, m: usize) -> Self {
-        let mut probability = vec![0.0; m + 1];
-        probability[0] = 1.0;
+        let probability = certain_none(m);
         let triangle = p * (p + 1) / 2;
         Self {
             p,

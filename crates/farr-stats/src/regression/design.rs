@@ -144,6 +144,11 @@ impl Design {
         }
     }
 
+    /// Number of rows.
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
     /// Number of estimated terms.
     pub(crate) fn size(&self) -> usize {
         self.kept.len()

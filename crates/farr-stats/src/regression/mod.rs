@@ -23,6 +23,8 @@ mod negative_binomial;
 mod newton;
 mod poisson;
 mod robust;
+#[cfg(test)]
+mod robust_tests;
 mod self_controlled;
 #[cfg(test)]
 mod tests;

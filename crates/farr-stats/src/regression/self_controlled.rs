@@ -1,6 +1,6 @@
 //! The self-controlled case series.
 
-use super::conditional::{ConditionalFit, fit};
+use super::conditional::{Conditional, ConditionalFit, fit, write_group_scores};
 use super::design::{Covariate, Design};
 use super::error::{Error, check_range};
 use super::groups::rows_by_group;
@@ -122,5 +122,23 @@ impl Likelihood for Histories<'_> {
             }
         }
         (self.design.transpose_times(&residual), information)
+    }
+}
+
+impl Conditional for Histories<'_> {
+    fn row_scores(&self, at: &[f64]) -> Vec<f64> {
+        let mut scores = vec![0.0; self.count.len() * self.design.size()];
+        for rows in &self.persons {
+            let (rates, total) = self.log_rates(rows, at);
+            let events: f64 = rows.iter().map(|&i| self.count[i]).sum();
+            let residuals: Vec<(f64, f64)> = rows
+                .iter()
+                .zip(&rates)
+                .map(|(&i, rate)| (events * (rate - total).exp(), self.count[i]))
+                .map(|(expected, count)| (count - expected, expected))
+                .collect();
+            write_group_scores(self.design, rows, &residuals, &mut scores);
+        }
+        scores
     }
 }

@@ -222,7 +222,7 @@ fn conditional_answer(fit: &ConditionalFit) -> Value {
 }
 
 fn conditional_logistic(case: &Case) -> Answer {
-    let rows = Rows::complete(case, &["outcome", "covariates", "strata"])?;
+    let rows = Rows::complete(case, &["outcome", "covariates", "strata", "cluster"])?;
     let named = rows.named("covariates")?;
     let strata = rows.groups("strata")?;
     let fit =
@@ -230,6 +230,11 @@ fn conditional_logistic(case: &Case) -> Answer {
             .map_err(said)?;
     let mut answer = conditional_answer(&fit);
     answer["loglik"] = json!(fit.log_likelihood);
+    let clusters = case.text_arg("cluster").map(|_| rows.groups("cluster")).transpose()?;
+    if clusters.is_some() || case.arg("robust").and_then(Value::as_bool) == Some(true) {
+        let covariance = fit.robust_covariance(clusters.as_deref()).map_err(said)?;
+        answer["robust_se"] = numbers(&regression::std_errors(&covariance));
+    }
     Ok(answer)
 }
 
