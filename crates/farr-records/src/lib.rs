@@ -17,6 +17,7 @@ mod ids;
 mod incoming;
 mod manifest;
 mod members;
+mod narrow;
 mod omop_parquet;
 mod omop_parts;
 mod parquet_file;

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{BooleanArray, RecordBatch, RecordBatchReader};
+use arrow::array::{BooleanArray, RecordBatch, RecordBatchReader, new_null_array};
 use arrow::compute::{concat_batches, filter_record_batch, or};
 use arrow::datatypes::{Schema, SchemaRef};
 use bytes::{Buf, Bytes};
@@ -25,6 +25,7 @@ use parquet::schema::types::ColumnPath;
 use rayon::prelude::*;
 
 use crate::Error;
+use crate::narrow::widened;
 use crate::vocabulary::{RowKey, Scanned};
 
 /// Rows of a row group, where most readers read all of them: fixed, so that
@@ -59,21 +60,23 @@ impl Reach {
     }
 }
 
-/// The bytes of a Parquet file with these rows: zstd, statistics, row groups
-/// of so many rows; differences instead of a dictionary for `unique` columns of
+/// The bytes of a Parquet file with these rows in a schema's columns and types,
+/// some of which they may lack or have narrower: zstd, statistics, row groups of
+/// so many rows; differences instead of a dictionary for `unique` columns of
 /// whole numbers. Columns are encoded on the threads of the pool at hand.
 pub(crate) fn encode(
-    batch: &RecordBatch,
+    rows: &RecordBatch,
+    schema: &SchemaRef,
     unique: &[&str],
     group_rows: usize,
 ) -> Result<Bytes, ParquetError> {
     let mut bytes = Vec::new();
     let is_empty = |name: &str| {
-        batch.column_by_name(name).is_some_and(|column| column.null_count() == column.len())
+        rows.column_by_name(name).is_none_or(|column| column.null_count() == column.len())
     };
-    let properties = properties(&batch.schema(), unique, is_empty, group_rows)?;
-    let mut file = ParquetFile::with(&mut bytes, batch.schema(), properties, group_rows)?;
-    file.push(batch)?;
+    let properties = properties(schema, unique, is_empty, group_rows)?;
+    let mut file = ParquetFile::with(&mut bytes, schema.clone(), properties, group_rows)?;
+    file.write(rows)?;
     file.finish()?;
     Ok(bytes.into())
 }
@@ -163,17 +166,22 @@ impl<W: Write + Send> ParquetFile<W> {
         self.writer.close().map(drop)
     }
 
+    /// Writes row groups, the last of which may not be full.
     fn write(&mut self, rows: &RecordBatch) -> Result<(), ParquetError> {
         let starts: Vec<usize> = (0..rows.num_rows()).step_by(self.group_rows).collect();
         let encode = |(place, start): (usize, &usize)| {
-            let part = rows.slice(*start, self.group_rows.min(rows.num_rows() - start));
+            let count = self.group_rows.min(rows.num_rows() - start);
             let writers = self.factory.create_column_writers(self.groups + place)?;
-            let columns = self.schema.fields().iter().zip(part.columns()).zip(writers);
+            let columns = self.schema.fields().iter().zip(writers);
             columns
                 .collect::<Vec<_>>()
                 .into_par_iter()
-                .map(|((field, column), mut writer)| {
-                    for leaf in compute_leaves(field, column)? {
+                .map(|(field, mut writer)| {
+                    let column = match rows.column_by_name(field.name()) {
+                        Some(column) => widened(&column.slice(*start, count), field.data_type()),
+                        None => new_null_array(field.data_type(), count),
+                    };
+                    for leaf in compute_leaves(field, &column)? {
                         writer.write(&leaf)?;
                     }
                     writer.close()
@@ -503,6 +511,6 @@ impl ChunkReader for Fetched {
 /// [`Error::Parquet`] for a type that Parquet does not hold; `name` is for the
 /// message.
 pub fn parquet_bytes(name: &str, batch: &RecordBatch) -> Result<Bytes, Error> {
-    encode(batch, &[], ROW_GROUP_ROWS)
+    encode(batch, &batch.schema(), &[], ROW_GROUP_ROWS)
         .map_err(|source| Error::Parquet { object: name.to_owned(), source })
 }

@@ -215,7 +215,7 @@ impl RecordsStore {
                     columns.map(|c| SortColumn { values: c.clone(), options: None }).collect();
                 let order = lexsort_to_indices(&columns, None)?;
                 let rows = take_record_batch(&rows, &order)?;
-                parquet_file::encode(&rows, &[], parquet_file::ROW_GROUP_ROWS)
+                parquet_file::encode(&rows, &rows.schema(), &[], parquet_file::ROW_GROUP_ROWS)
             })
             .map_err(|source| Error::Parquet { object: self.location.url_of(&path), source })?;
         Ok(self.location.write(&path, bytes)?)

@@ -2,9 +2,9 @@
 
 use std::cmp::Ordering;
 
-use arrow::array::{Array, AsArray, DynComparator, make_comparator};
+use arrow::array::{Array, DynComparator, make_comparator};
 use arrow::compute::SortOptions;
-use arrow::datatypes::{Date32Type, Int64Type};
+use arrow::datatypes::{DataType, Date32Type, Int64Type};
 use rayon::slice::ParallelSliceMut;
 
 use super::at_rest::{DERIVED, Piece, Provenance};
@@ -129,13 +129,13 @@ pub(super) fn person_keys(piece: &Piece, places: &[Option<u32>]) -> Vec<Keyed> {
     let mut keyed = Vec::with_capacity(places.len());
     for (row, place) in places.iter().enumerate() {
         let Some(place) = place else { continue };
-        let day = match days {
+        let day = match &days {
             Some(days) if days.is_valid(row) => {
                 (i64::from(days.value(row)) - i64::from(i32::MIN) + 1) as u128
             }
             _ => 0,
         };
-        let id = match ids {
+        let id = match &ids {
             Some(ids) if ids.is_valid(row) => ascending(ids.value(row)),
             _ => 0,
         };
@@ -151,13 +151,12 @@ pub(super) fn piece_keys(piece: &Piece) -> Vec<Keyed> {
     let names = sort_columns(piece.table);
     let mut columns = Vec::new();
     for name in names.iter().take(2) {
-        let array = piece.rows.column_by_name(name);
-        match array.map(|a| a.as_primitive_opt::<Int64Type>()) {
-            // A column that nobody has is null everywhere: equal, so skipped.
-            None => columns.push(None),
-            Some(Some(array)) => columns.push(Some(array)),
-            Some(None) => break,
+        let kind = piece.table.column(name).map(|column| column.kind.data_type());
+        if kind != Some(DataType::Int64) {
+            break;
         }
+        // A column that nobody has is null everywhere: equal, so skipped.
+        columns.push(piece.primitive::<Int64Type>(name));
     }
     let part = |place: usize, row: usize| match columns.get(place) {
         Some(Some(array)) if array.is_valid(row) => ascending(array.value(row)),

@@ -5,9 +5,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, AsArray, BooleanArray, RecordBatch, UInt32Array, UInt64Array, new_null_array,
+    ArrayRef, AsArray, BooleanArray, PrimitiveArray, RecordBatch, UInt32Array, UInt64Array,
 };
-use arrow::compute::{concat_batches, filter_record_batch};
+use arrow::compute::filter_record_batch;
 use arrow::datatypes::{
     ArrowPrimitiveType, Field, Int64Type, Schema, SchemaRef, UInt32Type, UInt64Type,
 };
@@ -15,9 +15,10 @@ use arrow::error::ArrowError;
 use serde::{Deserialize, Serialize};
 
 use super::buffers::{ColumnSet, TableSeen, fields};
-use super::divided::{Divided, PROVENANCE, Slice, joined, shard_of_rows};
+use super::divided::{Divided, Origin, PROVENANCE, Slice, joined, shard_of_rows};
 use super::parts::Numbers;
 use super::spill::{self, RowsIn, Segment};
+use crate::narrow::column_of;
 use crate::{Error, ShardId, Table};
 
 /// Rows of one table that were divided by shard and written together.
@@ -53,12 +54,22 @@ pub(super) struct Provenance {
     pub(super) stands: BooleanArray,
 }
 
-/// Rows of one table: every column that any batch of the table had, in the
-/// schema's order.
+/// Rows of one table in narrow form: every column that any of them has.
 pub(super) struct Piece {
     pub(super) table: Table,
     pub(super) rows: RecordBatch,
     pub(super) provenance: Provenance,
+}
+
+impl Provenance {
+    fn none() -> Self {
+        Self {
+            source_table: UInt32Array::new_null(0),
+            object: UInt32Array::new_null(0),
+            line: UInt64Array::new_null(0),
+            stands: BooleanArray::new_null(0),
+        }
+    }
 }
 
 impl PartRows {
@@ -91,11 +102,11 @@ impl PartRows {
     fn joined(
         &self,
         table: Table,
-        schema: &SchemaRef,
-        slices: &[Slice],
-    ) -> Result<RecordBatch, Error> {
-        let joined = joined(schema, slices).and_then(|rows| self.numbers.renumber(table, &rows));
-        joined.map_err(|source| Error::Arrow { table, source })
+        schema: &Schema,
+        slices: Vec<Slice>,
+    ) -> Result<RecordBatch, ArrowError> {
+        let renumbered = slices.into_iter().map(|slice| self.numbers.renumber(table, slice));
+        joined(schema, &renumbered.collect::<Result<Vec<_>, _>>()?)
     }
 }
 
@@ -133,8 +144,8 @@ impl Spilled {
         self.piece(table, columns, Some(shard))
     }
 
-    /// Hands on the rows of a table without persons, some at a time, with their
-    /// provenance.
+    /// Hands on the rows of a table without persons, some at a time, in narrow
+    /// form with their provenance.
     pub(super) fn each_batch(
         &self,
         table: Table,
@@ -142,15 +153,17 @@ impl Spilled {
         mut take: impl FnMut(&RecordBatch) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let schema = spill_schema(table, columns);
+        let failed = |source| Error::Arrow { table, source };
         for part in &self.parts {
             for flush in part.flushes.iter().filter(|flush| flush.table == table) {
                 for segment in flush.segments.iter().flatten() {
                     let slices = part.read(table, std::slice::from_ref(segment))?;
-                    take(&part.joined(table, &schema, &slices)?)?;
+                    take(&part.joined(table, &schema, slices).map_err(failed)?)?;
                 }
             }
             for divided in part.held.get(&table).into_iter().flatten() {
-                take(&part.joined(table, &schema, &[divided.slice(0..divided.parts())])?)?;
+                let slices = vec![divided.slice(0..divided.parts())];
+                take(&part.joined(table, &schema, slices).map_err(failed)?)?;
             }
         }
         Ok(())
@@ -164,48 +177,61 @@ impl Spilled {
     ) -> Result<Piece, Error> {
         let failed = |source| Error::Arrow { table, source };
         let schema = spill_schema(table, columns);
-        let of_part = |part: &PartRows| -> Result<RecordBatch, Error> {
+        let of_part = |part: &PartRows| -> Result<Slice, Error> {
             let (slices, mixed) = part.slices(table, shard)?;
-            let rows = part.joined(table, &schema, &slices)?;
-            match shard {
-                Some(shard) if mixed => only(&rows, table, shard).map_err(failed),
-                _ => Ok(rows),
-            }
+            let rows = part.joined(table, &schema, slices).map_err(failed)?;
+            let rows = match shard {
+                Some(shard) if mixed => only(&rows, table, shard).map_err(failed)?,
+                _ => rows,
+            };
+            Ok(Slice { rows, origin: None })
         };
         let parts = self.parts.iter().map(of_part).collect::<Result<Vec<_>, _>>()?;
-        Piece::of(table, &concat_batches(&schema, &parts).map_err(failed)?)
+        Piece::of(table, &joined(&schema, &parts).map_err(failed)?)
     }
 }
 
-/// Derived rows with the columns and the provenance of a table's others.
+/// Derived rows with a provenance, as a table's others have.
 pub(super) fn derived_batch(
     table: Table,
     columns: ColumnSet,
     rows: &RecordBatch,
 ) -> Result<RecordBatch, Error> {
-    let schema = spill_schema(table, columns);
-    let mut piece = Piece::of(table, &RecordBatch::new_empty(schema.clone()))?;
-    piece.add_derived(rows)?;
-    let Provenance { source_table, object, line, stands } = piece.provenance;
-    let from: [ArrayRef; 4] =
-        [Arc::new(source_table), Arc::new(object), Arc::new(line), Arc::new(stands)];
-    let columns = [piece.rows.columns(), &from].concat();
-    RecordBatch::try_new(schema, columns).map_err(|source| Error::Arrow { table, source })
+    let failed = |source| Error::Arrow { table, source };
+    let count = rows.num_rows();
+    let [_, _, (line, _), _] = PROVENANCE;
+    let lines: ArrayRef = Arc::new(UInt64Array::from_value(0, count));
+    let named = rows.schema_ref().fields().iter().zip(rows.columns());
+    let named = named.map(|(field, column)| (field.name().clone(), Arc::clone(column), true));
+    let rows = named.chain([(line.to_owned(), lines, true)]);
+    let rows = RecordBatch::try_from_iter_with_nullable(rows).map_err(failed)?;
+    let origin = Origin { source_table: DERIVED, object: DERIVED, stands: false };
+    joined(&spill_schema(table, columns), &[Slice { rows, origin: Some(origin) }]).map_err(failed)
 }
 
 impl Piece {
     /// Splits the provenance off.
     pub(super) fn of(table: Table, batch: &RecordBatch) -> Result<Self, Error> {
         let failed = |source| Error::Arrow { table, source };
-        let width = batch.num_columns() - PROVENANCE.len();
-        let rows = batch.project(&(0..width).collect::<Vec<_>>()).map_err(failed)?;
-        let bug = || Error::Bug { table, broken: "rows without provenance" };
-        let column = |i: usize| batch.column(width + i);
-        let provenance = Provenance {
-            source_table: column(0).as_primitive_opt::<UInt32Type>().ok_or_else(bug)?.clone(),
-            object: column(1).as_primitive_opt::<UInt32Type>().ok_or_else(bug)?.clone(),
-            line: column(2).as_primitive_opt::<UInt64Type>().ok_or_else(bug)?.clone(),
-            stands: column(3).as_boolean_opt().ok_or_else(bug)?.clone(),
+        let is_own = |place: &usize| {
+            PROVENANCE.iter().all(|(name, _)| batch.schema_ref().field(*place).name() != name)
+        };
+        let own: Vec<usize> = (0..batch.num_columns()).filter(is_own).collect();
+        let rows = batch.project(&own).map_err(failed)?;
+        let [source_table, object, line, stands] = PROVENANCE.map(|(name, _)| name);
+        let stands = batch.column_by_name(stands).and_then(|c| c.as_boolean_opt());
+        let provenance = || {
+            Some(Provenance {
+                source_table: column_of::<UInt32Type>(batch, source_table)?,
+                object: column_of::<UInt32Type>(batch, object)?,
+                line: column_of::<UInt64Type>(batch, line)?,
+                stands: stands?.clone(),
+            })
+        };
+        let provenance = match provenance() {
+            Some(provenance) => provenance,
+            None if batch.num_rows() == 0 => Provenance::none(),
+            None => return Err(Error::Bug { table, broken: "rows without provenance" }),
         };
         Ok(Self { table, rows, provenance })
     }
@@ -214,32 +240,30 @@ impl Piece {
         self.rows.num_rows()
     }
 
-    /// A column, if the piece has it; of another type than it should be only
-    /// by a bug, since [`Buffers::push`] checks.
-    pub(super) fn primitive<T: ArrowPrimitiveType>(
-        &self,
-        name: &str,
-    ) -> Option<&arrow::array::PrimitiveArray<T>> {
-        self.rows.column_by_name(name)?.as_primitive_opt::<T>()
+    /// A column, if any row has it; of another type than it should be only by a
+    /// bug, since [`Buffers::push`] checks.
+    pub(super) fn primitive<T: ArrowPrimitiveType>(&self, name: &str) -> Option<PrimitiveArray<T>> {
+        column_of(&self.rows, name)
     }
 
-    /// The same rows with a column put in place of the one of that name.
+    /// The same rows with a column put in place of the one of that name, if
+    /// there is one.
     pub(super) fn replace(&mut self, name: &str, array: ArrayRef) -> Result<(), Error> {
-        let schema = self.rows.schema();
-        let failed = |source| Error::Arrow { table: self.table, source };
-        let place = schema.index_of(name).map_err(failed)?;
-        let mut columns = self.rows.columns().to_vec();
-        columns[place] = array;
-        self.rows = RecordBatch::try_new(schema, columns).map_err(failed)?;
+        let columns = self.rows.schema_ref().fields().iter().zip(self.rows.columns());
+        let others = columns.filter(|(field, _)| field.name() != name);
+        let others = others.map(|(field, column)| (field.name().clone(), Arc::clone(column), true));
+        let all = others.chain([(name.to_owned(), array, true)]);
+        let rows = RecordBatch::try_from_iter_with_nullable(all);
+        self.rows = rows.map_err(|source| Error::Arrow { table: self.table, source })?;
         Ok(())
     }
 
-    /// Adds derived rows, which come from no source row. They must have the
-    /// piece's columns; any that are missing are null.
+    /// Adds derived rows, which come from no source row.
     pub(super) fn add_derived(&mut self, rows: &RecordBatch) -> Result<(), Error> {
-        let failed = |source| Error::Arrow { table: self.table, source };
-        let rows = padded(rows, &self.rows.schema()).map_err(failed)?;
-        let both = concat_batches(&self.rows.schema(), [&self.rows, &rows]).map_err(failed)?;
+        let own = Slice { rows: self.rows.clone(), origin: None };
+        let derived = Slice { rows: rows.clone(), origin: None };
+        let both = joined(&self.table.schema(), &[own, derived]);
+        let both = both.map_err(|source| Error::Arrow { table: self.table, source })?;
         let added = rows.num_rows();
         let from = &self.provenance;
         let table = extended(&from.source_table, DERIVED, added);
@@ -272,27 +296,9 @@ pub(super) fn spill_schema(table: Table, columns: ColumnSet) -> SchemaRef {
     Arc::new(Schema::new(fields(table, columns).chain(provenance).collect::<Vec<_>>()))
 }
 
-/// The batch with every field of the schema; missing ones are null.
-fn padded(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
-    let rows = batch.num_rows();
-    let column = |field: &Arc<Field>| match batch.column_by_name(field.name()) {
-        Some(array) => Arc::clone(array),
-        None => new_null_array(field.data_type(), rows),
-    };
-    let columns = schema.fields().iter().map(column).collect();
-    RecordBatch::try_new(Arc::clone(schema), columns)
-}
-
 fn only(batch: &RecordBatch, table: Table, shard: ShardId) -> Result<RecordBatch, ArrowError> {
-    let persons = table.person_column().and_then(|name| batch.column_by_name(name));
-    let Some(persons) = persons.and_then(|p| p.as_primitive_opt::<Int64Type>()) else {
-        return Ok(batch.clone());
-    };
-    let here = shard_of_rows(persons, shard.count()).map(|index| index == shard.index());
+    let persons = table.person_column().and_then(|name| column_of::<Int64Type>(batch, name));
+    let Some(persons) = persons else { return Ok(batch.clone()) };
+    let here = shard_of_rows(&persons, shard.count()).map(|index| index == shard.index());
     filter_record_batch(batch, &BooleanArray::from(here.collect::<Vec<_>>()))
-}
-
-/// The batch with every column of the table, in the schema's types.
-pub(super) fn whole(table: Table, batch: &RecordBatch) -> Result<RecordBatch, Error> {
-    padded(batch, &table.schema()).map_err(|source| Error::Arrow { table, source })
 }

@@ -9,7 +9,7 @@ use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use serde::{Deserialize, Serialize};
 
 use super::at_rest::{Flush, Held, spill_schema};
-use super::divided::{Divided, FINE, Origin, Slice, joined, narrowed};
+use super::divided::{Divided, FINE, Origin, Slice, joined};
 use super::spill::{self, RowsFile, RowsIn, RowsOut, Segment};
 use crate::incoming::PROVISIONAL;
 use crate::{ConceptId, Error, Incoming, Kind, Scope, Table};
@@ -149,8 +149,7 @@ impl Buffers {
             if slices.is_empty() {
                 return Ok(None);
             }
-            let rows = joined(&schema, &slices).and_then(|rows| narrowed(&rows));
-            let rows = rows.map_err(failed)?;
+            let rows = joined(&schema, &slices).map_err(failed)?;
             Ok(Some(self.rows.append(&spill::encode(&rows).map_err(failed)?)?))
         };
         let segments = (0..fine / each).map(write).collect::<Result<_, _>>()?;

@@ -4,12 +4,13 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Date32Array, Int64Array, RecordBatch};
+use arrow::array::{Array, ArrayRef, Date32Array, Int64Array, RecordBatch};
 use arrow::datatypes::{Date32Type, Int64Type};
 
 use super::at_rest::Piece;
 use super::eras::{Era, Occurrence, append_eras, span_of};
 use super::persons::Persons;
+use crate::narrow::column_of;
 use crate::{Day, Error, IdHasher, Interval, Table};
 
 /// OMOP's type concept "Standard algorithm".
@@ -123,7 +124,8 @@ pub(super) fn drug_eras(
     let mut without = 0;
     let occurrence = |row: usize, found: &mut Vec<Occurrence>| {
         let Some((concept, start, end)) = columns.at(row) else { return };
-        let supply = supplies.filter(|days| days.is_valid(row)).map(|days| days.value(row));
+        let supply =
+            supplies.as_ref().filter(|days| days.is_valid(row)).map(|days| days.value(row));
         if supply.is_some_and(|days| days < 0) {
             return;
         }
@@ -143,14 +145,14 @@ pub(super) fn drug_eras(
 }
 
 /// Concept, start and end of events.
-struct EventColumns<'a> {
-    concepts: Option<&'a Int64Array>,
-    starts: Option<&'a Date32Array>,
-    ends: Option<&'a Date32Array>,
+struct EventColumns {
+    concepts: Option<Int64Array>,
+    starts: Option<Date32Array>,
+    ends: Option<Date32Array>,
 }
 
-impl<'a> EventColumns<'a> {
-    fn of(table: Table, rows: &'a RecordBatch) -> Self {
+impl EventColumns {
+    fn of(table: Table, rows: &RecordBatch) -> Self {
         let concept = match table {
             Table::DrugExposure => "drug_concept_id",
             _ => "condition_concept_id",
@@ -165,9 +167,10 @@ impl<'a> EventColumns<'a> {
 
     /// `None` for rows of no concept or without start date.
     fn at(&self, row: usize) -> Option<(i64, Day, Option<Day>)> {
-        let concepts = self.concepts.filter(|c| c.is_valid(row) && c.value(row) != 0)?;
-        let starts = self.starts.filter(|days| days.is_valid(row))?;
-        let end = self.ends.filter(|days| days.is_valid(row)).map(|days| Day(days.value(row)));
+        let concepts = self.concepts.as_ref().filter(|c| c.is_valid(row) && c.value(row) != 0)?;
+        let starts = self.starts.as_ref().filter(|days| days.is_valid(row))?;
+        let end =
+            self.ends.as_ref().filter(|days| days.is_valid(row)).map(|days| Day(days.value(row)));
         Some((concepts.value(row), Day(starts.value(row)), end))
     }
 }
@@ -302,12 +305,10 @@ impl VisitProviders {
         places: &[Option<u32>],
         asked: impl Fn(usize) -> bool,
     ) -> Result<u64, Error> {
-        let (Some(providers), Some(visits)) = (
-            piece.primitive::<Int64Type>("provider_id"),
-            piece.primitive::<Int64Type>("visit_occurrence_id"),
-        ) else {
+        let Some(visits) = piece.primitive::<Int64Type>("visit_occurrence_id") else {
             return Ok(0);
         };
+        let providers = piece.primitive::<Int64Type>("provider_id");
         let mut filled = 0;
         let found = |row: usize| {
             let place = places[row].filter(|place| asked(*place as usize))?;
@@ -317,7 +318,8 @@ impl VisitProviders {
             Some(self.visits[at.ok()?].2)
         };
         let provider = |row: usize| {
-            if providers.is_valid(row) {
+            let known = providers.as_ref().filter(|providers| providers.is_valid(row));
+            if let Some(providers) = known {
                 return Some(providers.value(row));
             }
             let provider = found(row);
@@ -330,10 +332,10 @@ impl VisitProviders {
     }
 }
 
-fn integers<'a>(rows: &'a RecordBatch, name: &str) -> Option<&'a Int64Array> {
-    rows.column_by_name(name)?.as_primitive_opt::<Int64Type>()
+fn integers(rows: &RecordBatch, name: &str) -> Option<Int64Array> {
+    column_of::<Int64Type>(rows, name)
 }
 
-fn days<'a>(rows: &'a RecordBatch, name: &str) -> Option<&'a Date32Array> {
-    rows.column_by_name(name)?.as_primitive_opt::<Date32Type>()
+fn days(rows: &RecordBatch, name: &str) -> Option<Date32Array> {
+    column_of::<Date32Type>(rows, name)
 }

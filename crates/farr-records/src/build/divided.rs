@@ -5,16 +5,14 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Int64Array, PrimitiveArray, RecordBatch,
-    RecordBatchOptions, UInt32Array, UInt64Array, new_null_array,
+    Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions,
+    UInt8Array, UInt16Array, UInt32Array, UInt64Array, new_null_array,
 };
 use arrow::compute::{concat, take_record_batch};
-use arrow::datatypes::{
-    ArrowPrimitiveType, DataType, Date32Type, Field, Int64Type, Schema, SchemaRef, UInt8Type,
-    UInt16Type, UInt32Type, UInt64Type,
-};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema};
 use arrow::error::ArrowError;
 
+use crate::narrow::{narrowed, rank, widened};
 use crate::{Line, PersonId, ShardId, Table};
 
 /// How finely rows of persons are divided before the number of shards is
@@ -28,9 +26,6 @@ pub(super) const PROVENANCE: [(&str, DataType); 4] = [
     ("farr line", DataType::UInt64),
     ("farr stands for source", DataType::Boolean),
 ];
-
-/// Days before 1970 that a narrow date reaches back: to 1880, and on to 2059.
-const DAYS_BEFORE: i32 = 1 << 15;
 
 /// Where the rows of a batch come from.
 #[derive(Debug, Clone, Copy)]
@@ -103,15 +98,24 @@ impl Slice {
         self.rows.num_rows()
     }
 
-    /// A column of the schema, if the rows have it.
-    fn column(&self, field: &Field) -> Option<ArrayRef> {
-        if let Some(column) = self.rows.column_by_name(field.name()) {
-            return Some(widened(column, field.data_type()));
+    /// A column in narrow form, if the rows have it.
+    fn column(&self, name: &str) -> Option<ArrayRef> {
+        if let Some(column) = self.rows.column_by_name(name) {
+            return Some(Arc::clone(column));
         }
         let origin = self.origin?;
         let [source_table, object, _, stands] = PROVENANCE.map(|(name, _)| name);
-        let numbers = |number| Arc::new(UInt32Array::from(vec![number; self.len()]));
-        Some(match field.name() {
+        let numbers = |number: u32| -> ArrayRef {
+            let all = self.len();
+            if let Ok(number) = u8::try_from(number) {
+                Arc::new(UInt8Array::from_value(number, all))
+            } else if let Ok(number) = u16::try_from(number) {
+                Arc::new(UInt16Array::from_value(number, all))
+            } else {
+                Arc::new(UInt32Array::from_value(number, all))
+            }
+        };
+        Some(match name {
             name if name == source_table => numbers(origin.source_table),
             name if name == object => numbers(origin.object),
             name if name == stands => Arc::new(BooleanArray::from(vec![origin.stands; self.len()])),
@@ -120,95 +124,33 @@ impl Slice {
     }
 }
 
-/// All rows of the slices in the schema's columns and types; columns that a
-/// slice lacks are null.
-pub(super) fn joined(schema: &SchemaRef, slices: &[Slice]) -> Result<RecordBatch, ArrowError> {
+/// All rows of the slices in narrow form, in the schema's order of columns;
+/// without those that no slice has, the first apart.
+pub(super) fn joined(schema: &Schema, slices: &[Slice]) -> Result<RecordBatch, ArrowError> {
     let slices: Vec<&Slice> = slices.iter().filter(|slice| slice.len() > 0).collect();
     let rows = slices.iter().map(|slice| slice.len()).sum();
-    let join = |field: &Arc<Field>| -> Result<ArrayRef, ArrowError> {
-        let columns: Vec<Option<ArrayRef>> = slices.iter().map(|s| s.column(field)).collect();
-        if columns.iter().all(Option::is_none) {
-            return Ok(new_null_array(field.data_type(), rows));
-        }
-        let or_null = |(column, slice): (Option<ArrayRef>, &&Slice)| {
-            column.unwrap_or_else(|| new_null_array(field.data_type(), slice.len()))
-        };
-        let columns: Vec<ArrayRef> = columns.into_iter().zip(&slices).map(or_null).collect();
-        concat(&columns.iter().map(AsRef::as_ref).collect::<Vec<_>>())
-    };
-    let columns = schema.fields().iter().map(join).collect::<Result<_, _>>()?;
-    let options = RecordBatchOptions::new().with_row_count(Some(rows));
-    RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)
-}
-
-/// The rows, one at least, without columns that are null throughout, numbers
-/// and dates in the narrowest type that holds them.
-pub(super) fn narrowed(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
     let (mut fields, mut columns) = (Vec::new(), Vec::new());
-    for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
-        if column.null_count() == column.len() {
+    for (place, field) in schema.fields().iter().enumerate() {
+        let found: Vec<_> = slices.iter().map(|slice| slice.column(field.name())).collect();
+        let widths = found.iter().flatten().map(|column| column.data_type());
+        let widest = widths.max_by_key(|kind| rank(kind));
+        let Some(kind) = widest.or((place == 0).then_some(field.data_type())).cloned() else {
             continue;
-        }
-        let column = match field.data_type() {
-            DataType::Int64 => narrow::<Int64Type>(column, |value| value as u64),
-            DataType::UInt32 => narrow::<UInt32Type>(column, u64::from),
-            DataType::UInt64 => narrow::<UInt64Type>(column, |value| value),
-            DataType::Date32 => {
-                narrow::<Date32Type>(column, |day| u64::from(day.wrapping_add(DAYS_BEFORE) as u32))
-            }
-            _ => Arc::clone(column),
         };
-        fields.push(Field::new(field.name(), column.data_type().clone(), true));
-        columns.push(column);
+        let in_kind = |(column, slice): (Option<ArrayRef>, &&Slice)| match column {
+            Some(column) => widened(&column, &kind),
+            None => new_null_array(&kind, slice.len()),
+        };
+        let found: Vec<ArrayRef> = found.into_iter().zip(&slices).map(in_kind).collect();
+        columns.push(match &found[..] {
+            [] => new_null_array(&kind, 0),
+            [one] => Arc::clone(one),
+            all => concat(&all.iter().map(AsRef::as_ref).collect::<Vec<_>>())?,
+        });
+        fields.push(Field::new(field.name(), kind, true));
     }
-    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
-}
-
-/// A column in the narrowest type, if it has another than its own. What lies
-/// under nulls counts as well: it costs bytes at most.
-fn narrow<T: ArrowPrimitiveType>(
-    column: &ArrayRef,
-    number: impl Fn(T::Native) -> u64 + Copy,
-) -> ArrayRef {
-    let Some(array) = column.as_primitive_opt::<T>() else { return Arc::clone(column) };
-    let bits = array.values().iter().fold(0, |bits, value| bits | number(*value));
-    let width = array.data_type().primitive_width().unwrap_or(0);
-    if u8::try_from(bits).is_ok() {
-        Arc::new(array.unary::<_, UInt8Type>(|value| number(value) as u8))
-    } else if u16::try_from(bits).is_ok() {
-        Arc::new(array.unary::<_, UInt16Type>(|value| number(value) as u16))
-    } else if u32::try_from(bits).is_ok() && width > size_of::<u32>() {
-        Arc::new(array.unary::<_, UInt32Type>(|value| number(value) as u32))
-    } else {
-        Arc::clone(column)
-    }
-}
-
-/// A column that [`narrowed`] gave in its own type.
-fn widened(column: &ArrayRef, kind: &DataType) -> ArrayRef {
-    let wide = match column.data_type() {
-        found if found == kind => None,
-        DataType::UInt8 => wide(column.as_primitive::<UInt8Type>(), kind),
-        DataType::UInt16 => wide(column.as_primitive::<UInt16Type>(), kind),
-        DataType::UInt32 => wide(column.as_primitive::<UInt32Type>(), kind),
-        _ => None,
-    };
-    wide.unwrap_or_else(|| Arc::clone(column))
-}
-
-fn wide<F: ArrowPrimitiveType<Native: Into<u64>>>(
-    array: &PrimitiveArray<F>,
-    kind: &DataType,
-) -> Option<ArrayRef> {
-    Some(match kind {
-        DataType::Int64 => Arc::new(array.unary::<_, Int64Type>(|value| value.into() as i64)),
-        DataType::UInt32 => Arc::new(array.unary::<_, UInt32Type>(|value| value.into() as u32)),
-        DataType::UInt64 => Arc::new(array.unary::<_, UInt64Type>(Into::into)),
-        DataType::Date32 => Arc::new(
-            array.unary::<_, Date32Type>(|value| (value.into() as i32).wrapping_sub(DAYS_BEFORE)),
-        ),
-        _ => return None,
-    })
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)
 }
 
 /// Which shard of so many each row belongs to; rows without a person to shard
@@ -248,6 +190,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::narrow::whole;
 
     /// Every width and both sides of each bound, with and without nulls.
     fn column() -> impl Strategy<Value = Vec<Option<i64>>> {
@@ -270,27 +213,10 @@ mod tests {
             ]).unwrap();
             let slice = || Slice { rows: narrowed(&batch).unwrap(), origin: None };
             let slices: Vec<Slice> = (0..=usize::from(twice)).map(|_| slice()).collect();
-            let rows = joined(&batch.schema(), &slices).unwrap();
+            let rows = whole(&joined(&batch.schema(), &slices).unwrap(), &batch.schema()).unwrap();
             for part in 0..slices.len() {
                 prop_assert_eq!(&rows.slice(part * values.len(), values.len()), &batch);
             }
         }
-    }
-
-    #[test]
-    fn numbers_take_no_more_bytes_than_they_need() {
-        let width = |values: Vec<i64>| {
-            let column: ArrayRef = Arc::new(Int64Array::from(values));
-            let batch = RecordBatch::try_from_iter([("n", column)]).unwrap();
-            narrowed(&batch).unwrap().column(0).data_type().primitive_width()
-        };
-        assert_eq!(width(vec![0, 255]), Some(1));
-        assert_eq!(width(vec![0, 256]), Some(2));
-        assert_eq!(width(vec![65_536]), Some(4));
-        assert_eq!(width(vec![1 << 32]), Some(8));
-        assert_eq!(width(vec![-1]), Some(8));
-        let days: ArrayRef = Arc::new(Date32Array::from(vec![-32_768, 32_767]));
-        let batch = RecordBatch::try_from_iter([("day", days)]).unwrap();
-        assert_eq!(narrowed(&batch).unwrap().column(0).data_type(), &DataType::UInt16);
     }
 }

@@ -364,7 +364,7 @@ fn write_rejects(location: &Location, registry: &Registry) -> Result<FileEntry, 
         source: source.into(),
     };
     let table = rejects_table(registry).map_err(failed)?;
-    write(location, path.clone(), &table, 0, &[])
+    write(location, path.clone(), &table, &table.schema(), 0, &[])
 }
 
 fn write_manifest(location: &Location, manifest: &Manifest) -> Result<(), Error> {

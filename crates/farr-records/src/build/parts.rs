@@ -2,16 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use arrow::array::{AsArray, RecordBatch, UInt32Array, UInt64Array};
-use arrow::datatypes::{Int64Type, UInt32Type, UInt64Type};
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, RecordBatch, UInt32Array, UInt64Array};
+use arrow::datatypes::{Field, Int64Type, Schema, UInt32Type, UInt64Type};
 use arrow::error::ArrowError;
 use farr_store::Sha256Hash;
 
 use super::buffers::{TableSeen, concept_columns};
-use super::divided::PROVENANCE;
+use super::divided::{Origin, PROVENANCE, Slice};
 use super::local_concepts::first_local;
 use super::pulled::{Index, Pulled};
 use super::registry::{ObjectPiece, Registry};
+use crate::narrow::{column_of, narrowest};
 use crate::{
     ConceptId, Error, FinalIds, LocalCode, LocalCodes, ObjectRead, RangeRead, Reject,
     SourceTableId, Table,
@@ -84,40 +87,56 @@ impl Numbers {
     }
 
     /// Puts the whole's numbers and the final concept ids into rows of a part.
-    pub(super) fn renumber(
-        &self,
-        table: Table,
-        batch: &RecordBatch,
-    ) -> Result<RecordBatch, ArrowError> {
-        let mut columns = batch.columns().to_vec();
-        let schema = batch.schema();
+    pub(super) fn renumber(&self, table: Table, slice: Slice) -> Result<Slice, ArrowError> {
+        let Slice { rows, origin } = slice;
+        let schema = rows.schema();
+        let mut columns = rows.columns().to_vec();
         for name in concept_columns(table) {
             let Ok(place) = schema.index_of(name) else { continue };
+            // A provisional id is in no narrow column.
             let Some(concepts) = columns[place].as_primitive_opt::<Int64Type>() else { continue };
             if concepts.values().iter().any(|id| self.final_ids.is_provisional(*id)) {
                 let finals =
                     concepts.unary::<_, Int64Type>(|id| self.final_ids.of(ConceptId(id)).0);
-                columns[place] = std::sync::Arc::new(finals);
+                columns[place] = narrowest(&(Arc::new(finals) as ArrayRef));
             }
         }
-        let first = columns.len() - PROVENANCE.len();
+        let [source_table, object, line, _] = PROVENANCE.map(|(name, _)| name);
         let unknown = || ArrowError::SchemaError("rows without provenance".to_owned());
-        let tables = columns[first].as_primitive_opt::<UInt32Type>().ok_or_else(unknown)?;
-        let objects = columns[first + 1].as_primitive_opt::<UInt32Type>().ok_or_else(unknown)?;
-        let lines = columns[first + 2].as_primitive_opt::<UInt64Type>().ok_or_else(unknown)?;
+        let mut put = |name, column: ArrayRef| -> Result<(), ArrowError> {
+            columns[schema.index_of(name)?] = narrowest(&column);
+            Ok(())
+        };
         let number =
             |numbers: &[u32], old: u32| numbers.get(old as usize).copied().ok_or_else(unknown);
-        let new_tables = tables.values().iter().map(|t| number(&self.tables, *t));
-        let new_tables = UInt32Array::from(new_tables.collect::<Result<Vec<_>, _>>()?);
-        let new_objects = objects.values().iter().map(|o| number(&self.objects, *o));
-        let new_objects = UInt32Array::from(new_objects.collect::<Result<Vec<_>, _>>()?);
-        let moved = objects.values().iter().zip(lines.values());
-        let moved = moved.map(|(object, line)| self.lines_before[*object as usize] + line);
-        let new_lines = UInt64Array::from(moved.collect::<Vec<_>>());
-        columns[first] = std::sync::Arc::new(new_tables);
-        columns[first + 1] = std::sync::Arc::new(new_objects);
-        columns[first + 2] = std::sync::Arc::new(new_lines);
-        RecordBatch::try_new(schema, columns)
+        let origin = if let Some(origin) = origin {
+            let before = *self.lines_before.get(origin.object as usize).ok_or_else(unknown)?;
+            if before > 0 {
+                let lines = column_of::<UInt64Type>(&rows, line).ok_or_else(unknown)?;
+                put(line, Arc::new(lines.unary::<_, UInt64Type>(|line| before + line)))?;
+            }
+            let source_table = number(&self.tables, origin.source_table)?;
+            Some(Origin { source_table, object: number(&self.objects, origin.object)?, ..origin })
+        } else {
+            let tables = column_of::<UInt32Type>(&rows, source_table).ok_or_else(unknown)?;
+            let objects = column_of::<UInt32Type>(&rows, object).ok_or_else(unknown)?;
+            let lines = column_of::<UInt64Type>(&rows, line).ok_or_else(unknown)?;
+            let new = tables.values().iter().map(|table| number(&self.tables, *table));
+            let new = new.collect::<Result<Vec<_>, _>>()?;
+            put(source_table, Arc::new(UInt32Array::from(new)))?;
+            let new = objects.values().iter().map(|place| number(&self.objects, *place));
+            let new = new.collect::<Result<Vec<_>, _>>()?;
+            put(object, Arc::new(UInt32Array::from(new)))?;
+            let moved = objects.values().iter().zip(lines.values());
+            let moved = moved.map(|(object, line)| self.lines_before[*object as usize] + line);
+            put(line, Arc::new(UInt64Array::from_iter_values(moved)))?;
+            None
+        };
+        let fields = schema.fields().iter().zip(&columns);
+        let fields =
+            fields.map(|(f, column)| Field::new(f.name(), column.data_type().clone(), true));
+        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        Ok(Slice { rows: RecordBatch::try_new(schema, columns)?, origin })
     }
 }
 

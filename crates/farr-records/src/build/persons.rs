@@ -35,7 +35,7 @@ impl Persons {
         ranks: &Ranks,
         fortunes: &mut Fortunes,
     ) -> Result<(Self, Piece), Error> {
-        let ids = person_ids(&piece)?.clone();
+        let ids = person_ids(&piece)?;
         let mut order: Vec<u32> = (0..ids.len() as u32).collect();
         let mut refused = Vec::new();
         order.retain(|row| {
@@ -134,10 +134,13 @@ impl Persons {
     }
 }
 
-fn person_ids(piece: &Piece) -> Result<&Int64Array, Error> {
+fn person_ids(piece: &Piece) -> Result<Int64Array, Error> {
     let table = piece.table;
-    let ids = table.person_column().and_then(|name| piece.primitive::<Int64Type>(name));
-    ids.ok_or(Error::Bug { table, broken: "rows of persons without persons" })
+    let name = table.person_column();
+    let name = name.ok_or(Error::Bug { table, broken: "rows of persons without persons" })?;
+    // A column that no row has is null everywhere.
+    let ids = piece.primitive::<Int64Type>(name);
+    Ok(ids.unwrap_or_else(|| Int64Array::new_null(piece.len())))
 }
 
 /// Fails if both rows have the hash of their own natural key as id, and the

@@ -1,19 +1,21 @@
 //! Tables without persons: sorted whole where they are small, and range by
 //! range where they are large, so that a vocabulary may be larger than memory.
 
-use arrow::array::{AsArray, RecordBatch, UInt32Array};
-use arrow::compute::{concat_batches, take_record_batch};
+use arrow::array::{RecordBatch, UInt32Array};
+use arrow::compute::take_record_batch;
 use arrow::datatypes::Int64Type;
 use farr_disclosure::Labelled;
 use farr_store::ObjectWriter;
 use parquet::errors::ParquetError;
 
 use super::arrange::{arrange, piece_keys};
-use super::at_rest::{Piece, derived_batch, whole};
-use super::buffers::ColumnSet;
+use super::at_rest::{Piece, derived_batch, spill_schema};
+use super::buffers::{ColumnSet, all_columns};
+use super::divided::{Slice, joined};
 use super::shards::{Outcome, Plan, counted_ids, taken};
 use super::spill::{self, Segment};
 use crate::manifest::FileEntry;
+use crate::narrow::{column_of, whole};
 use crate::parquet_file::{ParquetFile, lookup_group_rows};
 use crate::{Error, Scope, Table};
 
@@ -46,9 +48,11 @@ impl Plan<'_> {
             let mut take = |piece: &Piece| {
                 let arranged = arrange(piece, piece_keys(piece), &self.ranks)?;
                 outcome.fortunes.count(piece, &arranged);
-                let rows = whole(table, &taken(piece, &UInt32Array::from(arranged.kept))?)?;
+                let rows = taken(piece, &UInt32Array::from(arranged.kept))?;
                 ids.extend(ids_of(table, &rows));
                 kept += rows.num_rows() as u64;
+                let rows = whole(&rows, &table.schema());
+                let rows = rows.map_err(|source| Error::Arrow { table, source })?;
                 file.push(&rows).map_err(failed)
             };
             if rows <= RANGE_ROWS {
@@ -129,19 +133,22 @@ impl Plan<'_> {
 
     fn piece_of(&self, table: Table, segments: &[Segment]) -> Result<Option<Piece>, Error> {
         let failed = |source| Error::Arrow { table, source };
-        let decode =
-            |segment: &Segment| spill::decode(self.scratch.read(*segment)?.into()).map_err(failed);
-        let batches = segments.iter().map(decode).collect::<Result<Vec<RecordBatch>, Error>>()?;
-        let Some(first) = batches.first() else { return Ok(None) };
-        let batch = concat_batches(&first.schema(), &batches).map_err(failed)?;
+        let decode = |segment: &Segment| -> Result<Slice, Error> {
+            let rows = spill::decode(self.scratch.read(*segment)?.into()).map_err(failed)?;
+            Ok(Slice { rows, origin: None })
+        };
+        let slices = segments.iter().map(decode).collect::<Result<Vec<_>, Error>>()?;
+        if slices.is_empty() {
+            return Ok(None);
+        }
+        let batch = joined(&spill_schema(table, all_columns(table)), &slices).map_err(failed)?;
         Piece::of(table, &batch).map(Some)
     }
 }
 
 /// The ids of rows, where they are counted.
 pub(super) fn ids_of(table: Table, rows: &RecordBatch) -> Vec<i64> {
-    let column = counted_ids(table).and_then(|name| rows.column_by_name(name));
-    let ids = column.and_then(|column| column.as_primitive_opt::<Int64Type>());
+    let ids = counted_ids(table).and_then(|name| column_of::<Int64Type>(rows, name));
     ids.map_or_else(Vec::new, |ids| ids.iter().flatten().collect())
 }
 

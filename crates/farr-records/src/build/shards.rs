@@ -3,12 +3,13 @@
 
 use arrow::array::{RecordBatch, UInt32Array};
 use arrow::compute::take_record_batch;
+use arrow::datatypes::SchemaRef;
 use farr_disclosure::Labelled;
 use farr_store::{Location, Sha256Hash};
 use std::collections::BTreeMap;
 
 use super::arrange::{arrange, person_keys};
-use super::at_rest::{Piece, Spilled, whole};
+use super::at_rest::{Piece, Spilled};
 use super::balance::Fortunes;
 use super::buffers::ColumnSet;
 use super::derive::{Ingredients, Observed, VisitProviders, condition_eras, drug_eras};
@@ -100,10 +101,9 @@ impl Plan<'_> {
         persons: u64,
     ) -> Result<(), Error> {
         let unique: Vec<&str> = table.id_column().into_iter().collect();
-        let rows = whole(table, rows)?;
-        let file = write(self.location, path, &rows, persons, &unique)?;
+        let file = write(self.location, path, rows, &table.schema(), persons, &unique)?;
         outcome.files.insert(table, file);
-        self.note_ids(outcome, table, &ids_of(table, &rows))
+        self.note_ids(outcome, table, &ids_of(table, rows))
     }
 
     /// Notes the ids of a table's rows, where they are counted.
@@ -200,16 +200,18 @@ fn path_of(table: Table, shard: ShardId) -> String {
     format!("tables/{table}/{shard}.parquet")
 }
 
-/// Writes rows as a Parquet file.
+/// Writes rows in narrow form as a Parquet file with a schema's columns.
 pub(super) fn write(
     location: &Location,
     path: String,
     rows: &RecordBatch,
+    schema: &SchemaRef,
     persons: u64,
     unique: &[&str],
 ) -> Result<FileEntry, Error> {
     let failed = |source| Error::Parquet { object: location.url_of(&path), source };
-    let bytes = parquet_file::encode(rows, unique, parquet_file::ROW_GROUP_ROWS).map_err(failed)?;
+    let bytes = parquet_file::encode(rows, schema, unique, parquet_file::ROW_GROUP_ROWS);
+    let bytes = bytes.map_err(failed)?;
     let sha256 = Sha256Hash::of(&bytes);
     let size = bytes.len() as u64;
     location.write(&path, Labelled::person_level(bytes))?;

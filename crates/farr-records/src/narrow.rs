@@ -1,0 +1,144 @@
+//! Rows in narrow form: without columns that are null throughout, each number
+//! and date in no more bytes than it takes.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray, RecordBatch, new_null_array};
+use arrow::datatypes::{
+    ArrowPrimitiveType, DataType, Date32Type, Field, Int64Type, Schema, SchemaRef, UInt8Type,
+    UInt16Type, UInt32Type, UInt64Type,
+};
+use arrow::error::ArrowError;
+
+/// Days before 1970 that a narrow date reaches back: to 1880, and on to 2059.
+const DAYS_BEFORE: i32 = 1 << 15;
+
+/// The rows, one at least, without columns that are null throughout, numbers
+/// and dates in the narrowest type that holds them.
+pub(crate) fn narrowed(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let (mut fields, mut columns) = (Vec::new(), Vec::new());
+    for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
+        if column.null_count() == column.len() {
+            continue;
+        }
+        let column = narrowest(column);
+        fields.push(Field::new(field.name(), column.data_type().clone(), true));
+        columns.push(column);
+    }
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
+}
+
+/// A column in the narrowest type that holds it.
+pub(crate) fn narrowest(column: &ArrayRef) -> ArrayRef {
+    match column.data_type() {
+        DataType::Int64 => narrow::<Int64Type>(column, |value| value as u64),
+        DataType::UInt32 => narrow::<UInt32Type>(column, u64::from),
+        DataType::UInt64 => narrow::<UInt64Type>(column, |value| value),
+        DataType::Date32 => {
+            narrow::<Date32Type>(column, |day| u64::from(day.wrapping_add(DAYS_BEFORE) as u32))
+        }
+        _ => Arc::clone(column),
+    }
+}
+
+/// A column in the narrowest type, if it has another than its own. What lies
+/// under nulls counts as well: it costs bytes at most.
+fn narrow<T: ArrowPrimitiveType>(
+    column: &ArrayRef,
+    number: impl Fn(T::Native) -> u64 + Copy,
+) -> ArrayRef {
+    let Some(array) = column.as_primitive_opt::<T>() else { return Arc::clone(column) };
+    let bits = array.values().iter().fold(0, |bits, value| bits | number(*value));
+    let width = array.data_type().primitive_width().unwrap_or(0);
+    if u8::try_from(bits).is_ok() {
+        Arc::new(array.unary::<_, UInt8Type>(|value| number(value) as u8))
+    } else if u16::try_from(bits).is_ok() {
+        Arc::new(array.unary::<_, UInt16Type>(|value| number(value) as u16))
+    } else if u32::try_from(bits).is_ok() && width > size_of::<u32>() {
+        Arc::new(array.unary::<_, UInt32Type>(|value| number(value) as u32))
+    } else {
+        Arc::clone(column)
+    }
+}
+
+/// A column that [`narrowed`] gave in a type that holds as much or more, up to
+/// its own.
+pub(crate) fn widened(column: &ArrayRef, kind: &DataType) -> ArrayRef {
+    let wide = match column.data_type() {
+        found if found == kind => None,
+        DataType::UInt8 => wide(column.as_primitive::<UInt8Type>(), kind),
+        DataType::UInt16 => wide(column.as_primitive::<UInt16Type>(), kind),
+        DataType::UInt32 => wide(column.as_primitive::<UInt32Type>(), kind),
+        _ => None,
+    };
+    wide.unwrap_or_else(|| Arc::clone(column))
+}
+
+fn wide<F: ArrowPrimitiveType<Native: Into<u64>>>(
+    array: &PrimitiveArray<F>,
+    kind: &DataType,
+) -> Option<ArrayRef> {
+    Some(match kind {
+        DataType::UInt16 => Arc::new(array.unary::<_, UInt16Type>(|value| value.into() as u16)),
+        DataType::UInt32 => Arc::new(array.unary::<_, UInt32Type>(|value| value.into() as u32)),
+        DataType::Int64 => Arc::new(array.unary::<_, Int64Type>(|value| value.into() as i64)),
+        DataType::UInt64 => Arc::new(array.unary::<_, UInt64Type>(Into::into)),
+        DataType::Date32 => Arc::new(
+            array.unary::<_, Date32Type>(|value| (value.into() as i32).wrapping_sub(DAYS_BEFORE)),
+        ),
+        _ => return None,
+    })
+}
+
+/// A column of rows in narrow form, in its own type.
+pub(crate) fn column_of<T: ArrowPrimitiveType>(
+    rows: &RecordBatch,
+    name: &str,
+) -> Option<PrimitiveArray<T>> {
+    let column = widened(rows.column_by_name(name)?, &T::DATA_TYPE);
+    column.as_primitive_opt::<T>().cloned()
+}
+
+/// Which of the types that a narrow column may have holds more.
+pub(crate) fn rank(kind: &DataType) -> u8 {
+    match kind {
+        DataType::UInt8 => 0,
+        DataType::UInt16 => 1,
+        DataType::UInt32 => 2,
+        _ => 3,
+    }
+}
+
+/// Rows in narrow form with every column of the schema, in its types.
+pub(crate) fn whole(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+    let column = |field: &Arc<Field>| match batch.column_by_name(field.name()) {
+        Some(array) => widened(array, field.data_type()),
+        None => new_null_array(field.data_type(), batch.num_rows()),
+    };
+    let columns = schema.fields().iter().map(column).collect();
+    RecordBatch::try_new(Arc::clone(schema), columns)
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{Date32Array, Int64Array};
+
+    use super::*;
+
+    #[test]
+    fn numbers_take_no_more_bytes_than_they_need() {
+        let width = |values: Vec<i64>| {
+            let column: ArrayRef = Arc::new(Int64Array::from(values));
+            let batch = RecordBatch::try_from_iter([("n", column)]).unwrap();
+            narrowed(&batch).unwrap().column(0).data_type().primitive_width()
+        };
+        assert_eq!(width(vec![0, 255]), Some(1));
+        assert_eq!(width(vec![0, 256]), Some(2));
+        assert_eq!(width(vec![65_536]), Some(4));
+        assert_eq!(width(vec![1 << 32]), Some(8));
+        assert_eq!(width(vec![-1]), Some(8));
+        let days: ArrayRef = Arc::new(Date32Array::from(vec![-32_768, 32_767]));
+        let batch = RecordBatch::try_from_iter([("day", days)]).unwrap();
+        assert_eq!(narrowed(&batch).unwrap().column(0).data_type(), &DataType::UInt16);
+    }
+}
