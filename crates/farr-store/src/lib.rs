@@ -26,6 +26,7 @@ mod write;
 
 pub use error::Error;
 pub use lease::{Lease, LeaseTiming};
+pub use local::LocalFile;
 pub use location::{Location, ObjectInfo};
 pub use pinned::{Blocks, Pinned};
 pub use publication::{Publication, Published};

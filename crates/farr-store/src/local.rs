@@ -1,8 +1,8 @@
-//! Parts of local files, read without a detour over the runtime: a run reads
-//! hundreds of them, and each detour costs two changes of thread.
+//! Local files, read and written without a detour over the runtime, which costs
+//! two changes of thread each time.
 
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -43,4 +43,47 @@ fn read(path: &Path, range: &Range<u64>) -> io::Result<Bytes> {
     let mut bytes = Vec::with_capacity(usize::try_from(length).map_err(io::Error::other)?);
     let read = file.take(length).read_to_end(&mut bytes)?;
     if read as u64 == length { Ok(bytes.into()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+}
+
+/// A file in a local folder that is being written: no listing shows it before
+/// it is finished.
+#[derive(Debug)]
+pub struct LocalFile {
+    file: File,
+    unfinished: PathBuf,
+    path: PathBuf,
+}
+
+impl LocalFile {
+    pub(crate) fn create(folder: &Path, path: &str) -> io::Result<Self> {
+        let path = plain(folder, path).ok_or(io::ErrorKind::InvalidInput)?;
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        let mut unfinished = path.clone().into_os_string();
+        unfinished.push("#unfinished");
+        let unfinished = PathBuf::from(unfinished);
+        let mut options = File::options();
+        let file = options.read(true).write(true).create(true).truncate(true).open(&unfinished)?;
+        Ok(Self { file, unfinished, path })
+    }
+
+    /// Gives the file its name. It can be read on.
+    ///
+    /// # Errors
+    /// Those of renaming.
+    pub fn finish(self) -> io::Result<File> {
+        fs::rename(&self.unfinished, &self.path)?;
+        Ok(self.file)
+    }
+}
+
+impl Write for LocalFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
 }

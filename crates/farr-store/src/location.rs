@@ -20,7 +20,7 @@ use crate::mark::{Found, Mark};
 use crate::read::Reading;
 use crate::retry::Retries;
 use crate::runtime::wait;
-use crate::{Error, ObjectReader, ObjectWriter, Written};
+use crate::{Error, LocalFile, ObjectReader, ObjectWriter, Written};
 
 /// A place to read from and write to: a store, a prefix in it, its zone.
 ///
@@ -238,6 +238,21 @@ impl Location {
     pub fn writer(&self, path: &str) -> Result<ObjectWriter, Error> {
         self.check_zone(path, PersonLevel::LABEL)?;
         Ok(self.new_writer(path))
+    }
+
+    /// A file that takes person-level bytes, where the location is a local
+    /// folder: for much that is written and read at once, without a hash.
+    ///
+    /// # Errors
+    /// As [`writer`](Self::writer), and those of making the file.
+    pub fn local_file(&self, path: &str) -> Result<Option<LocalFile>, Error> {
+        self.check_zone(path, PersonLevel::LABEL)?;
+        let Some(folder) = &self.folder else { return Ok(None) };
+        let failed = |source: io::Error| {
+            let source = object_store::Error::Generic { store: "file", source: Box::new(source) };
+            self.failed(path, "write", source)
+        };
+        LocalFile::create(folder, path).map(Some).map_err(failed)
     }
 
     fn new_writer(&self, path: &str) -> ObjectWriter {

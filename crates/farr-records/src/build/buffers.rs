@@ -143,6 +143,7 @@ impl Buffers {
         let schema = spill_schema(table, all_columns(table));
         let fine = held.iter().map(Divided::parts).max().unwrap_or(1);
         let each = fine / parts.min(fine);
+        let mut bytes = Vec::new();
         let write = |part: u32| -> Result<Option<Segment>, Error> {
             let slice = |divided: &Divided| divided.slice(part * each..(part + 1) * each);
             let slices: Vec<Slice> = held.iter().map(slice).filter(|s| s.len() > 0).collect();
@@ -150,7 +151,9 @@ impl Buffers {
                 return Ok(None);
             }
             let rows = joined(&schema, &slices).map_err(failed)?;
-            Ok(Some(self.rows.append(&spill::encode(&rows).map_err(failed)?)?))
+            bytes.clear();
+            spill::encode_into(&mut bytes, &rows).map_err(failed)?;
+            Ok(Some(self.rows.append(&bytes)?))
         };
         let segments = (0..fine / each).map(write).collect::<Result<_, _>>()?;
         self.flushes().push(Flush { table, segments });

@@ -2,25 +2,29 @@
 //! building a store of them takes.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::io::Read;
 
 use bytes::Bytes;
 use farr_disclosure::Labelled;
 use farr_store::{Location, Sha256Hash};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use xxhash_rust::xxh3::Xxh3;
 
 use super::at_rest::{Flush, Held};
 use super::buffers::TableSeen;
 use super::registry::Registry;
-use super::spill::{RowsFile, RowsIn};
+use super::spill::{RowsFile, RowsIn, said_of};
 use crate::{Error, LocalCode, Table};
 
 /// The index, written last: a pull without one is unfinished.
 const INDEX_PATH: &str = "pulled.json";
 
 /// The layout of rows at rest.
-const FORMAT_VERSION: u32 = 2;
+const FORMAT_VERSION: u32 = 3;
+
+/// Bytes of rows that are looked at together.
+const BLOCK_BYTES: usize = 1 << 20;
 
 /// What one pull, or one part of it, read: rows at rest and their index.
 ///
@@ -150,14 +154,21 @@ fn is_whole(location: &Location, file: &RowsFile) -> Result<bool, Error> {
         Err(farr_store::Error::NotFound { .. }) => return Ok(false),
         Err(error) => return Err(error.into()),
     };
-    let hash = reader.hash();
-    let size = io::copy(&mut reader, &mut io::sink()).map_err(|source| match source
-        .downcast::<farr_store::Error>(
-    ) {
-        Ok(error) => Error::Store(error),
-        Err(source) => Error::Spill { action: "read", source },
-    })?;
-    Ok(size == file.size && hash() == file.sha256)
+    let (mut hasher, mut size) = (Xxh3::new(), 0);
+    let mut bytes = vec![0; BLOCK_BYTES];
+    loop {
+        let read = reader.read(&mut bytes).map_err(|source| {
+            match source.downcast::<farr_store::Error>() {
+                Ok(error) => Error::Store(error),
+                Err(source) => Error::Spill { action: "read", source },
+            }
+        })?;
+        if read == 0 {
+            return Ok(size == file.size && said_of(&hasher) == file.hash);
+        }
+        hasher.update(&bytes[..read]);
+        size += read as u64;
+    }
 }
 
 impl Serialize for Table {

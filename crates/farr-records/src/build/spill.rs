@@ -11,8 +11,9 @@ use arrow::buffer::Buffer;
 use arrow::error::ArrowError;
 use arrow::ipc::reader::StreamDecoder;
 use arrow::ipc::writer::StreamWriter;
-use farr_store::{Location, ObjectWriter, Sha256Hash};
+use farr_store::{LocalFile, Location, ObjectWriter};
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::Xxh3;
 
 use super::SpillPlace;
 use crate::Error;
@@ -64,10 +65,15 @@ impl Scratch {
 }
 
 fn read_at(file: &mut File, segment: Segment) -> Result<Vec<u8>, Error> {
-    let mut bytes = vec![0; segment.length as usize];
+    let mut bytes = Vec::with_capacity(segment.length as usize);
     let mut read = || -> io::Result<()> {
         file.seek(SeekFrom::Start(segment.offset))?;
-        file.read_exact(&mut bytes)
+        let read = file.take(segment.length).read_to_end(&mut bytes)?;
+        if read as u64 == segment.length {
+            Ok(())
+        } else {
+            Err(io::ErrorKind::UnexpectedEof.into())
+        }
     };
     read().map_err(|source| Error::Spill { action: "read", source })?;
     Ok(bytes)
@@ -81,73 +87,72 @@ const FILE_BYTES: u64 = 8 << 30;
 pub(super) struct RowsFile {
     pub(super) path: String,
     pub(super) size: u64,
-    pub(super) sha256: Sha256Hash,
+    /// XXH3 of 128 bits, in hexadecimal: it is to find damage, not deceit.
+    pub(super) hash: String,
+}
+
+/// What [`RowsFile`] says of bytes.
+pub(super) fn said_of(hasher: &Xxh3) -> String {
+    format!("{:032x}", hasher.digest128())
 }
 
 /// Where rows go while sources are read.
 pub(super) enum RowsOut {
     Temporary(Scratch),
-    Kept(Box<Mutex<Keeping>>),
+    Near(Mutex<Near>),
+    Far(Box<Mutex<Far>>),
 }
 
-/// Objects that rows are written into.
-pub(super) struct Keeping {
+/// A file in a local folder; made when the first rows come.
+pub(super) struct Near {
     location: Location,
-    /// The object that is being written, and its bytes so far.
-    writer: Option<(ObjectWriter, u64)>,
+    file: Option<LocalFile>,
+    size: u64,
+    hasher: Xxh3,
+}
+
+/// Objects far away, and a copy at hand.
+pub(super) struct Far {
+    location: Location,
+    /// The object that is being written, its bytes so far and their hash.
+    writer: Option<(ObjectWriter, u64, Box<Xxh3>)>,
     files: Vec<RowsFile>,
-    /// A copy at hand, where the objects are far away.
-    copy: Option<Scratch>,
+    copy: Scratch,
 }
 
 impl RowsOut {
     pub(super) fn new(place: &SpillPlace) -> Result<Self, Error> {
-        match place {
-            SpillPlace::Temporary(folder) => Ok(Self::Temporary(Scratch::new(folder.as_deref())?)),
-            SpillPlace::Kept(location) => {
-                let is_far = location.local_folder().is_none();
-                remove_unfinished(location)?;
-                Ok(Self::Kept(Box::new(Mutex::new(Keeping {
-                    location: location.clone(),
-                    writer: None,
-                    files: Vec::new(),
-                    copy: is_far.then(|| Scratch::new(None)).transpose()?,
-                }))))
+        let location = match place {
+            SpillPlace::Temporary(folder) => {
+                return Ok(Self::Temporary(Scratch::new(folder.as_deref())?));
             }
+            SpillPlace::Kept(location) => location.clone(),
+        };
+        if location.local_folder().is_some() {
+            remove_unfinished(&location)?;
+            let (file, hasher) = (None, Xxh3::new());
+            return Ok(Self::Near(Mutex::new(Near { location, file, size: 0, hasher })));
         }
+        let (files, copy) = (Vec::new(), Scratch::new(None)?);
+        Ok(Self::Far(Box::new(Mutex::new(Far { location, writer: None, files, copy }))))
     }
 
     /// Appends bytes.
     pub(super) fn append(&self, bytes: &[u8]) -> Result<Segment, Error> {
         match self {
             Self::Temporary(scratch) => scratch.append(bytes),
-            Self::Kept(keeping) => {
-                keeping.lock().unwrap_or_else(PoisonError::into_inner).append(bytes)
-            }
+            Self::Near(near) => near.lock().unwrap_or_else(PoisonError::into_inner).append(bytes),
+            Self::Far(far) => far.lock().unwrap_or_else(PoisonError::into_inner).append(bytes),
         }
     }
 
     /// Ends the writing. Gives the objects, if rows are kept.
     pub(super) fn close(self) -> Result<(RowsIn, Vec<RowsFile>), Error> {
-        let keeping = match self {
-            Self::Temporary(scratch) => return Ok((RowsIn::Scratch(vec![0], scratch), Vec::new())),
-            Self::Kept(keeping) => keeping.into_inner().unwrap_or_else(PoisonError::into_inner),
-        };
-        let Keeping { location, writer, mut files, copy } = keeping;
-        if let Some((writer, _)) = writer {
-            files.push(finished(writer, files.len())?);
+        match self {
+            Self::Temporary(scratch) => Ok((RowsIn::Scratch(vec![0], scratch), Vec::new())),
+            Self::Near(near) => near.into_inner().unwrap_or_else(PoisonError::into_inner).close(),
+            Self::Far(far) => far.into_inner().unwrap_or_else(PoisonError::into_inner).close(),
         }
-        let rows = match copy {
-            Some(copy) => {
-                let starts = files.iter().scan(0, |end, file| {
-                    *end += file.size;
-                    Some(*end - file.size)
-                });
-                RowsIn::Scratch(starts.collect(), copy)
-            }
-            None => RowsIn::open(&location, &files)?,
-        };
-        Ok((rows, files))
     }
 }
 
@@ -175,35 +180,70 @@ fn path_of(place: usize) -> String {
     format!("rows-{place:05}")
 }
 
-fn finished(writer: ObjectWriter, place: usize) -> Result<RowsFile, Error> {
-    let written = writer.finish()?;
-    Ok(RowsFile { path: path_of(place), size: written.size, sha256: written.sha256 })
+impl Near {
+    fn append(&mut self, bytes: &[u8]) -> Result<Segment, Error> {
+        let bug = || Error::Spill { action: "make", source: io::ErrorKind::Unsupported.into() };
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => none.insert(self.location.local_file(&path_of(0))?.ok_or_else(bug)?),
+        };
+        file.write_all(bytes).map_err(|source| Error::Spill { action: "write", source })?;
+        self.hasher.update(bytes);
+        let segment = Segment { file: 0, offset: self.size, length: bytes.len() as u64 };
+        self.size += bytes.len() as u64;
+        Ok(segment)
+    }
+
+    fn close(self) -> Result<(RowsIn, Vec<RowsFile>), Error> {
+        let Some(file) = self.file else { return Ok((RowsIn::Files(Vec::new()), Vec::new())) };
+        let file = file.finish().map_err(|source| Error::Spill { action: "name", source })?;
+        let (path, hash) = (path_of(0), said_of(&self.hasher));
+        let files = vec![RowsFile { path, size: self.size, hash }];
+        Ok((RowsIn::Files(vec![Mutex::new(file)]), files))
+    }
 }
 
-impl Keeping {
+impl Far {
+    /// Ends the object that is being written.
+    fn finish(&mut self) -> Result<(), Error> {
+        let Some((writer, _, hasher)) = self.writer.take() else { return Ok(()) };
+        let size = writer.finish()?.size;
+        let (path, hash) = (path_of(self.files.len()), said_of(&hasher));
+        self.files.push(RowsFile { path, size, hash });
+        Ok(())
+    }
+
     fn append(&mut self, bytes: &[u8]) -> Result<Segment, Error> {
-        if let Some((_, size)) = &self.writer
-            && *size >= FILE_BYTES
-            && let Some((writer, _)) = self.writer.take()
-        {
-            self.files.push(finished(writer, self.files.len())?);
+        if self.writer.as_ref().is_some_and(|(_, size, _)| *size >= FILE_BYTES) {
+            self.finish()?;
         }
         let place = self.files.len();
-        if self.writer.is_none() {
-            self.writer = Some((self.location.writer(&path_of(place))?, 0));
-        }
-        let bug = Error::Spill { action: "write", source: io::Error::other("no open object") };
-        let (writer, size) = self.writer.as_mut().ok_or(bug)?;
+        let (writer, size, hasher) = match &mut self.writer {
+            Some(writer) => writer,
+            none => {
+                let writer = self.location.writer(&path_of(place))?;
+                none.insert((writer, 0, Box::new(Xxh3::new())))
+            }
+        };
         writer.write_all(bytes).map_err(|source| match source.downcast::<farr_store::Error>() {
             Ok(error) => Error::Store(error),
             Err(source) => Error::Spill { action: "write", source },
         })?;
-        if let Some(copy) = &self.copy {
-            copy.append(bytes)?;
-        }
+        hasher.update(bytes);
+        self.copy.append(bytes)?;
         let segment = Segment { file: place as u32, offset: *size, length: bytes.len() as u64 };
         *size += bytes.len() as u64;
         Ok(segment)
+    }
+
+    fn close(mut self) -> Result<(RowsIn, Vec<RowsFile>), Error> {
+        self.finish()?;
+        let starts = self.files.iter().scan(0, |end, file| {
+            *end += file.size;
+            Some(*end - file.size)
+        });
+        let starts = starts.collect();
+        Ok((RowsIn::Scratch(starts, self.copy), self.files))
     }
 }
 
@@ -273,11 +313,15 @@ impl RowsIn {
 /// A batch as the bytes of an Arrow IPC stream.
 pub(crate) fn encode(batch: &RecordBatch) -> Result<Vec<u8>, ArrowError> {
     let mut bytes = Vec::with_capacity(batch.num_rows() * 64 + 4096);
-    let mut writer = StreamWriter::try_new(&mut bytes, &batch.schema())?;
-    writer.write(batch)?;
-    writer.finish()?;
-    drop(writer);
+    encode_into(&mut bytes, batch)?;
     Ok(bytes)
+}
+
+/// As [`encode`], behind what is there.
+pub(crate) fn encode_into(bytes: &mut Vec<u8>, batch: &RecordBatch) -> Result<(), ArrowError> {
+    let mut writer = StreamWriter::try_new(bytes, &batch.schema())?;
+    writer.write(batch)?;
+    writer.finish()
 }
 
 /// The batch of the bytes that [`encode`] made.
