@@ -310,12 +310,21 @@ impl VisitProviders {
         };
         let providers = piece.primitive::<Int64Type>("provider_id");
         let mut filled = 0;
-        let found = |row: usize| {
+        // Exports mostly hold the events of a visit together.
+        let mut last = None;
+        let mut found = |row: usize| {
             let place = places[row].filter(|place| asked(*place as usize))?;
             let visit = visits.is_valid(row).then(|| visits.value(row))?;
             let key = (place, visit);
+            if let Some((known, provider)) = last
+                && known == key
+            {
+                return provider;
+            }
             let at = self.visits.binary_search_by_key(&key, |(place, visit, _)| (*place, *visit));
-            Some(self.visits[at.ok()?].2)
+            let provider = at.ok().map(|at| self.visits[at].2);
+            last = Some((key, provider));
+            provider
         };
         let provider = |row: usize| {
             let known = providers.as_ref().filter(|providers| providers.is_valid(row));

@@ -92,7 +92,7 @@ impl Numbers {
         let schema = rows.schema();
         let mut columns = rows.columns().to_vec();
         for name in concept_columns(table) {
-            let Ok(place) = schema.index_of(name) else { continue };
+            let Some((place, _)) = schema.column_with_name(name) else { continue };
             // A provisional id is in no narrow column.
             let Some(concepts) = columns[place].as_primitive_opt::<Int64Type>() else { continue };
             if concepts.values().iter().any(|id| self.final_ids.is_provisional(*id)) {
@@ -104,7 +104,8 @@ impl Numbers {
         let [source_table, object, line, _] = PROVENANCE.map(|(name, _)| name);
         let unknown = || ArrowError::SchemaError("rows without provenance".to_owned());
         let mut put = |name, column: ArrayRef| -> Result<(), ArrowError> {
-            columns[schema.index_of(name)?] = narrowest(&column);
+            let (place, _) = schema.column_with_name(name).ok_or_else(unknown)?;
+            columns[place] = narrowest(&column);
             Ok(())
         };
         let number =

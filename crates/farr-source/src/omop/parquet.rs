@@ -21,7 +21,7 @@ use crate::pipeline::{Context, MapRows, TableReader};
 use crate::rows::{RawColumn, Rows, can_read, typed};
 use crate::tokens::Fault;
 
-const ROWS_A_BATCH: usize = 16_384;
+const ROWS_A_BATCH: usize = 65_536;
 
 /// Bytes in which the footer is looked for at first.
 const FOOTER_BYTES: u64 = 1 << 16;
