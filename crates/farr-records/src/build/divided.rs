@@ -132,7 +132,7 @@ pub(super) fn joined(schema: &Schema, slices: &[Slice]) -> Result<RecordBatch, A
     let (mut fields, mut columns) = (Vec::new(), Vec::new());
     for (place, field) in schema.fields().iter().enumerate() {
         let found: Vec<_> = slices.iter().map(|slice| slice.column(field.name())).collect();
-        let widths = found.iter().flatten().map(|column| column.data_type());
+        let widths = found.iter().flatten().map(Array::data_type);
         let widest = widths.max_by_key(|kind| rank(kind));
         let Some(kind) = widest.or((place == 0).then_some(field.data_type())).cloned() else {
             continue;

@@ -99,7 +99,7 @@ pub(super) fn said_of(hasher: &Xxh3) -> String {
 /// Where rows go while sources are read.
 pub(super) enum RowsOut {
     Temporary(Scratch),
-    Near(Mutex<Near>),
+    Near(Box<Mutex<Near>>),
     Far(Box<Mutex<Far>>),
 }
 
@@ -131,7 +131,7 @@ impl RowsOut {
         if location.local_folder().is_some() {
             remove_unfinished(&location)?;
             let (file, hasher) = (None, Xxh3::new());
-            return Ok(Self::Near(Mutex::new(Near { location, file, size: 0, hasher })));
+            return Ok(Self::Near(Box::new(Mutex::new(Near { location, file, size: 0, hasher }))));
         }
         let (files, copy) = (Vec::new(), Scratch::new(None)?);
         Ok(Self::Far(Box::new(Mutex::new(Far { location, writer: None, files, copy }))))
