@@ -1,17 +1,22 @@
-//! Rows in narrow form: without columns that are null throughout, each number
-//! and date in no more bytes than it takes.
+//! Rows in narrow form: without columns that are null throughout, each number,
+//! date and time in no more bytes than it takes. Memory is what rows wait for.
 
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray, RecordBatch, new_null_array};
 use arrow::datatypes::{
-    ArrowPrimitiveType, DataType, Date32Type, Field, Int64Type, Schema, SchemaRef, UInt8Type,
-    UInt16Type, UInt32Type, UInt64Type,
+    ArrowPrimitiveType, DataType, Date32Type, Field, Int64Type, Schema, SchemaRef, TimeUnit,
+    TimestampMicrosecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow::error::ArrowError;
 
 /// Days before 1970 that a narrow date reaches back: to 1880, and on to 2059.
 const DAYS_BEFORE: i32 = 1 << 15;
+
+/// Seconds before 1970 that a narrow time reaches back: to 1935, and on to 2072.
+const SECONDS_BEFORE: i64 = 1 << 30;
+
+const MICROS: i64 = 1_000_000;
 
 /// The rows, one at least, without columns that are null throughout, numbers
 /// and dates in the narrowest type that holds them.
@@ -36,6 +41,12 @@ pub(crate) fn narrowest(column: &ArrayRef) -> ArrayRef {
         DataType::UInt64 => narrow::<UInt64Type>(column, |value| value),
         DataType::Date32 => {
             narrow::<Date32Type>(column, |day| u64::from(day.wrapping_add(DAYS_BEFORE) as u32))
+        }
+        DataType::Timestamp(TimeUnit::Microsecond, None) => {
+            narrow::<TimestampMicrosecondType>(column, |micros| match micros % MICROS {
+                0 => (micros / MICROS).wrapping_add(SECONDS_BEFORE) as u64,
+                _ => u64::MAX,
+            })
         }
         _ => Arc::clone(column),
     }
@@ -86,6 +97,11 @@ fn wide<F: ArrowPrimitiveType<Native: Into<u64>>>(
         DataType::Date32 => Arc::new(
             array.unary::<_, Date32Type>(|value| (value.into() as i32).wrapping_sub(DAYS_BEFORE)),
         ),
+        DataType::Timestamp(TimeUnit::Microsecond, None) => {
+            Arc::new(array.unary::<_, TimestampMicrosecondType>(|value| {
+                (value.into() as i64).wrapping_sub(SECONDS_BEFORE).wrapping_mul(MICROS)
+            }))
+        }
         _ => return None,
     })
 }
