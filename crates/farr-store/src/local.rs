@@ -61,7 +61,8 @@ impl LocalFile {
             fs::create_dir_all(parent)?;
         }
         let mut unfinished = path.clone().into_os_string();
-        unfinished.push("#unfinished");
+        // The store lists no file of such a name.
+        unfinished.push("#0");
         let unfinished = PathBuf::from(unfinished);
         let mut options = File::options();
         let file = options.read(true).write(true).create(true).truncate(true).open(&unfinished)?;
@@ -85,5 +86,46 @@ impl Write for LocalFile {
 
     fn flush(&mut self) -> io::Result<()> {
         self.file.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use farr_disclosure::Zone;
+
+    use super::*;
+    use crate::{Error, Location};
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+        entries.map(|name| name.into_string().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_local_file_is_seen_when_it_is_finished() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Location::folder(folder.path(), Zone::Restricted).unwrap();
+        let mut file = place.local_file("work/rows-0").unwrap().unwrap();
+        file.write_all(b"rows").unwrap();
+        assert!(place.list("").unwrap().is_empty());
+        assert_eq!(names(&folder.path().join("work")), ["rows-0#0"]);
+        let mut file = file.finish().unwrap();
+        file.seek(SeekFrom::Start(1)).unwrap();
+        let mut rest = String::new();
+        file.read_to_string(&mut rest).unwrap();
+        assert_eq!(rest, "ows");
+        assert_eq!(place.read("work/rows-0").unwrap(), "rows");
+        assert_eq!(names(&folder.path().join("work")), ["rows-0"]);
+    }
+
+    #[test]
+    fn a_local_file_is_of_a_restricted_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = Location::folder(folder.path(), Zone::Open).unwrap();
+        assert!(matches!(open.local_file("rows-0"), Err(Error::Zone { .. })));
+        assert!(Location::memory(Zone::Restricted).local_file("rows-0").unwrap().is_none());
+        let place = Location::folder(folder.path(), Zone::Restricted).unwrap();
+        assert!(matches!(place.local_file("../rows-0"), Err(Error::Request { .. })));
+        assert!(names(folder.path()).is_empty());
     }
 }
