@@ -340,7 +340,8 @@ fn split_bare(line: &[u8], delimiter: u8, record: &mut Record) {
     record.ends.push(record.text.len());
 }
 
-fn without_end(line: &[u8]) -> &[u8] {
+/// A line without what ends it.
+pub(crate) fn without_end(line: &[u8]) -> &[u8] {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     line.strip_suffix(b"\r").unwrap_or(line)
 }
