@@ -1,7 +1,7 @@
 //! The three functions of an analysis, and any analysis of a job file as one
 //! type, so that a run can hold a list of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use farr_disclosure::{Aggregate, AggregateTable, Labelled};
 use farr_records::Table;
@@ -40,6 +40,11 @@ pub trait Analysis {
 
     /// Adds what came later in shard order.
     fn merge(&self, into: &mut Self::Partial, later: Self::Partial);
+
+    /// The concepts whose names its tables have.
+    fn named(&self, _merged: &Self::Partial) -> BTreeSet<i64> {
+        BTreeSet::new()
+    }
 
     /// The report's tables, in which concepts have the names given.
     fn finish(
@@ -83,9 +88,14 @@ macro_rules! any_analysis {
                 }
             }
 
-            /// Whether its tables name concepts.
-            pub fn names_concepts(&self) -> bool {
-                matches!(self, Self::Characteristics(_))
+            /// The concepts whose names its tables have.
+            pub fn named(&self, merged: &AnyPartial) -> BTreeSet<i64> {
+                match (self, merged) {
+                    $((Self::$name(analysis), AnyPartial::$name(merged)) => {
+                        analysis.named(merged)
+                    })*
+                    _ => BTreeSet::new(),
+                }
             }
 
             /// Adds what came later in shard order; a partial of another

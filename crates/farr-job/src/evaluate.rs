@@ -1,7 +1,7 @@
 //! Cohorts and analyses: each shard is read once, its cohorts entered and
 //! every analysis counted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Date32Array, Int64Array, RecordBatch};
@@ -143,8 +143,9 @@ pub(crate) fn evaluate(
         columns.append(part.columns);
     };
     map_shards(plan, (store, &shards), of_machine, kept, (observer, cancel), add)?;
-    let names_concepts = plan.analyses.iter().any(AnyAnalysis::names_concepts);
-    let named = if names_concepts { store.read_vocabulary_table(Table::Concept)? } else { None };
+    let of_analyses = plan.analyses.iter().zip(&merged);
+    let named: BTreeSet<i64> = of_analyses.flat_map(|(one, merged)| one.named(merged)).collect();
+    let named = if named.is_empty() { None } else { store.read_names(named)? };
     let concepts = named.map(Concepts::new).unwrap_or_default();
     let mut tables = Vec::new();
     for (analysis, merged) in plan.analyses.iter().zip(merged) {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::compute::{SortColumn, lexsort_to_indices, take_record_batch};
+use arrow::compute::{SortColumn, concat_batches, lexsort_to_indices, take_record_batch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use farr_disclosure::{Labelled, PersonLevel};
 use farr_store::Location;
@@ -170,6 +170,26 @@ impl RecordsStore {
     /// lacks it.
     pub fn read_vocabulary_table(&self, table: Table) -> Result<Option<RecordBatch>, Error> {
         self.read_piece(table)
+    }
+
+    /// What these concepts are called: `concept_id`, `concept_name`,
+    /// `vocabulary_id` and `concept_code`, sorted by id; `None` if the store
+    /// has no concepts. Only the row groups that may hold any are read.
+    pub fn read_names(
+        &self,
+        concepts: impl IntoIterator<Item = i64>,
+    ) -> Result<Option<RecordBatch>, Error> {
+        const COLUMNS: [&str; 4] = ["concept_id", "concept_name", "vocabulary_id", "concept_code"];
+        let table = Table::Concept;
+        let Some(file) = self.manifest.table(table).and_then(|entry| entry.files.first()) else {
+            return Ok(None);
+        };
+        let key = RowKey::new("concept_id", concepts.into_iter().collect());
+        let object = (&self.location, file.path.as_str(), file.size);
+        let rows = parquet_file::scan(object, &COLUMNS, Some(&key), |rows| Ok(rows.clone()))?;
+        let Some(first) = rows.first() else { return Ok(None) };
+        let rows = concat_batches(&first.schema(), &rows);
+        rows.map(Some).map_err(|source| Error::Arrow { table, source })
     }
 
     /// All rows of a site table, sorted by its id; `None` if the store lacks

@@ -5,7 +5,7 @@
 
 mod table;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use arrow::array::Array;
 use farr_disclosure::AggregateTable;
@@ -225,6 +225,10 @@ impl Analysis for Characteristics {
                 *total.counts.entry(variable).or_default() += count;
             }
         }
+    }
+
+    fn named(&self, merged: &Partial) -> BTreeSet<i64> {
+        table::named(self, merged)
     }
 
     fn finish(&self, merged: Partial, concepts: &Concepts) -> Result<Vec<AggregateTable>, Error> {

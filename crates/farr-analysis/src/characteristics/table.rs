@@ -18,8 +18,7 @@ pub(super) fn tables(
     concepts: &Concepts,
 ) -> Result<Vec<AggregateTable>, Error> {
     let variables = variables(analysis, merged);
-    let named = variables.iter().filter_map(|variable| concept_of(*variable)).collect();
-    let names = concepts.of(&named);
+    let names = concepts.of(&concepts_of(&variables));
     let cohorts: Vec<(i64, &Cohort)> = analysis
         .cohorts
         .iter()
@@ -34,6 +33,15 @@ pub(super) fn tables(
         tables.push(differences(analysis, &cohorts, &variables, &names).map_err(failed)?);
     }
     Ok(tables)
+}
+
+/// The concepts that the tables have.
+pub(super) fn named(analysis: &Characteristics, merged: &Partial) -> BTreeSet<i64> {
+    concepts_of(&variables(analysis, merged))
+}
+
+fn concepts_of(variables: &[Variable]) -> BTreeSet<i64> {
+    variables.iter().filter_map(|variable| concept_of(*variable)).collect()
 }
 
 /// Every variable that some cohort has often enough, sexes and age groups all.

@@ -442,6 +442,10 @@ fn local_codes_follow_the_sources_own_local_concepts() {
     assert_eq!(concepts.column_by_name("concept_code").unwrap().as_string::<i32>().value(2), "08");
     assert_eq!(store.balance(Table::Concept), (3, 2, 1, 0));
     assert_eq!(store.built.manifest.local_concepts, 2);
+    let named = store.records.read_names([2_000_000_006, 44, 45]).unwrap().unwrap();
+    assert_eq!(named.num_rows(), 2);
+    let names = named.column_by_name("concept_name").unwrap().as_string::<i32>();
+    assert_eq!((names.value(0), names.value(1)), ("other", "Hep B"));
     let vocabulary = store.records.read_vocabulary().unwrap();
     assert_eq!(vocabulary.by_code("CVX", "08"), Some(ConceptId(2_000_000_006)));
     assert!(store.built.manifest.has_vocabulary && !store.built.manifest.has_ancestors);
