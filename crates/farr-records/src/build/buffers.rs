@@ -57,12 +57,37 @@ pub(super) struct Closed {
     pub(super) decoded_bytes: u64,
 }
 
+/// What is written out at a time is about so small a part of the buffers: it
+/// takes memory beside them.
+const FLUSHES: u64 = 8;
+
+impl Pending {
+    /// Takes the first rows of a table, about so many bytes.
+    fn take(&mut self, table: Table, bytes: u64) -> Vec<Divided> {
+        let (mut taken, mut count) = (0, 0);
+        let mut first = self.held.remove(&table).unwrap_or_default();
+        while taken < bytes && count < first.len() {
+            taken += first[count].bytes();
+            count += 1;
+        }
+        let rest = first.split_off(count);
+        let left = self.bytes_of.remove(&table).unwrap_or(0) - taken;
+        if !rest.is_empty() {
+            self.held.insert(table, rest);
+            self.bytes_of.insert(table, left);
+        }
+        self.bytes -= taken;
+        first
+    }
+}
+
 impl Buffers {
     pub(super) fn new(rows: RowsOut, bytes_max: u64) -> Self {
         Self { rows, bytes_max, pending: Mutex::default(), flushes: Mutex::default() }
     }
 
-    /// Takes rows; when the buffers are full, the largest is written out.
+    /// Takes rows; when the buffers are full, some of the largest are written
+    /// out.
     pub(super) fn push(&self, incoming: Incoming) -> Result<(), Error> {
         let table = incoming.table;
         let (columns, batch, decoded_bytes) = checked(&incoming)?;
@@ -94,8 +119,7 @@ impl Buffers {
         }
         let largest = pending.bytes_of.iter().max_by_key(|(table, bytes)| (**bytes, **table));
         let Some(table) = largest.map(|(table, _)| *table) else { return Ok(()) };
-        pending.bytes -= pending.bytes_of.remove(&table).unwrap_or(0);
-        let Some(held) = pending.held.remove(&table) else { return Ok(()) };
+        let held = pending.take(table, self.bytes_max / FLUSHES);
         drop(guard);
         self.flush(table, &held, FINE)
     }
