@@ -220,9 +220,10 @@ impl<'h> Tokens<'h> {
         let Content::Plain(text) = &self.content else { return };
         while !gathered.is_full() && self.start < text.len() {
             let rest = &text.as_bytes()[self.start..];
-            let found = match self.rule.has_quotes {
-                true => memchr::memchr2(b'\n', b'"', rest),
-                false => memchr::memchr(b'\n', rest),
+            let found = if self.rule.has_quotes {
+                memchr::memchr2(b'\n', b'"', rest)
+            } else {
+                memchr::memchr(b'\n', rest)
             };
             let end = match found {
                 Some(at) if rest[at] == b'"' => return,
