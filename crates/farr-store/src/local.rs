@@ -46,12 +46,22 @@ fn read(path: &Path, range: &Range<u64>) -> io::Result<Bytes> {
 }
 
 /// A file in a local folder that is being written: no listing shows it before
-/// it is finished.
+/// it is finished, and without that it is gone.
 #[derive(Debug)]
 pub struct LocalFile {
     file: File,
-    unfinished: PathBuf,
+    unfinished: Unfinished,
     path: PathBuf,
+}
+
+#[derive(Debug)]
+struct Unfinished(PathBuf);
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        // Once the file has its name, nothing is there.
+        let _ = fs::remove_file(&self.0);
+    }
 }
 
 impl LocalFile {
@@ -63,9 +73,10 @@ impl LocalFile {
         let mut unfinished = path.clone().into_os_string();
         // The store lists no file of such a name.
         unfinished.push("#0");
-        let unfinished = PathBuf::from(unfinished);
+        let unfinished = Unfinished(PathBuf::from(unfinished));
         let mut options = File::options();
-        let file = options.read(true).write(true).create(true).truncate(true).open(&unfinished)?;
+        let file =
+            options.read(true).write(true).create(true).truncate(true).open(&unfinished.0)?;
         Ok(Self { file, unfinished, path })
     }
 
@@ -74,7 +85,7 @@ impl LocalFile {
     /// # Errors
     /// Those of renaming.
     pub fn finish(self) -> io::Result<File> {
-        fs::rename(&self.unfinished, &self.path)?;
+        fs::rename(&self.unfinished.0, &self.path)?;
         Ok(self.file)
     }
 }
@@ -115,6 +126,7 @@ mod tests {
         file.read_to_string(&mut rest).unwrap();
         assert_eq!(rest, "ows");
         assert_eq!(place.read("work/rows-0").unwrap(), "rows");
+        drop(place.local_file("work/rows-1").unwrap());
         assert_eq!(names(&folder.path().join("work")), ["rows-0"]);
     }
 

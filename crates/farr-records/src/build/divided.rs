@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions,
-    UInt8Array, UInt16Array, UInt32Array, UInt64Array, new_null_array,
+    UInt32Array, UInt64Array, new_null_array,
 };
 use arrow::compute::{concat, take_record_batch};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema};
 use arrow::error::ArrowError;
 
-use crate::narrow::{narrowed, rank, widened};
+use crate::narrow::{narrowed, narrowest, rank, widened};
 use crate::{Line, PersonId, ShardId, Table};
 
 /// How finely rows of persons are divided before the number of shards is
@@ -105,15 +105,8 @@ impl Slice {
         }
         let origin = self.origin?;
         let [source_table, object, _, stands] = PROVENANCE.map(|(name, _)| name);
-        let numbers = |number: u32| -> ArrayRef {
-            let all = self.len();
-            if let Ok(number) = u8::try_from(number) {
-                Arc::new(UInt8Array::from_value(number, all))
-            } else if let Ok(number) = u16::try_from(number) {
-                Arc::new(UInt16Array::from_value(number, all))
-            } else {
-                Arc::new(UInt32Array::from_value(number, all))
-            }
+        let numbers = |number| {
+            narrowest(&(Arc::new(UInt32Array::from_value(number, self.len())) as ArrayRef))
         };
         Some(match name {
             name if name == source_table => numbers(origin.source_table),
