@@ -12,6 +12,7 @@
 mod build;
 mod concept_set;
 mod day;
+mod encoding;
 mod error;
 mod ids;
 mod incoming;

@@ -6,18 +6,19 @@ use std::sync::Arc;
 
 use arrow::array::{BooleanArray, RecordBatch, RecordBatchReader, new_null_array};
 use arrow::compute::{concat_batches, filter_record_batch, or};
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 use bytes::{Buf, Bytes};
 use farr_store::Location;
 use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection,
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
+    ParquetRecordBatchReaderBuilder, RowSelection,
 };
 use parquet::arrow::arrow_writer::{ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::arrow::{ArrowWriter, ProjectionMask};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
-use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::statistics::Statistics;
 use parquet::file::writer::SerializedFileWriter;
@@ -25,6 +26,7 @@ use parquet::schema::types::ColumnPath;
 use rayon::prelude::*;
 
 use crate::Error;
+use crate::encoding::{Sequences, Steps, steps};
 use crate::narrow::widened;
 use crate::vocabulary::{RowKey, Scanned};
 
@@ -32,12 +34,15 @@ use crate::vocabulary::{RowKey, Scanned};
 /// bytes depend on rows alone.
 pub(crate) const ROW_GROUP_ROWS: usize = 1 << 17;
 
+/// Files of fewer rows are not compressed.
+const FEW_ROWS: usize = 128;
+
 /// About how many row groups a table has of which readers want a few rows.
 const LOOKUP_GROUPS: usize = 256;
 
 /// Rows of a row group of a table of so many rows, of which readers want a few.
 pub(crate) fn lookup_group_rows(rows: usize) -> usize {
-    rows.div_ceil(LOOKUP_GROUPS).next_power_of_two().clamp(1 << 14, ROW_GROUP_ROWS)
+    rows.div_ceil(LOOKUP_GROUPS).next_power_of_two().clamp(1 << 12, ROW_GROUP_ROWS)
 }
 
 /// How objects are read where a request costs much: up to this size whole, and
@@ -62,34 +67,45 @@ impl Reach {
 
 /// The bytes of a Parquet file with these rows in a schema's columns and types,
 /// some of which they may lack or have narrower: zstd, statistics, row groups of
-/// so many rows; differences instead of a dictionary for `unique` columns of
-/// whole numbers. Columns are encoded on the threads of the pool at hand.
+/// so many rows; differences instead of a dictionary for sequences. Columns are
+/// encoded on the threads of the pool at hand.
 pub(crate) fn encode(
     rows: &RecordBatch,
     schema: &SchemaRef,
-    unique: &[&str],
+    sequences: &Sequences,
     group_rows: usize,
 ) -> Result<Bytes, ParquetError> {
     let mut bytes = Vec::new();
-    let is_empty = |name: &str| {
-        rows.column_by_name(name).is_none_or(|column| column.null_count() == column.len())
+    let steps = |name: &str| match rows.column_by_name(name) {
+        Some(column) if column.null_count() < column.len() => {
+            let looked_at = sequences.unique.contains(&name) || sequences.near.contains(&name);
+            Some(if looked_at { steps(column) } else { Steps::Far })
+        }
+        _ => None,
     };
-    let properties = properties(schema, unique, is_empty, group_rows)?;
+    let properties = properties(schema, &sequences.unique, steps, group_rows)?;
+    // The machinery of compression takes longer than few rows do.
+    let properties = match rows.num_rows() {
+        ..FEW_ROWS => properties.set_compression(Compression::UNCOMPRESSED),
+        _ => properties,
+    };
+    let properties = properties.build();
     let mut file = ParquetFile::with(&mut bytes, schema.clone(), properties, group_rows)?;
     file.write(rows)?;
     file.finish()?;
     Ok(bytes.into())
 }
 
-/// How columns are written: `unique` ones as differences, those that
-/// `is_empty` says are null throughout without the machinery of compression,
-/// which takes longer than they do.
+/// How columns are written: `unique` whole numbers, and those near to each
+/// other, as differences. What compression does not make smaller, days that are
+/// near to each other and scattered ids, goes without it; so do columns that
+/// are null throughout (steps are `None`), which its machinery takes longer than.
 fn properties(
     schema: &Schema,
     unique: &[&str],
-    is_empty: impl Fn(&str) -> bool,
+    steps: impl Fn(&str) -> Option<Steps>,
     group_rows: usize,
-) -> Result<WriterProperties, ParquetError> {
+) -> Result<WriterPropertiesBuilder, ParquetError> {
     let mut properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
         .set_statistics_enabled(EnabledStatistics::Chunk)
@@ -97,19 +113,22 @@ fn properties(
         .set_created_by("farr".to_owned());
     for field in schema.fields() {
         let column = ColumnPath::from(field.name().clone());
-        if unique.contains(&field.name().as_str()) {
-            if field.data_type().is_integer() {
-                let encoding = Encoding::DELTA_BINARY_PACKED;
-                properties = properties.set_column_encoding(column.clone(), encoding);
-            }
-            properties = properties.set_column_dictionary_enabled(column, false);
-        } else if is_empty(field.name()) {
-            properties = properties
-                .set_column_dictionary_enabled(column.clone(), false)
-                .set_column_compression(column, Compression::UNCOMPRESSED);
+        let steps = steps(field.name());
+        let is_unique = unique.contains(&field.name().as_str());
+        let is_near = steps == Some(Steps::Near);
+        let is_scattered = is_unique && steps == Some(Steps::Scattered);
+        if is_near || is_unique && !is_scattered && field.data_type().is_integer() {
+            let encoding = Encoding::DELTA_BINARY_PACKED;
+            properties = properties.set_column_encoding(column.clone(), encoding);
+        }
+        if is_near || is_unique || steps.is_none() {
+            properties = properties.set_column_dictionary_enabled(column.clone(), false);
+        }
+        if is_near && *field.data_type() == DataType::Date32 || is_scattered || steps.is_none() {
+            properties = properties.set_column_compression(column, Compression::UNCOMPRESSED);
         }
     }
-    Ok(properties.build())
+    Ok(properties)
 }
 
 /// A Parquet file whose rows come some at a time; its bytes depend on the rows
@@ -131,7 +150,7 @@ impl<W: Write + Send> ParquetFile<W> {
         unique: &[&str],
         group_rows: usize,
     ) -> Result<Self, ParquetError> {
-        let properties = properties(&schema, unique, |_| false, group_rows)?;
+        let properties = properties(&schema, unique, |_| Some(Steps::Far), group_rows)?.build();
         Self::with(sink, schema, properties, group_rows)
     }
 
@@ -236,15 +255,10 @@ pub(crate) fn read_rows(
         return opened.decode(&leaves, None).map_err(failed);
     }
     let decode = || {
-        let mut keyed = opened.decode(&of_keys, None)?;
-        let wanted = wanted_rows(&keyed, keys)?;
-        let selection = if wanted.true_count() < keyed.num_rows() / SPARSE_SHARE {
-            keyed = filter_record_batch(&keyed, &wanted)?;
-            Some(RowSelection::from_filters(&[wanted]))
-        } else {
-            None
+        let Some((keyed, rows)) = opened.select(&of_keys, keys)? else {
+            return opened.decode(&leaves, None);
         };
-        let others = opened.decode(&others, selection)?;
+        let others = opened.decode(&others, Some(rows))?;
         let fields =
             [others.schema_ref(), keyed.schema_ref()].map(|schema| schema.fields().to_vec());
         let columns = [others.columns(), keyed.columns()].concat();
@@ -255,6 +269,9 @@ pub(crate) fn read_rows(
 
 /// Rows are left out where fewer than one in so many is wanted.
 const SPARSE_SHARE: usize = 4;
+
+/// Rows looked at together: few enough to stay in the processor's cache.
+const KEY_ROWS: usize = 1 << 13;
 
 fn wanted_rows(batch: &RecordBatch, keys: &[RowKey]) -> Result<BooleanArray, ParquetError> {
     let mut wanted: Option<BooleanArray> = None;
@@ -300,6 +317,31 @@ impl Opened {
         Ok((Self { fetched, metadata }, leaves))
     }
 
+    /// Where few rows are wanted: their keys, and which they are.
+    fn select(
+        &self,
+        of_keys: &[usize],
+        keys: &[RowKey],
+    ) -> Result<Option<(RecordBatch, RowSelection)>, ParquetError> {
+        let mut reader = self.reader(of_keys, None, KEY_ROWS)?;
+        let schema = reader.schema();
+        let (mut keyed, mut filters) = (Vec::new(), Vec::new());
+        let (mut n_rows, mut n_wanted) = (0, 0);
+        for batch in &mut reader {
+            let batch = batch?;
+            let wanted = wanted_rows(&batch, keys)?;
+            n_rows += batch.num_rows();
+            n_wanted += wanted.true_count();
+            if n_wanted * SPARSE_SHARE >= n_rows {
+                return Ok(None);
+            }
+            keyed.push(filter_record_batch(&batch, &wanted)?);
+            filters.push(wanted);
+        }
+        let keyed = concat_batches(&schema, &keyed)?;
+        Ok(Some((keyed, RowSelection::from_filters(&filters))))
+    }
+
     fn name_of(&self, leaf: usize) -> &str {
         self.metadata.parquet_schema().columns()[leaf].name()
     }
@@ -312,21 +354,30 @@ impl Opened {
     ) -> Result<RecordBatch, ParquetError> {
         let all = self.metadata.metadata().file_metadata().num_rows() as usize;
         let n_rows = rows.as_ref().map_or(all, RowSelection::row_count);
-        let mask = ProjectionMask::leaves(self.metadata.parquet_schema(), leaves.iter().copied());
-        let (fetched, metadata) = (self.fetched.clone(), self.metadata.clone());
-        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(fetched, metadata)
-            .with_projection(mask)
-            .with_batch_size(n_rows.max(1));
-        if let Some(rows) = rows {
-            builder = builder.with_row_selection(rows);
-        }
-        let mut reader = builder.build()?;
+        let mut reader = self.reader(leaves, rows, n_rows)?;
         let schema = reader.schema();
         match reader.next().transpose()? {
             None => Ok(RecordBatch::new_empty(schema)),
             Some(batch) if batch.num_rows() == n_rows => Ok(batch),
             Some(_) => Err(ParquetError::General("fewer rows than stated".to_owned())),
         }
+    }
+
+    fn reader(
+        &self,
+        leaves: &[usize],
+        rows: Option<RowSelection>,
+        batch_rows: usize,
+    ) -> Result<ParquetRecordBatchReader, ParquetError> {
+        let mask = ProjectionMask::leaves(self.metadata.parquet_schema(), leaves.iter().copied());
+        let (fetched, metadata) = (self.fetched.clone(), self.metadata.clone());
+        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(fetched, metadata)
+            .with_projection(mask)
+            .with_batch_size(batch_rows.max(1));
+        if let Some(rows) = rows {
+            builder = builder.with_row_selection(rows);
+        }
+        builder.build()
     }
 }
 
@@ -511,6 +562,6 @@ impl ChunkReader for Fetched {
 /// [`Error::Parquet`] for a type that Parquet does not hold; `name` is for the
 /// message.
 pub fn parquet_bytes(name: &str, batch: &RecordBatch) -> Result<Bytes, Error> {
-    encode(batch, &batch.schema(), &[], ROW_GROUP_ROWS)
+    encode(batch, &batch.schema(), &Sequences::default(), ROW_GROUP_ROWS)
         .map_err(|source| Error::Parquet { object: name.to_owned(), source })
 }

@@ -4,13 +4,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
-use arrow::compute::{SortColumn, concat_batches, lexsort_to_indices, take_record_batch};
+use arrow::array::{Array, AsArray, BooleanArray, RecordBatch, StringArray};
+use arrow::compute::{
+    SortColumn, concat_batches, filter_record_batch, lexsort_to_indices, take_record_batch,
+};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use farr_disclosure::{Labelled, PersonLevel};
 use farr_store::Location;
 use parquet::file::statistics::Statistics;
 
+use crate::encoding::Sequences;
 use crate::manifest::{FORMAT_VERSION, FileEntry, MANIFEST_PATH, Manifest};
 use crate::vocabulary::VocabularyTables;
 use crate::{
@@ -179,14 +182,43 @@ impl RecordsStore {
         &self,
         concepts: impl IntoIterator<Item = i64>,
     ) -> Result<Option<RecordBatch>, Error> {
-        const COLUMNS: [&str; 4] = ["concept_id", "concept_name", "vocabulary_id", "concept_code"];
-        let table = Table::Concept;
-        let Some(file) = self.manifest.table(table).and_then(|entry| entry.files.first()) else {
-            return Ok(None);
-        };
         let key = RowKey::new("concept_id", concepts.into_iter().collect());
-        let object = (&self.location, file.path.as_str(), file.size);
-        let rows = parquet_file::scan(object, &COLUMNS, Some(&key), |rows| Ok(rows.clone()))?;
+        self.scan_whole(Table::Concept, &NAME_COLUMNS, Some(&key), |rows| Ok(rows.clone()))
+    }
+
+    /// The same of the concepts whose name and code are wanted; one that lacks
+    /// either has it empty. Of the others nothing is kept in memory.
+    pub fn names_where(
+        &self,
+        is_wanted: impl Fn(&str, &str) -> bool + Sync,
+    ) -> Result<Option<RecordBatch>, Error> {
+        let table = Table::Concept;
+        self.scan_whole(table, &NAME_COLUMNS, None, |rows| {
+            let texts = |name: &str| rows.column_by_name(name).and_then(|c| c.as_string_opt());
+            let (names, codes) = (texts("concept_name"), texts("concept_code"));
+            let keep = |row| Some(is_wanted(text_at(names, row), text_at(codes, row)));
+            let keep: BooleanArray = (0..rows.num_rows()).map(keep).collect();
+            filter_record_batch(rows, &keep).map_err(|source| Error::Arrow { table, source })
+        })
+    }
+
+    /// Rows of `concept_ancestor` that a key asks for; `None` if the store has
+    /// none.
+    pub fn read_ancestors(&self, key: &RowKey) -> Result<Option<RecordBatch>, Error> {
+        const COLUMNS: [&str; 3] =
+            ["ancestor_concept_id", "descendant_concept_id", "min_levels_of_separation"];
+        self.scan_whole(Table::ConceptAncestor, &COLUMNS, Some(key), |rows| Ok(rows.clone()))
+    }
+
+    /// What [`scan`](VocabularyTables::scan) gives, as one batch.
+    fn scan_whole(
+        &self,
+        table: Table,
+        columns: &[&'static str],
+        key: Option<&RowKey>,
+        map: impl Fn(&RecordBatch) -> Result<RecordBatch, Error> + Sync,
+    ) -> Result<Option<RecordBatch>, Error> {
+        let rows = self.scan(table, columns, key, map)?;
         let Some(first) = rows.first() else { return Ok(None) };
         let rows = concat_batches(&first.schema(), &rows);
         rows.map(Some).map_err(|source| Error::Arrow { table, source })
@@ -235,7 +267,12 @@ impl RecordsStore {
                     columns.map(|c| SortColumn { values: c.clone(), options: None }).collect();
                 let order = lexsort_to_indices(&columns, None)?;
                 let rows = take_record_batch(&rows, &order)?;
-                parquet_file::encode(&rows, &rows.schema(), &[], parquet_file::ROW_GROUP_ROWS)
+                let sequences = Sequences {
+                    near: vec!["subject_id", "cohort_start_date", "cohort_end_date"],
+                    ..Sequences::default()
+                };
+                let group_rows = parquet_file::ROW_GROUP_ROWS;
+                parquet_file::encode(&rows, &rows.schema(), &sequences, group_rows)
             })
             .map_err(|source| Error::Parquet { object: self.location.url_of(&path), source })?;
         Ok(self.location.write(&path, bytes)?)
@@ -314,6 +351,14 @@ impl VocabularyTables for RecordsStore {
     fn has_rows(&self, table: Table) -> Result<bool, Error> {
         Ok(self.manifest.table(table).is_some_and(|entry| entry.rows > 0))
     }
+}
+
+/// What tells a person which concept it is.
+const NAME_COLUMNS: [&str; 4] = ["concept_id", "concept_name", "vocabulary_id", "concept_code"];
+
+/// A text, empty where there is none.
+fn text_at(texts: Option<&StringArray>, row: usize) -> &str {
+    texts.filter(|texts| texts.is_valid(row)).map_or("", |texts| texts.value(row))
 }
 
 /// The columns of cohort rows: OMOP's `cohort` table.

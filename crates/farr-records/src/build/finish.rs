@@ -23,6 +23,7 @@ use super::repeated::{IdsSpilled, count_range, ranges_for};
 use super::shards::{Outcome, Plan, write};
 use super::spill::Scratch;
 use super::{BuildSettings, Built, Progress, SpillPlace, Watch};
+use crate::encoding::Sequences;
 use crate::manifest::{
     Derived, DrugEraBasis, FORMAT_VERSION, FileEntry, MANIFEST_PATH, Manifest, RepeatedIds,
     TableEntry,
@@ -364,7 +365,7 @@ fn write_rejects(location: &Location, registry: &Registry) -> Result<FileEntry, 
         source: source.into(),
     };
     let table = rejects_table(registry).map_err(failed)?;
-    write(location, path.clone(), &table, &table.schema(), 0, &[])
+    write(location, path.clone(), &table, &table.schema(), 0, &Sequences::default())
 }
 
 fn write_manifest(location: &Location, manifest: &Manifest) -> Result<(), Error> {

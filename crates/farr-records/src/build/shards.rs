@@ -18,6 +18,7 @@ use super::pieces::ids_of;
 use super::registry::{Ranks, Registry};
 use super::repeated::{IdsSpilled, ranges_for, spill_ids};
 use super::spill::Scratch;
+use crate::encoding::Sequences;
 use crate::manifest::FileEntry;
 use crate::{Derivations, Error, Scope, ShardId, Table, parquet_file};
 
@@ -100,8 +101,8 @@ impl Plan<'_> {
         rows: &RecordBatch,
         persons: u64,
     ) -> Result<(), Error> {
-        let unique: Vec<&str> = table.id_column().into_iter().collect();
-        let file = write(self.location, path, rows, &table.schema(), persons, &unique)?;
+        let sequences = Sequences::of(table);
+        let file = write(self.location, path, rows, &table.schema(), persons, &sequences)?;
         outcome.files.insert(table, file);
         self.note_ids(outcome, table, &ids_of(table, rows))
     }
@@ -207,10 +208,10 @@ pub(super) fn write(
     rows: &RecordBatch,
     schema: &SchemaRef,
     persons: u64,
-    unique: &[&str],
+    sequences: &Sequences,
 ) -> Result<FileEntry, Error> {
     let failed = |source| Error::Parquet { object: location.url_of(&path), source };
-    let bytes = parquet_file::encode(rows, schema, unique, parquet_file::ROW_GROUP_ROWS);
+    let bytes = parquet_file::encode(rows, schema, sequences, parquet_file::ROW_GROUP_ROWS);
     let bytes = bytes.map_err(failed)?;
     let sha256 = Sha256Hash::of(&bytes);
     let size = bytes.len() as u64;
