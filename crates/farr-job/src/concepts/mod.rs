@@ -57,9 +57,9 @@ pub struct ConceptsOutcome {
     pub refused: Vec<String>,
 }
 
-/// The concept table of a store, a row by its concept.
+/// What concepts are called, a row by its concept.
 pub(crate) struct ConceptTable<'a> {
-    batch: &'a RecordBatch,
+    batch: Option<&'a RecordBatch>,
     /// Concepts and rows, by concept.
     rows: Vec<(i64, u32)>,
 }
@@ -73,9 +73,9 @@ pub(crate) struct Described<'a> {
 }
 
 impl<'a> ConceptTable<'a> {
-    pub(crate) fn new(batch: &'a RecordBatch) -> Self {
-        let ids =
-            batch.column_by_name("concept_id").and_then(|c| c.as_primitive_opt::<Int64Type>());
+    pub(crate) fn new(batch: Option<&'a RecordBatch>) -> Self {
+        let ids = batch.and_then(|batch| batch.column_by_name("concept_id"));
+        let ids = ids.and_then(|ids| ids.as_primitive_opt::<Int64Type>());
         let mut rows: Vec<(i64, u32)> =
             ids.into_iter().flat_map(|ids| ids.values().iter().copied().zip(0..)).collect();
         rows.sort_unstable();
@@ -93,7 +93,8 @@ impl<'a> ConceptTable<'a> {
         };
         let row = self.rows[place].1 as usize;
         let text = |column: &str| -> &'a str {
-            let values = self.batch.column_by_name(column).and_then(|c| c.as_string_opt::<i32>());
+            let values = self.batch.and_then(|batch| batch.column_by_name(column));
+            let values = values.and_then(|values| values.as_string_opt::<i32>());
             values.filter(|values| values.is_valid(row)).map_or("", |values| values.value(row))
         };
         Described {
@@ -112,17 +113,16 @@ impl<'a> ConceptTable<'a> {
 pub fn concepts(request: &ConceptsRequest) -> Result<ConceptsOutcome, Error> {
     let store = RecordsStore::open(&current(&request.records)?)?;
     let (definitions, refused) = definitions(&request.of)?;
-    let Some(batch) = store.read_vocabulary_table(Table::Concept)? else {
+    if store.manifest().table(Table::Concept).is_none() {
         return Ok(ConceptsOutcome { text: "the store has no concepts\n".to_owned(), refused });
-    };
+    }
     let threads =
         Threads::new(None).map_err(|source| Error::File { file: "threads".to_owned(), source })?;
-    let concepts = ConceptTable::new(&batch);
     let counts = Counts::of(&store, &threads)?;
     let (text, rows) = match &request.of {
-        ConceptsOf::Search(part) => search::find(part, &concepts, &counts),
+        ConceptsOf::Search(part) => search::find(part, (&store, &threads), &counts)?,
         ConceptsOf::Definitions(_) | ConceptsOf::Job(_) => {
-            sets::find(&definitions, &store, (&concepts, &counts), request.near_max)?
+            sets::find(&definitions, (&store, &threads), &counts, request.near_max)?
         }
     };
     if let Some(out) = &request.out {

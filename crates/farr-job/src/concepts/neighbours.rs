@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::Int64Type;
 use farr_records::{ConceptId, Members, Origin, Vocabulary};
 
@@ -53,11 +53,13 @@ pub(super) struct Neighbours<'a> {
 }
 
 impl<'a> Neighbours<'a> {
-    /// Of the concepts that the data has; `ancestors` is `concept_ancestor`.
+    /// Of the concepts that the data has; `steps` are rows of
+    /// `concept_ancestor`: those of items' parents, and of these parents'
+    /// children. Rows may stand twice.
     pub(super) fn new(
         concepts: &'a ConceptTable<'a>,
         in_data: &[i64],
-        ancestors: Option<&RecordBatch>,
+        steps: &[RecordBatch],
     ) -> Self {
         let mut stems: BTreeMap<(&str, &str), Vec<i64>> = BTreeMap::new();
         let mut words: BTreeMap<String, Vec<i64>> = BTreeMap::new();
@@ -78,36 +80,23 @@ impl<'a> Neighbours<'a> {
             stems,
             words,
         };
-        if let Some(batch) = ancestors {
-            neighbours.add_steps(batch);
+        for (parent, child) in steps.iter().flat_map(steps_of) {
+            neighbours.parents.entry(child).or_default().push(parent);
+            if neighbours.in_data.contains(&child) {
+                neighbours.children.entry(parent).or_default().push(child);
+            }
         }
         neighbours
     }
 
-    /// Parents and children: rows of `concept_ancestor` one level apart.
-    fn add_steps(&mut self, batch: &RecordBatch) {
-        let column =
-            |name| batch.column_by_name(name).and_then(|c| c.as_primitive_opt::<Int64Type>());
-        let (Some(ancestors), Some(descendants), Some(levels)) = (
-            column("ancestor_concept_id"),
-            column("descendant_concept_id"),
-            column("min_levels_of_separation"),
-        ) else {
-            return;
-        };
-        for row in (0..batch.num_rows()).filter(|row| levels.is_valid(*row)) {
-            let (parent, child) = (ancestors.value(row), descendants.value(row));
-            if levels.value(row) == 1 {
-                self.parents.entry(child).or_default().push(parent);
-                if self.in_data.contains(&child) {
-                    self.children.entry(parent).or_default().push(child);
-                }
-            }
-        }
-    }
-
-    /// The codes in the data near a set, by concept.
-    pub(super) fn of(&self, members: &Members, vocabulary: &Vocabulary) -> Vec<(i64, Why)> {
+    /// The codes in the data near a set, by concept; `mapped` has what maps to
+    /// its members.
+    pub(super) fn of(
+        &self,
+        members: &Members,
+        vocabulary: &Vocabulary,
+        mapped: &Vocabulary,
+    ) -> Vec<(i64, Why)> {
         let mut near: BTreeMap<i64, Why> = BTreeMap::new();
         let inside =
             |id: i64| members.included.binary_search_by_key(&ConceptId(id), |m| m.concept).is_ok();
@@ -119,7 +108,7 @@ impl<'a> Neighbours<'a> {
         };
         members.excluded.iter().for_each(|member| add(member.concept.0, Why::Excluded));
         for member in &members.included {
-            vocabulary.mapped_to(member.concept).for_each(|source| add(source.0, Why::Mapped));
+            mapped.mapped_to(member.concept).for_each(|source| add(source.0, Why::Mapped));
         }
         let items = members.included.iter().filter(|member| member.origin == Origin::Item);
         let items: Vec<i64> = items.map(|member| member.concept.0).collect();
@@ -158,6 +147,21 @@ impl<'a> Neighbours<'a> {
         let enough = |n: usize| n > 0 && n * 2 >= words.len();
         shared.into_iter().filter(|(_, n)| enough(*n)).map(|(id, _)| id).collect()
     }
+}
+
+/// Parents and children: rows of `concept_ancestor` one level apart.
+pub(super) fn steps_of(rows: &RecordBatch) -> impl Iterator<Item = (i64, i64)> {
+    let column = |name| rows.column_by_name(name).and_then(|c| c.as_primitive_opt::<Int64Type>());
+    let columns = (
+        column("ancestor_concept_id"),
+        column("descendant_concept_id"),
+        column("min_levels_of_separation"),
+    );
+    let columns = if let (Some(a), Some(b), Some(c)) = columns { Some((a, b, c)) } else { None };
+    columns.into_iter().flat_map(|(ancestors, descendants, levels)| {
+        let steps = levels.iter().enumerate().filter(|(_, levels)| *levels == Some(1));
+        steps.map(|(row, _)| (ancestors.value(row), descendants.value(row)))
+    })
 }
 
 /// What codes of one kind share: of codes with a dot what stands before it, of

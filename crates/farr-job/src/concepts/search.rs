@@ -2,24 +2,27 @@
 
 use std::fmt::Write;
 
+use farr_records::RecordsStore;
+
 use super::ConceptTable;
 use super::counts::Counts;
 use super::table::Row;
-use crate::number;
+use crate::executor::Threads;
+use crate::{Error, number};
 
 /// The codes whose name or code has a part, in any case, the most frequent
 /// first; in words and as rows.
-pub(super) fn find(part: &str, concepts: &ConceptTable<'_>, counts: &Counts) -> (String, Vec<Row>) {
+pub(super) fn find(
+    part: &str,
+    (store, threads): (&RecordsStore, &Threads),
+    counts: &Counts,
+) -> Result<(String, Vec<Row>), Error> {
     let wanted = part.to_lowercase();
-    let mut rows: Vec<Row> = concepts
-        .ids()
-        .filter(|id| {
-            let described = concepts.describe(*id);
-            described.name.to_lowercase().contains(&wanted)
-                || described.code.to_lowercase().contains(&wanted)
-        })
-        .map(|id| Row::of(id, concepts, counts.get(id)))
-        .collect();
+    let has = |text: &str| text.to_lowercase().contains(&wanted);
+    let names = threads.run(|| store.names_where(|name, code| has(name) || has(code)))?;
+    let concepts = ConceptTable::new(names.as_ref());
+    let mut rows: Vec<Row> =
+        concepts.ids().map(|id| Row::of(id, &concepts, counts.get(id))).collect();
     rows.sort_by_key(Row::rank);
     let mut text = format!(
         "{:<14}{:<12}{:<16}{:>10}{:>10}  name\n",
@@ -37,5 +40,5 @@ pub(super) fn find(part: &str, concepts: &ConceptTable<'_>, counts: &Counts) -> 
             row.concept_name
         );
     }
-    (text, rows)
+    Ok((text, rows))
 }

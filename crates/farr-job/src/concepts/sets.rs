@@ -1,20 +1,23 @@
 //! The concept sets of definitions: what is in each, and what in the data is
 //! near but not in it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write;
 
+use arrow::array::RecordBatch;
 use farr_cohort::Definition;
 use farr_cohort::model::ConceptSet;
 use farr_records::{
-    ConceptSetExpression, ConceptSetItem, ConceptSetWarning, Members, Origin, RecordsStore, Table,
-    Vocabulary,
+    ConceptId, ConceptReference, ConceptSetExpression, ConceptSetItem, ConceptSetWarning, Members,
+    Origin, RecordsStore, RowKey, Vocabulary,
 };
 
 use super::ConceptTable;
 use super::counts::Counts;
-use super::neighbours::{Neighbours, Why};
+use super::neighbours::{Neighbours, Why, steps_of};
 use super::table::Row;
+use crate::evaluate::concept_sets;
+use crate::executor::Threads;
 use crate::{Error, counted, number};
 
 /// A set, resolved: sets that say the same are so once.
@@ -26,16 +29,69 @@ struct Resolved {
     idle: Vec<(String, &'static str)>,
 }
 
+/// The part of the vocabulary that sets and what is near them need.
+struct Surroundings {
+    /// The sets' items, what is below them and what maps to that.
+    vocabulary: Vocabulary,
+    /// What maps to the sets' members.
+    mapped: Vocabulary,
+    /// Rows of `concept_ancestor` about parents of items.
+    steps: Vec<RecordBatch>,
+    /// What members and the data's concepts are called.
+    names: Option<RecordBatch>,
+}
+
+impl Surroundings {
+    fn read(
+        store: &RecordsStore,
+        sets: &HashSet<&ConceptSetExpression>,
+        counts: &Counts,
+    ) -> Result<Self, Error> {
+        let wide = |item: &ConceptSetItem| ConceptSetItem {
+            include_descendants: true,
+            include_mapped: true,
+            ..item.clone()
+        };
+        let items: HashSet<ConceptSetItem> =
+            sets.iter().flat_map(|set| set.items.iter().map(wide)).collect();
+        let wide = ConceptSetExpression { items: items.into_iter().collect() };
+        let vocabulary = store.vocabulary_for([&wide])?;
+        let mut members: BTreeMap<ConceptId, Origin> = BTreeMap::new();
+        for member in sets.iter().flat_map(|set| set.members(&vocabulary).included) {
+            let origin = members.entry(member.concept).or_insert(member.origin);
+            *origin = member.origin.min(*origin);
+        }
+        let targets = members.keys().map(|concept| ConceptSetItem {
+            concept: ConceptReference::id(concept.0),
+            is_excluded: false,
+            include_descendants: false,
+            include_mapped: true,
+        });
+        let mapped = store.vocabulary_for([&ConceptSetExpression { items: targets.collect() }])?;
+        let of_items = members.iter().filter(|(_, origin)| **origin == Origin::Item);
+        let of_items = of_items.map(|(concept, _)| concept.0).collect();
+        let mut steps = Vec::new();
+        steps.extend(store.read_ancestors(&RowKey::new("descendant_concept_id", of_items))?);
+        let parents = steps.iter().flat_map(|rows| steps_of(rows).map(|(parent, _)| parent));
+        let key = RowKey::new("ancestor_concept_id", parents.collect());
+        steps.extend(store.read_ancestors(&key)?);
+        let names = members.keys().map(|concept| concept.0).chain(counts.concepts());
+        let names = store.read_names(names)?;
+        Ok(Self { vocabulary, mapped, steps, names })
+    }
+}
+
 /// All sets of all definitions, in words and as rows.
 pub(super) fn find(
     definitions: &[Definition],
-    store: &RecordsStore,
-    (concepts, counts): (&ConceptTable<'_>, &Counts),
+    (store, threads): (&RecordsStore, &Threads),
+    counts: &Counts,
     near_max: usize,
 ) -> Result<(String, Vec<Row>), Error> {
-    let vocabulary = store.read_vocabulary()?;
-    let ancestors = store.read_vocabulary_table(Table::ConceptAncestor)?;
-    let neighbours = Neighbours::new(concepts, &counts.concepts(), ancestors.as_ref());
+    let sets: HashSet<&ConceptSetExpression> = concept_sets(definitions).collect();
+    let surroundings = threads.run(|| Surroundings::read(store, &sets, counts))?;
+    let concepts = &ConceptTable::new(surroundings.names.as_ref());
+    let neighbours = Neighbours::new(concepts, &counts.concepts(), &surroundings.steps);
     let mut known: HashMap<&ConceptSetExpression, Resolved> = HashMap::new();
     let (mut text, mut rows) = (String::new(), Vec::new());
     for definition in definitions {
@@ -46,7 +102,7 @@ pub(super) fn find(
         for set in &definition.expression.concept_sets {
             let resolved = known
                 .entry(&set.expression)
-                .or_insert_with(|| resolve(&set.expression, &vocabulary, counts, &neighbours));
+                .or_insert_with(|| resolve(&set.expression, &surroundings, counts, &neighbours));
             let of_set = |concept: i64, relation, how| Row {
                 cohort_definition_id: Some(definition.id),
                 cohort_name: Some(definition.name.clone()),
@@ -75,12 +131,12 @@ pub(super) fn find(
 
 fn resolve(
     expression: &ConceptSetExpression,
-    vocabulary: &Vocabulary,
+    Surroundings { vocabulary, mapped, .. }: &Surroundings,
     counts: &Counts,
     neighbours: &Neighbours<'_>,
 ) -> Resolved {
     let members = expression.members(vocabulary);
-    let near = neighbours.of(&members, vocabulary);
+    let near = neighbours.of(&members, vocabulary, mapped);
     let named = expression.items.iter().filter(|item| !item.is_excluded);
     let idle = named.filter_map(|item| idle(item, vocabulary, counts)).collect();
     Resolved { members, near, warnings: expression.resolve(vocabulary).1, idle }
