@@ -85,18 +85,28 @@ fn parse_bytes(text: &str) -> Option<u64> {
 fn available() -> u64 {
     let number = |path: &str| std::fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
     let groups = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    let own = groups.lines().filter_map(|line| line.rsplit_once(':').map(|(_, path)| path));
-    let mut limits: Vec<u64> = own
-        .flat_map(ancestors)
-        .filter_map(|path| number(&format!("/sys/fs/cgroup{path}/memory.max")))
-        .collect();
-    limits.extend(number("/sys/fs/cgroup/memory.max"));
-    limits.extend(number("/sys/fs/cgroup/memory/memory.limit_in_bytes"));
+    let mut limits: Vec<u64> =
+        groups.lines().flat_map(limit_files).filter_map(|path| number(&path)).collect();
     let machine = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let total = machine.lines().find_map(|line| line.strip_prefix("MemTotal:"));
     let total = total.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
     limits.extend(total.map(|kilobytes| kilobytes << 10));
     limits.into_iter().min().unwrap_or(4 << 30)
+}
+
+/// Where the limits of a line of `/proc/self/cgroup` stand, its group's and
+/// those of all above: `0::/path` of version 2, `4:memory:/path` of version 1.
+fn limit_files(line: &str) -> Vec<String> {
+    let mut parts = line.splitn(3, ':').skip(1);
+    let (Some(controllers), Some(path)) = (parts.next(), parts.next()) else { return Vec::new() };
+    let (root, name) = if controllers.is_empty() {
+        ("/sys/fs/cgroup", "memory.max")
+    } else if controllers.split(',').any(|controller| controller == "memory") {
+        ("/sys/fs/cgroup/memory", "memory.limit_in_bytes")
+    } else {
+        return Vec::new();
+    };
+    ancestors(path).map(|path| format!("{root}{path}/{name}")).collect()
 }
 
 /// A path and all above it.
@@ -163,6 +173,20 @@ mod tests {
             assert!(Memory::new(Some(text)).is_err(), "{text}");
         }
         assert!(Memory::new(None).unwrap().bytes() > 0);
+    }
+
+    #[test]
+    fn limits_are_looked_up_by_group_and_above() {
+        assert_eq!(
+            limit_files("0::/user/a"),
+            ["/user/a", "/user", ""].map(|path| format!("/sys/fs/cgroup{path}/memory.max"))
+        );
+        assert_eq!(
+            limit_files("4:hugetlb,memory:/b"),
+            ["/b", ""].map(|path| format!("/sys/fs/cgroup/memory{path}/memory.limit_in_bytes"))
+        );
+        assert!(limit_files("5:devices:/b").is_empty());
+        assert!(limit_files("").is_empty());
     }
 
     #[test]

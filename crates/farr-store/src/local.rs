@@ -40,9 +40,10 @@ fn read(path: &Path, range: &Range<u64>) -> io::Result<Bytes> {
     if range.start > 0 {
         file.seek(SeekFrom::Start(range.start))?;
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(length).map_err(io::Error::other)?);
-    let read = file.take(length).read_to_end(&mut bytes)?;
-    if read as u64 == length { Ok(bytes.into()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+    // In one go, where `read_to_end` would feel its way.
+    let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
+    file.read_exact(&mut bytes)?;
+    Ok(bytes.into())
 }
 
 /// A file in a local folder that is being written: no listing shows it before
