@@ -15,6 +15,7 @@ use farr_records::{
     ConceptSetExpression, PersonId, RecordsStore, Scope, Shard, ShardId, Table, cohort_schema,
 };
 use farr_source::Share;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::derive::{add_derived, choose};
@@ -147,10 +148,11 @@ pub(crate) fn evaluate(
     let named: BTreeSet<i64> = of_analyses.flat_map(|(one, merged)| one.named(merged)).collect();
     let named = if named.is_empty() { None } else { store.read_names(named)? };
     let concepts = named.map(Concepts::new).unwrap_or_default();
-    let mut tables = Vec::new();
-    for (analysis, merged) in plan.analyses.iter().zip(merged) {
-        tables.extend(analysis.finish(merged, &concepts)?);
-    }
+    let finish =
+        |(analysis, merged): (&AnyAnalysis, AnyPartial)| analysis.finish(merged, &concepts);
+    let tables: Result<Vec<_>, _> =
+        of_machine.0.run(|| plan.analyses.par_iter().zip(merged).map(finish).collect());
+    let tables = tables?.into_iter().flatten().collect();
     let sizes = columns.sizes();
     let mut summary = counted(plan.cohorts.len() as u64, "cohort", "cohorts");
     if plan.shows_counts() {

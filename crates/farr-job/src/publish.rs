@@ -6,6 +6,7 @@ use farr_disclosure::{AggregateTable, Document, Labelled, Level, Node, Policy, Z
 use farr_records::Manifest as RecordsManifest;
 use farr_report::{Manifest, Metadata, REPORT_SCHEMA_VERSION, json, write};
 use farr_store::{Location, Publication};
+use rayon::prelude::*;
 
 use crate::evaluate::Evaluated;
 use crate::plan::Plan;
@@ -28,7 +29,7 @@ pub(crate) fn publish(
     run: Document,
     records: &RecordsManifest,
     evaluated: Evaluated,
-    confirm: &dyn Fn() -> Result<(), Error>,
+    confirm: &(dyn Fn() -> Result<(), Error> + Sync),
 ) -> Result<PublishedReport, Error> {
     let counts = counts(plan, records, &evaluated, publication.folder().zone());
     let tables = evaluated.tables;
@@ -51,7 +52,7 @@ pub(crate) fn publish(
     }
 }
 
-fn write_all<L: Level>(
+fn write_all<L: Level + Send>(
     plan: &Plan,
     publication: Publication,
     run: Labelled<L, Document>,
@@ -62,10 +63,8 @@ fn write_all<L: Level>(
     let folder = publication.folder().clone();
     let origin = metadata(plan, records);
     let lines = summary::lines(&plan.job, &tables, counts.get());
-    let mut entries = Vec::new();
-    for table in tables {
-        entries.push(write(&folder, table, &origin)?);
-    }
+    let entries = tables.into_par_iter().map(|table| write(&folder, table, &origin));
+    let entries = entries.collect::<Result<Vec<_>, _>>()?;
     let manifest = Manifest { schema_version: REPORT_SCHEMA_VERSION, origin, tables: entries };
     let whole = counts.map(|counts| {
         let sections = counts.entries().iter();

@@ -457,7 +457,8 @@ impl Running<'_> {
         let document = self.document(&report.run_id, &records.objects, zone);
         let confirm = || self.confirm();
         let publication = report.publication;
-        let published = publish(plan, publication, document, manifest, evaluated, &confirm)?;
+        let publish = || publish(plan, publication, document, manifest, evaluated, &confirm);
+        let published = self.threads.run(publish)?;
         clock.finish(recorder, Figures::default(), tables);
         work.remove()?;
         let mut lines = vec![String::new()];

@@ -24,6 +24,9 @@ pub const REPORT_SCHEMA_VERSION: u32 = 1;
 /// Rows of a row group.
 const ROW_GROUP_ROWS: usize = 1 << 20;
 
+/// Tables of fewer rows are not compressed.
+const FEW_ROWS: usize = 128;
+
 /// Where a report came from: what can change its content, and nothing of
 /// threads, places or times. Holds nothing of persons.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -60,8 +63,8 @@ impl From<&ColumnDescription> for StoredColumn {
     }
 }
 
-/// A table as the bytes of a Parquet file: zstd, statistics, the columns
-/// documented, `metadata` under `farr.*` keys. Equal arguments give equal
+/// A table as the bytes of a Parquet file: zstd unless its rows are few,
+/// statistics, the columns documented, `metadata` under `farr.*` keys. Equal arguments give equal
 /// bytes.
 ///
 /// # Errors
@@ -105,8 +108,13 @@ pub fn write<L: Level>(
 
 fn encode_table(table: &AggregateTable, metadata: &Metadata) -> Result<Bytes, Error> {
     let failed = |source| Error::Encode { table: table.name().to_owned(), source };
+    // The machinery of compression takes longer than few rows do.
+    let compression = match table.batch().num_rows() {
+        ..FEW_ROWS => Compression::UNCOMPRESSED,
+        _ => Compression::ZSTD(ZstdLevel::try_new(3).map_err(failed)?),
+    };
     let properties = WriterProperties::builder()
-        .set_compression(Compression::ZSTD(ZstdLevel::try_new(3).map_err(failed)?))
+        .set_compression(compression)
         .set_created_by(format!("farr {}", metadata.farr_version))
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_key_value_metadata(Some(key_values(table, metadata)?))

@@ -9,7 +9,7 @@
 mod person;
 mod table;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use farr_disclosure::AggregateTable;
 use farr_records::{Day, Interval, Table};
@@ -48,7 +48,9 @@ struct Outcome {
 }
 
 /// What the counts are divided by; `None` is the total.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub(crate) struct StratumKey {
     /// Number of the age group, from 1.
     pub(crate) age_group: Option<i64>,
@@ -57,7 +59,7 @@ pub(crate) struct StratumKey {
 }
 
 /// Which time at risk of which target, in which subgroup (0: all).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) struct TargetKey {
     pub(crate) target: i64,
     pub(crate) time_at_risk: i64,
@@ -87,6 +89,16 @@ pub(crate) struct OutcomeCounts {
 pub struct Partial {
     risk: BTreeMap<(TargetKey, StratumKey), RiskCounts>,
     outcomes: BTreeMap<(TargetKey, i64, StratumKey), OutcomeCounts>,
+}
+
+/// Counts of one shard: what becomes a [`Partial`], found faster.
+type Tallies = HashMap<(TargetKey, StratumKey), Tally>;
+
+/// Counts of a stratum of a target's time at risk.
+struct Tally {
+    risk: RiskCounts,
+    /// In the order of the outcomes.
+    outcomes: Vec<OutcomeCounts>,
 }
 
 /// Whether no id stands twice.
@@ -248,7 +260,7 @@ impl Incidence {
         persons: &Persons<'_>,
         (person, key): (u32, TargetKey),
         eras: &[Interval],
-        partial: &mut Partial,
+        tallies: &mut Tallies,
     ) {
         let mut strata = Vec::new();
         let mut risk: PersonTime<RiskCounts> = PersonTime::default();
@@ -260,12 +272,7 @@ impl Incidence {
                 counts.days += i64::from(era.days());
             }
         }
-        for (stratum, counts) in risk.iter() {
-            let total = partial.risk.entry((key, *stratum)).or_default();
-            total.persons += counts.persons;
-            total.days += counts.days;
-        }
-        for outcome in &self.outcomes {
+        let of_outcome = |outcome: &Outcome| {
             let excluded = Self::excluded_eras(view, person, outcome);
             let rows = view.rows_of(outcome.cohort, person);
             let mut at_risk: PersonTime<(OutcomeCounts, bool)> = PersonTime::default();
@@ -288,8 +295,21 @@ impl Incidence {
                     *stays |= i64::from(era.days()) > days;
                 }
             }
-            for (stratum, (counts, stays)) in at_risk.iter() {
-                let total = partial.outcomes.entry((key, outcome.id, *stratum)).or_default();
+            at_risk
+        };
+        // Of the same eras, so with the strata of `risk`, in its order.
+        let at_risk: Vec<PersonTime<(OutcomeCounts, bool)>> =
+            self.outcomes.iter().map(of_outcome).collect();
+        let mut at_risk: Vec<_> = at_risk.iter().map(PersonTime::iter).collect();
+        for (stratum, counts) in risk.iter() {
+            let tally = tallies.entry((key, *stratum)).or_insert_with(|| Tally {
+                risk: RiskCounts::default(),
+                outcomes: vec![OutcomeCounts::default(); self.outcomes.len()],
+            });
+            tally.risk.persons += counts.persons;
+            tally.risk.days += counts.days;
+            for (total, own) in tally.outcomes.iter_mut().zip(&mut at_risk) {
+                let Some((_, (counts, stays))) = own.next() else { continue };
                 total.excluded_persons += i64::from(!stays);
                 total.excluded_days += counts.excluded_days;
                 total.persons_before += i64::from(counts.outcomes_before > 0);
@@ -298,6 +318,17 @@ impl Incidence {
                 total.outcomes += counts.outcomes;
             }
         }
+    }
+
+    fn partial(&self, tallies: Tallies) -> Partial {
+        let mut partial = Partial::default();
+        for ((key, stratum), tally) in tallies {
+            partial.risk.insert((key, stratum), tally.risk);
+            for (outcome, counts) in self.outcomes.iter().zip(tally.outcomes) {
+                partial.outcomes.insert((key, outcome.id, stratum), counts);
+            }
+        }
+        partial
     }
 }
 
@@ -315,13 +346,13 @@ impl Analysis for Incidence {
     fn shard(&self, view: &ShardView<'_>) -> Result<Partial, Error> {
         let persons = Persons::of(&self.name, view.shard)?;
         let periods = view.observation_periods(&self.name)?;
-        let mut partial = Partial::default();
+        let mut tallies = Tallies::new();
         for &target in &self.targets {
             for person in view.persons_in(target) {
                 for time in &self.times_at_risk {
                     let eras = self.person_eras(view, person, target, time, &periods.of(person));
                     let key = |subgroup| TargetKey { target, time_at_risk: time.id, subgroup };
-                    self.count_person(view, &persons, (person, key(0)), &eras, &mut partial);
+                    self.count_person(view, &persons, (person, key(0)), &eras, &mut tallies);
                     for subgroup in &self.subgroups {
                         let members = view.rows_of(subgroup.cohort, person);
                         let inside: Vec<Interval> = eras
@@ -332,12 +363,12 @@ impl Analysis for Incidence {
                             })
                             .collect();
                         let key = key(subgroup.id);
-                        self.count_person(view, &persons, (person, key), &inside, &mut partial);
+                        self.count_person(view, &persons, (person, key), &inside, &mut tallies);
                     }
                 }
             }
         }
-        Ok(partial)
+        Ok(self.partial(tallies))
     }
 
     fn merge(&self, into: &mut Partial, later: Partial) {

@@ -2,7 +2,9 @@
 //! outcome and stratum.
 
 use farr_disclosure::{AggregateTable, CellReference, Term};
+use farr_stats::estimate::{Estimate, EstimateError};
 use farr_stats::{proportion, rates};
+use rayon::prelude::*;
 
 use super::{Incidence, OutcomeCounts, Partial, RiskCounts, StratumKey, TargetKey};
 use crate::Error;
@@ -74,14 +76,12 @@ type Estimates = [Vec<Option<f64>>; 3];
 fn estimates(
     analysis: &Incidence,
     rows: &[Row],
-    of: impl Fn(
-        &Row,
-    )
-        -> Option<Result<farr_stats::estimate::Estimate, farr_stats::estimate::EstimateError>>,
+    of: impl Fn(&Row) -> Option<Result<Estimate, EstimateError>> + Sync + Send,
 ) -> Result<Estimates, Error> {
+    let estimates: Vec<Option<Result<Estimate, EstimateError>>> = rows.par_iter().map(of).collect();
     let mut columns: Estimates = Default::default();
-    for row in rows {
-        let estimate = of(row).transpose().map_err(|e| Error::Kernel {
+    for estimate in estimates {
+        let estimate = estimate.transpose().map_err(|e| Error::Kernel {
             analysis: analysis.name.clone(),
             reason: e.to_string(),
         })?;
