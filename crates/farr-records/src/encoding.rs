@@ -5,9 +5,11 @@
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{
-    ArrowPrimitiveType, DataType, Date32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type,
+    ArrowPrimitiveType, DataType, Date32Type, Int64Type, TimestampMicrosecondType, UInt8Type,
+    UInt16Type, UInt32Type,
 };
 
+use crate::narrow::widened;
 use crate::schema::Kind;
 use crate::{Scope, Table};
 
@@ -21,8 +23,8 @@ pub(crate) struct Sequences {
 }
 
 impl Sequences {
-    /// Those of a table: its ids; persons, dates, and references to persons'
-    /// rows. Concepts, places and providers are few and come in any order.
+    /// Those of a table: its ids; persons, dates, times, and references to
+    /// persons' rows. Concepts, places and providers are few and come in any order.
     pub(crate) fn of(table: Table) -> Self {
         let is_of_site = |name: &str| {
             Table::ALL
@@ -30,7 +32,7 @@ impl Sequences {
                 .any(|other| other.scope() == Scope::Site && other.id_column() == Some(name))
         };
         let near = table.columns().iter().filter(|column| match column.kind {
-            Kind::Person | Kind::Date => true,
+            Kind::Person | Kind::Date | Kind::Datetime => true,
             Kind::Id => !is_of_site(column.name),
             _ => false,
         });
@@ -61,9 +63,12 @@ const SAMPLED: usize = 8;
 const NEAR_BITS_MAX: u32 = 17;
 const FAR_BITS_MAX: u32 = 56;
 
-/// How far neighbours in a column of whole numbers or dates, in narrow form or
-/// not, are from each other. Depends on its values alone.
-pub(crate) fn steps(column: &ArrayRef) -> Steps {
+/// How far neighbours in a column of a kind, in narrow form or not, are from
+/// each other. Depends on its values alone.
+pub(crate) fn steps(column: &ArrayRef, kind: &DataType) -> Steps {
+    if let DataType::Timestamp(..) = kind {
+        return if has_scattered_times(column, kind) { Steps::Near } else { Steps::Far };
+    }
     let bits = match column.data_type() {
         DataType::UInt8 => step_bits::<UInt8Type>(column, i64::from),
         DataType::UInt16 => step_bits::<UInt16Type>(column, i64::from),
@@ -77,6 +82,25 @@ pub(crate) fn steps(column: &ArrayRef) -> Steps {
         None | Some(..=FAR_BITS_MAX) => Steps::Far,
         Some(_) => Steps::Scattered,
     }
+}
+
+/// Whether most values of a column of local dates and times have a time of day
+/// and differ from the last. They hardly come twice: differences take more than
+/// a date's, but less than a dictionary with a value for each.
+fn has_scattered_times(column: &ArrayRef, kind: &DataType) -> bool {
+    const DAY: i64 = 86_400_000_000;
+    let (mut known, mut scattered) = (0, 0);
+    for start in (0..column.len()).step_by(BLOCK * SAMPLED) {
+        let block = column.slice(start, BLOCK.min(column.len() - start));
+        let block = widened(&block, kind);
+        let Some(times) = block.as_primitive_opt::<TimestampMicrosecondType>() else { continue };
+        let mut last = None;
+        for time in times.iter().flatten() {
+            known += 1;
+            scattered += usize::from(time % DAY != 0 && last.replace(time) != Some(time));
+        }
+    }
+    scattered * 3 > known * 2
 }
 
 /// About how many bits the difference to the last value takes.
@@ -105,7 +129,8 @@ fn step_bits<T: ArrowPrimitiveType>(
 mod tests {
     use std::sync::Arc;
 
-    use arrow::array::{Date32Array, Int64Array};
+    use arrow::array::{Date32Array, Int64Array, TimestampMicrosecondArray};
+    use arrow::datatypes::TimeUnit;
     use proptest::prelude::*;
 
     use super::*;
@@ -121,7 +146,9 @@ mod tests {
                 "visit_occurrence_id",
                 "person_id",
                 "visit_start_date",
+                "visit_start_datetime",
                 "visit_end_date",
+                "visit_end_datetime",
                 "preceding_visit_occurrence_id"
             ]
         );
@@ -129,8 +156,9 @@ mod tests {
 
     #[test]
     fn what_is_near() {
-        let of =
-            |values: Vec<Option<i64>>| steps(&(Arc::new(Int64Array::from(values)) as ArrayRef));
+        let of = |values: Vec<Option<i64>>| {
+            steps(&(Arc::new(Int64Array::from(values)) as ArrayRef), &DataType::Int64)
+        };
         assert_eq!(of((0..1000).map(|i| Some((1 << 60) | (i / 3))).collect()), Steps::Near);
         assert_eq!(of((0..1000).map(|i| (i % 2 == 0).then_some(i)).collect()), Steps::Near);
         assert_eq!(of((0..1000).map(|i| Some((i % 10) << 40)).collect()), Steps::Far);
@@ -139,7 +167,18 @@ mod tests {
         assert_eq!(of(vec![None; 100]), Steps::Far);
         assert_eq!(of(vec![]), Steps::Far);
         let days: Vec<i32> = (0..1000).map(|i| i * 7919 % 20_000).collect();
-        assert_eq!(steps(&(Arc::new(Date32Array::from(days)) as ArrayRef)), Steps::Near);
+        let days: ArrayRef = Arc::new(Date32Array::from(days));
+        assert_eq!(steps(&days, &DataType::Date32), Steps::Near);
+        let kind = DataType::Timestamp(TimeUnit::Microsecond, None);
+        let of = |seconds: fn(i64) -> i64| {
+            let times = (0..1000).map(|i| seconds(i) * 1_000_000);
+            let times: ArrayRef = Arc::new(TimestampMicrosecondArray::from_iter_values(times));
+            assert_eq!(steps(&narrowest(&times), &kind), steps(&times, &kind));
+            steps(&times, &kind)
+        };
+        assert_eq!(of(|i| i * 7919), Steps::Near);
+        assert_eq!(of(|i| i * 86_400), Steps::Far);
+        assert_eq!(of(|i| i / 4 * 7919), Steps::Far);
     }
 
     proptest! {
@@ -148,7 +187,8 @@ mod tests {
             values in prop::collection::vec(prop::option::of(-5_i64..200_000), 0..600),
         ) {
             let wide: ArrayRef = Arc::new(Int64Array::from(values));
-            prop_assert_eq!(steps(&narrowest(&wide)), steps(&wide));
+            let kind = DataType::Int64;
+            prop_assert_eq!(steps(&narrowest(&wide), &kind), steps(&wide, &kind));
         }
     }
 }

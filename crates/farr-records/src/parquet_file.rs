@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arrow::array::{BooleanArray, RecordBatch, RecordBatchReader, new_null_array};
 use arrow::compute::{concat_batches, filter_record_batch, or};
-use arrow::datatypes::{DataType, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use bytes::{Buf, Bytes};
 use farr_store::Location;
 use parquet::arrow::arrow_reader::{
@@ -76,10 +76,11 @@ pub(crate) fn encode(
     group_rows: usize,
 ) -> Result<Bytes, ParquetError> {
     let mut bytes = Vec::new();
-    let steps = |name: &str| match rows.column_by_name(name) {
+    let steps = |field: &Field| match rows.column_by_name(field.name()) {
         Some(column) if column.null_count() < column.len() => {
+            let name = field.name().as_str();
             let looked_at = sequences.unique.contains(&name) || sequences.near.contains(&name);
-            Some(if looked_at { steps(column) } else { Steps::Far })
+            Some(if looked_at { steps(column, field.data_type()) } else { Steps::Far })
         }
         _ => None,
     };
@@ -97,13 +98,13 @@ pub(crate) fn encode(
 }
 
 /// How columns are written: `unique` whole numbers, and those near to each
-/// other, as differences. What compression does not make smaller, days that are
-/// near to each other and scattered ids, goes without it; so do columns that
+/// other, as differences. What compression does not make smaller, days and times
+/// that are near to each other and scattered ids, goes without it; so do columns that
 /// are null throughout (steps are `None`), which its machinery takes longer than.
 fn properties(
     schema: &Schema,
     unique: &[&str],
-    steps: impl Fn(&str) -> Option<Steps>,
+    steps: impl Fn(&Field) -> Option<Steps>,
     group_rows: usize,
 ) -> Result<WriterPropertiesBuilder, ParquetError> {
     let mut properties = WriterProperties::builder()
@@ -113,7 +114,7 @@ fn properties(
         .set_created_by("farr".to_owned());
     for field in schema.fields() {
         let column = ColumnPath::from(field.name().clone());
-        let steps = steps(field.name());
+        let steps = steps(field);
         let is_unique = unique.contains(&field.name().as_str());
         let is_near = steps == Some(Steps::Near);
         let is_scattered = is_unique && steps == Some(Steps::Scattered);
