@@ -98,9 +98,9 @@ pub(crate) fn encode(
 }
 
 /// How columns are written: `unique` whole numbers, and those near to each
-/// other, as differences. What compression does not make smaller, days and times
-/// that are near to each other and scattered ids, goes without it; so do columns that
-/// are null throughout (steps are `None`), which its machinery takes longer than.
+/// other, as differences. What compression does not make smaller, days that are
+/// near to each other and scattered ids, goes without it; so do columns that are
+/// null throughout (steps are `None`), which its machinery takes longer than.
 fn properties(
     schema: &Schema,
     unique: &[&str],
