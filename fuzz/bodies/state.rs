@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use farr_disclosure::{Labelled, PersonLevel, Zone};
-use farr_records::{MANIFEST_PATH, RecordsStore, Table};
+use farr_records::{MANIFEST_PATH, RecordsStore, RowKey, Table};
 use farr_store::{Location, Publication};
 
 /// The path of the first pointer.
@@ -40,7 +40,10 @@ fn read(store: &RecordsStore) {
             assert!(!error.to_string().is_empty());
         }
     }
-    if let Err(error) = store.read_vocabulary() {
-        assert!(!error.to_string().is_empty());
+    let ancestors = RowKey::new("ancestor_concept_id", vec![1]);
+    for read in [store.names_where(|_, _| true), store.read_ancestors(&ancestors)] {
+        if let Err(error) = read {
+            assert!(!error.to_string().is_empty());
+        }
     }
 }

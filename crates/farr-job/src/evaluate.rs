@@ -150,9 +150,11 @@ pub(crate) fn evaluate(
     let concepts = named.map(Concepts::new).unwrap_or_default();
     let finish =
         |(analysis, merged): (&AnyAnalysis, AnyPartial)| analysis.finish(merged, &concepts);
-    let tables: Result<Vec<_>, _> =
+    let finished: Vec<Result<Vec<_>, _>> =
         of_machine.0.run(|| plan.analyses.par_iter().zip(merged).map(finish).collect());
-    let tables = tables?.into_iter().flatten().collect();
+    // The first error in the job's order, whichever came first.
+    let finished: Result<Vec<Vec<_>>, _> = finished.into_iter().collect();
+    let tables = finished?.into_iter().flatten().collect();
     let sizes = columns.sizes();
     let mut summary = counted(plan.cohorts.len() as u64, "cohort", "cohorts");
     if plan.shows_counts() {

@@ -64,7 +64,8 @@ fn write_all<L: Level + Send>(
     let origin = metadata(plan, records);
     let lines = summary::lines(&plan.job, &tables, counts.get());
     let entries = tables.into_par_iter().map(|table| write(&folder, table, &origin));
-    let entries = entries.collect::<Result<Vec<_>, _>>()?;
+    let entries: Vec<Result<_, _>> = entries.collect();
+    let entries = entries.into_iter().collect::<Result<Vec<_>, _>>()?;
     let manifest = Manifest { schema_version: REPORT_SCHEMA_VERSION, origin, tables: entries };
     let whole = counts.map(|counts| {
         let sections = counts.entries().iter();

@@ -151,15 +151,6 @@ impl RecordsStore {
         Shard::new(shard, batches)
     }
 
-    /// The vocabulary that concept sets are resolved with.
-    pub fn read_vocabulary(&self) -> Result<Vocabulary, Error> {
-        let mut batches = Vec::new();
-        for table in [Table::Concept, Table::ConceptAncestor, Table::ConceptRelationship] {
-            batches.extend(self.read_vocabulary_table(table)?.map(|rows| (table, rows)));
-        }
-        Vocabulary::new(&batches)
-    }
-
     /// The part of the vocabulary that some concept sets need: they resolve as
     /// with the whole of it, of which only what they need is kept in memory.
     pub fn vocabulary_for<'a>(
@@ -167,12 +158,6 @@ impl RecordsStore {
         sets: impl IntoIterator<Item = &'a ConceptSetExpression>,
     ) -> Result<Vocabulary, Error> {
         Vocabulary::partial(self, sets)
-    }
-
-    /// All rows of a vocabulary table, sorted by its ids; `None` if the store
-    /// lacks it.
-    pub fn read_vocabulary_table(&self, table: Table) -> Result<Option<RecordBatch>, Error> {
-        self.read_piece(table)
     }
 
     /// What these concepts are called: `concept_id`, `concept_name`,
@@ -285,7 +270,8 @@ impl RecordsStore {
         parquet_file::read(&self.location, &path, size, None)
     }
 
-    fn read_piece(&self, table: Table) -> Result<Option<RecordBatch>, Error> {
+    /// All rows of a table that is not persons'; `None` if the store lacks it.
+    pub(crate) fn read_piece(&self, table: Table) -> Result<Option<RecordBatch>, Error> {
         let file = self.manifest.table(table).and_then(|entry| entry.files.first());
         file.filter(|_| table.scope() != Scope::Person)
             .map(|file| self.read(file, None))

@@ -151,7 +151,7 @@ impl Store {
     /// All rows of a table, shard by shard.
     pub(super) fn all(&self, table: Table) -> RecordBatch {
         if table.scope() != Scope::Person {
-            return self.records.read_vocabulary_table(table).unwrap().unwrap();
+            return self.records.read_piece(table).unwrap().unwrap();
         }
         let shards = self.shards(table);
         let batches: Vec<_> =
@@ -410,6 +410,19 @@ fn drug_eras_are_of_ingredients_where_the_vocabulary_has_them() {
     assert_eq!(store.built.manifest.derived.drug_exposures_without_ingredient, 1);
 }
 
+/// An item of a concept set, by its code.
+fn item(vocabulary: &str, code: &str) -> ConceptSetItem {
+    ConceptSetItem {
+        concept: ConceptReference {
+            concept_id: None,
+            code: Some((vocabulary.to_owned(), code.to_owned())),
+        },
+        is_excluded: false,
+        include_descendants: false,
+        include_mapped: false,
+    }
+}
+
 #[test]
 fn local_codes_follow_the_sources_own_local_concepts() {
     let case = Case::new(BuildSettings::default(), Derivations::default());
@@ -446,7 +459,8 @@ fn local_codes_follow_the_sources_own_local_concepts() {
     assert_eq!(named.num_rows(), 2);
     let names = named.column_by_name("concept_name").unwrap().as_string::<i32>();
     assert_eq!((names.value(0), names.value(1)), ("other", "Hep B"));
-    let vocabulary = store.records.read_vocabulary().unwrap();
+    let set = ConceptSetExpression { items: vec![item("CVX", "08")] };
+    let vocabulary = store.records.vocabulary_for([&set]).unwrap();
     assert_eq!(vocabulary.by_code("CVX", "08"), Some(ConceptId(2_000_000_006)));
     assert!(store.built.manifest.has_vocabulary && !store.built.manifest.has_ancestors);
 }
@@ -627,15 +641,6 @@ fn codes_are_kept_sorted() {
     let text = |place: usize, row: usize| codes.column(place).as_string::<i32>().value(row);
     let lie = |row: usize| (text(0, row).to_owned(), text(1, row).to_owned());
     assert!((1..codes.num_rows()).all(|row| lie(row - 1) <= lie(row)));
-    let item = |vocabulary: &str, code: &str| ConceptSetItem {
-        concept: ConceptReference {
-            concept_id: None,
-            code: Some((vocabulary.to_owned(), code.to_owned())),
-        },
-        is_excluded: false,
-        include_descendants: false,
-        include_mapped: false,
-    };
     let set = ConceptSetExpression { items: vec![item("LOINC", "c37"), item("LOINC", "c98")] };
     let vocabulary = store.records.vocabulary_for([&set]).unwrap();
     assert_eq!(vocabulary.by_code("LOINC", "c37"), Some(ConceptId(1)));
