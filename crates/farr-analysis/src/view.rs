@@ -1,7 +1,7 @@
 //! What an analysis sees of one shard.
 
-use arrow::array::{Array, Date32Array};
-use farr_records::{Day, Interval, Shard, Table, TableRows};
+use arrow::array::Array;
+use farr_records::{Day, Interval, Shard, Table};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
@@ -30,6 +30,34 @@ impl CohortRows {
         let start = self.rows.partition_point(|row| row.person < person);
         let end = start + self.rows[start..].partition_point(|row| row.person == person);
         &self.rows[start..end]
+    }
+}
+
+/// The rows of a cohort, person by person. Persons are asked for in ascending
+/// order nearly always, so each search starts where the last one ended.
+pub(crate) struct Walk<'a> {
+    rows: &'a [CohortRow],
+    at: usize,
+}
+
+impl<'a> Walk<'a> {
+    /// The rows of the person at a place of the shard.
+    pub(crate) fn of(&mut self, person: u32) -> &'a [CohortRow] {
+        if self.at > 0 && self.rows[self.at - 1].person >= person {
+            self.at = 0;
+        }
+        let before = self.rows[self.at..].iter().take_while(|row| row.person < person);
+        self.at += before.count();
+        let rest = &self.rows[self.at..];
+        &rest[..rest.iter().take_while(|row| row.person == person).count()]
+    }
+
+    /// The next person, and their rows.
+    pub(crate) fn next_person(&mut self) -> Option<(u32, &'a [CohortRow])> {
+        let person = self.rows.get(self.at)?.person;
+        let rows = self.of(person);
+        self.at += rows.len();
+        Some((person, rows))
     }
 }
 
@@ -93,6 +121,11 @@ impl<'a> ShardView<'a> {
         cohort.map_or(&[], |cohort| cohort.of(person))
     }
 
+    /// A cohort's rows, to be walked through.
+    pub(crate) fn walk(&self, id: i64) -> Walk<'a> {
+        Walk { rows: self.cohort(id), at: 0 }
+    }
+
     /// The persons of a cohort, each once, ascending.
     pub(crate) fn persons_in(&self, id: i64) -> impl Iterator<Item = u32> + use<'a> {
         let mut last = None;
@@ -102,35 +135,38 @@ impl<'a> ShardView<'a> {
     }
 
     /// The observation periods of the shard.
-    pub(crate) fn observation_periods(&self, analysis: &str) -> Result<Periods<'a>, Error> {
+    pub(crate) fn observation_periods(&self, analysis: &str) -> Result<Periods, Error> {
         let table = Table::ObservationPeriod;
         let missing = |column| Error::Missing { analysis: analysis.to_owned(), table, column };
         let rows = self.shard.table(table).ok_or(missing("person_id"))?;
         let days = |column| rows.days(column).ok_or(missing(column));
-        Ok(Periods {
-            rows,
-            start: days("observation_period_start_date")?,
-            end: days("observation_period_end_date")?,
-        })
+        let starts = days("observation_period_start_date")?;
+        let ends = days("observation_period_end_date")?;
+        let mut periods = Periods { intervals: Vec::new(), offsets: vec![0] };
+        for person in 0..self.shard.persons().len() {
+            let valid = |row: &usize| starts.is_valid(*row) && ends.is_valid(*row);
+            let of_person = rows.rows_of(person).filter(valid);
+            periods.intervals.extend(
+                of_person
+                    .filter_map(|row| Interval::new(Day(starts.value(row)), Day(ends.value(row)))),
+            );
+            periods.offsets.push(periods.intervals.len());
+        }
+        Ok(periods)
     }
 }
 
 /// The observation periods of a shard.
-pub(crate) struct Periods<'a> {
-    rows: &'a TableRows,
-    start: &'a Date32Array,
-    end: &'a Date32Array,
+pub(crate) struct Periods {
+    intervals: Vec<Interval>,
+    /// Where each person's begin; one more than there are persons.
+    offsets: Vec<usize>,
 }
 
-impl Periods<'_> {
+impl Periods {
     /// A person's periods; one without a start or end, or that ends before it
     /// starts, is none.
-    pub(crate) fn of(&self, person: u32) -> Vec<Interval> {
-        let valid = |row: &usize| self.start.is_valid(*row) && self.end.is_valid(*row);
-        self.rows
-            .rows_of(person as usize)
-            .filter(valid)
-            .filter_map(|row| Interval::new(Day(self.start.value(row)), Day(self.end.value(row))))
-            .collect()
+    pub(crate) fn of(&self, person: u32) -> &[Interval] {
+        &self.intervals[self.offsets[person as usize]..self.offsets[person as usize + 1]]
     }
 }

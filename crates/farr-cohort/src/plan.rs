@@ -149,6 +149,8 @@ pub(crate) struct PlannedDefinition {
     pub(crate) prior_days: i32,
     pub(crate) post_days: i32,
     pub(crate) primary_limit: Limit,
+    /// Whether ids settle ties between entry events; otherwise their rows do.
+    pub(crate) ids_settle: bool,
     pub(crate) additional: Option<PlannedGroup>,
     pub(crate) qualified_limit: Limit,
     pub(crate) rules: Vec<PlannedGroup>,
@@ -387,8 +389,8 @@ impl Planner<'_> {
             Table::ObservationPeriod,
             &["person_id", "observation_period_start_date", "observation_period_end_date"],
         );
-        // The ids of entry events settle ties.
-        for criterion in &expression.primary.criteria {
+        let ids_settle = !lie_by_id(&expression.primary.criteria);
+        for criterion in expression.primary.criteria.iter().filter(|_| ids_settle) {
             self.need(criterion.domain.table(), &[criterion.domain.specification().id]);
         }
         let rules = expression.inclusion_rules.iter().map(|rule| &rule.group);
@@ -408,6 +410,7 @@ impl Planner<'_> {
             prior_days: expression.primary.prior_days,
             post_days: expression.primary.post_days,
             primary_limit: expression.primary.limit,
+            ids_settle,
             additional,
             qualified_limit: expression.qualified_limit,
             rules,
@@ -625,6 +628,17 @@ impl Planner<'_> {
             end: demographic.occurrence_end_date,
         }
     }
+}
+
+/// Whether the entry events of a day lie as their ids do: where they are rows
+/// of one table, sorted by start and id, and no start is another day's.
+fn lie_by_id(criteria: &[Criterion]) -> bool {
+    let Some(first) = criteria.first() else { return false };
+    let specification = first.domain.specification();
+    let table = specification.table;
+    table.start_column() == Some(specification.start)
+        && table.id_column() == Some(specification.id)
+        && criteria.iter().all(|c| c.domain == first.domain && c.date_adjustment.is_none())
 }
 
 /// Whether anything in a group must belong to the index event's visit.

@@ -52,6 +52,24 @@ impl Threads {
         self.pool.install(work)
     }
 
+    /// Runs something on the pool, and something else on this thread meanwhile:
+    /// threads take a moment to start.
+    pub fn run_beside<T: Send, U>(
+        &self,
+        work: impl FnOnce() -> T + Send,
+        here: impl FnOnce() -> U,
+    ) -> (T, U) {
+        let (sender, receiver) = mpsc::sync_channel(1);
+        let here = self.pool.in_place_scope(|scope| {
+            // Somebody listens, as long as this thread does not panic.
+            scope.spawn(move |_| drop(sender.send(work())));
+            here()
+        });
+        // The scope has waited for it, and passed its panic on.
+        let Ok(done) = receiver.recv() else { unreachable!("work neither ended nor panicked") };
+        (done, here)
+    }
+
     /// The same threads, with at most so many shards in memory.
     pub fn with_in_flight(&self, shards: usize) -> InFlight<'_> {
         InFlight { threads: self, shards: shards.max(1) }

@@ -312,9 +312,7 @@ impl Opened {
                 fetched.pieces.push((range.start, bytes));
             }
         }
-        // Parquet's own types are the schema's.
-        let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-        let metadata = ArrowReaderMetadata::try_new(Arc::new(metadata), options).map_err(failed)?;
+        let metadata = arrow_metadata(metadata).map_err(failed)?;
         Ok((Self { fetched, metadata }, leaves))
     }
 
@@ -444,8 +442,7 @@ fn scan_groups<T: Send>(
 ) -> Result<Vec<T>, Error> {
     let (fetched, metadata) = open(location, path, size)?;
     let failed = |source| Error::Parquet { object: location.url_of(path), source };
-    let options = ArrowReaderOptions::default();
-    let metadata = ArrowReaderMetadata::try_new(Arc::new(metadata), options).map_err(failed)?;
+    let metadata = arrow_metadata(metadata).map_err(failed)?;
     let gap_bytes = Reach::of(location).gap_bytes;
     let open = |group: usize, columns: &[usize]| {
         let mut pieces = fetched.pieces.clone();
@@ -497,6 +494,12 @@ fn open(location: &Location, path: &str, size: u64) -> Result<(Fetched, ParquetM
     let footer = fetched.bytes(footer_start, length as usize).map_err(failed)?;
     let metadata = ParquetMetaDataReader::decode_metadata(&footer).map_err(failed)?;
     Ok((fetched, metadata))
+}
+
+/// A footer as Arrow reads it: Parquet's own types are the schema's.
+fn arrow_metadata(metadata: ParquetMetaData) -> Result<ArrowReaderMetadata, ParquetError> {
+    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+    ArrowReaderMetadata::try_new(Arc::new(metadata), options)
 }
 
 /// The parts of an object that have been fetched.

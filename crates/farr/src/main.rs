@@ -16,6 +16,7 @@ use farr_job::{Cancel, Event, Failure, Merged, Observer, WhyOutcome};
 static CANCEL: Cancel = Cancel::new();
 
 fn main() -> ExitCode {
+    keep_memory();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -50,6 +51,25 @@ fn main() -> ExitCode {
         }
     }
 }
+
+/// glibc takes memory in small steps, and gives large pieces back whenever they
+/// are free for a moment; to touch them anew takes longer than much of what
+/// happens in them. It finds no better bounds by itself until a run is over.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[expect(unsafe_code, reason = "the only way to these settings")]
+fn keep_memory() {
+    for (setting, bytes) in [
+        (libc::M_TOP_PAD, 1 << 20),
+        (libc::M_MMAP_THRESHOLD, 32 << 20),
+        (libc::M_TRIM_THRESHOLD, 64 << 20),
+    ] {
+        // SAFETY: no other thread runs yet; a setting that is refused changes nothing.
+        unsafe { libc::mallopt(setting, bytes) };
+    }
+}
+
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+fn keep_memory() {}
 
 /// The exit code of work that ended well: 0, or 6 when done in part.
 fn perform(command: Command, console: &Console) -> Result<u8, farr_job::Error> {

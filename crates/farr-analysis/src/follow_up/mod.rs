@@ -130,6 +130,9 @@ impl Rules {
         mut visit: impl FnMut(&CohortRow, Exit),
     ) -> Result<(), Error> {
         let periods = view.observation_periods(analysis)?;
+        let mut outcome = view.walk(self.outcome);
+        let mut competing: Vec<_> =
+            self.competing_cohorts.iter().map(|id| view.walk(*id)).collect();
         let mut last_person = None;
         for row in view.cohort(target) {
             let first = last_person.replace(row.person) != Some(row.person);
@@ -143,8 +146,8 @@ impl Rules {
                 continue;
             };
             let first_day = self.first_day(row, *period);
-            let starts = self.competing_cohorts.iter().filter_map(|id| {
-                let rows = view.rows_of(*id, row.person).iter();
+            let starts = competing.iter_mut().filter_map(|walk| {
+                let rows = walk.of(row.person).iter();
                 rows.map(|row| row.interval.start).find(|start| *start >= first_day)
             });
             let ends = Ends {
@@ -152,7 +155,7 @@ impl Rules {
                 death: death_of(view, row.person),
                 competing: starts.min(),
             };
-            visit(row, self.exit(row, view.rows_of(self.outcome, row.person), ends));
+            visit(row, self.exit(row, outcome.of(row.person), ends));
         }
         Ok(())
     }

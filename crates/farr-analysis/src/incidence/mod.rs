@@ -17,10 +17,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::age::{AgeGroup, PERSON_COLUMNS, Persons, check_breaks};
 use crate::{
-    AgeMethod, Analysis, Concepts, Error, IncidenceSettings, Needs, ShardView, Stratum,
+    AgeMethod, Analysis, CohortRow, Concepts, Error, IncidenceSettings, Needs, ShardView, Stratum,
     SubgroupSettings, TimeAtRiskSettings,
 };
-use person::{PersonTime, eras, risk_eras};
+use person::{PersonOutcome, risk_eras};
 
 /// The analysis, ready to run.
 #[derive(Debug, Clone)]
@@ -31,6 +31,7 @@ pub struct Incidence {
     times_at_risk: Vec<TimeAtRiskSettings>,
     strata: Vec<Stratum>,
     age_groups: Vec<AgeGroup>,
+    age_classes: AgeClasses,
     age_divisions: usize,
     age: AgeMethod,
     subgroups: Vec<SubgroupSettings>,
@@ -56,6 +57,18 @@ pub(crate) struct StratumKey {
     pub(crate) age_group: Option<i64>,
     pub(crate) gender: Option<i64>,
     pub(crate) year: Option<i64>,
+}
+
+/// The finest stratum: of each division asked for, where a time at risk lies;
+/// 0 for the others.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub(crate) struct Cell {
+    /// A place in [`AgeClasses`].
+    age_class: usize,
+    gender: i64,
+    year: i64,
 }
 
 /// Which time at risk of which target, in which subgroup (0: all).
@@ -84,21 +97,83 @@ pub(crate) struct OutcomeCounts {
     pub(crate) outcomes: i64,
 }
 
+/// Counts of a stratum of a target's time at risk.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Tally {
+    pub(crate) risk: RiskCounts,
+    /// In the order of the outcomes; those that come after are 0.
+    pub(crate) outcomes: Vec<OutcomeCounts>,
+}
+
 /// Counts of some shards.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Partial {
-    risk: BTreeMap<(TargetKey, StratumKey), RiskCounts>,
-    outcomes: BTreeMap<(TargetKey, i64, StratumKey), OutcomeCounts>,
+    /// Of persons whose whole time at risk lies in one finest stratum: they
+    /// count once in each that this one is part of, which is added up at the
+    /// end.
+    cells: BTreeMap<(TargetKey, Cell), Tally>,
+    /// Of the others.
+    strata: BTreeMap<(TargetKey, StratumKey), Tally>,
 }
 
-/// Counts of one shard: what becomes a [`Partial`], found faster.
-type Tallies = HashMap<(TargetKey, StratumKey), Tally>;
+/// Counts that are found by hash.
+type Tallies<K> = HashMap<(TargetKey, K), Tally>;
 
-/// Counts of a stratum of a target's time at risk.
-struct Tally {
-    risk: RiskCounts,
-    /// In the order of the outcomes.
-    outcomes: Vec<OutcomeCounts>,
+impl Tally {
+    fn add(&mut self, later: &Self) {
+        self.risk.persons += later.risk.persons;
+        self.risk.days += later.risk.days;
+        for (place, counts) in later.outcomes.iter().enumerate() {
+            self.outcome(place).add(counts);
+        }
+    }
+
+    fn outcome(&mut self, place: usize) -> &mut OutcomeCounts {
+        if self.outcomes.len() <= place {
+            self.outcomes.resize(place + 1, OutcomeCounts::default());
+        }
+        &mut self.outcomes[place]
+    }
+}
+
+impl OutcomeCounts {
+    fn add(&mut self, later: &Self) {
+        self.excluded_persons += later.excluded_persons;
+        self.excluded_days += later.excluded_days;
+        self.persons_before += later.persons_before;
+        self.persons += later.persons;
+        self.outcomes_before += later.outcomes_before;
+        self.outcomes += later.outcomes;
+    }
+}
+
+/// Ages that belong to the same groups, whatever divisions these are of.
+#[derive(Debug, Clone)]
+struct AgeClasses {
+    /// Where a class ends and the next begins, ascending.
+    bounds: Vec<i32>,
+    /// The numbers of each class's groups; of the first, whose age is unknown,
+    /// none.
+    groups: Vec<Vec<i64>>,
+}
+
+impl AgeClasses {
+    fn of(groups: &[AgeGroup]) -> Self {
+        let mut bounds: Vec<i32> = groups.iter().filter_map(|group| group.min).collect();
+        bounds.sort_unstable();
+        bounds.dedup();
+        let numbered = || (1_i64..).zip(groups);
+        let of_age = |age: i32| {
+            numbered().filter(|(_, group)| group.contains(age)).map(|(id, _)| id).collect()
+        };
+        let ages = [i32::MIN].into_iter().chain(bounds.iter().copied());
+        let groups = [Vec::new()].into_iter().chain(ages.map(of_age)).collect();
+        Self { bounds, groups }
+    }
+
+    fn class_of(&self, age: Option<i32>) -> usize {
+        age.map_or(0, |age| 1 + self.bounds.partition_point(|bound| *bound <= age))
+    }
 }
 
 /// Whether no id stands twice.
@@ -162,6 +237,8 @@ impl Incidence {
         for breaks in &divisions {
             check_breaks(&settings.name, breaks)?;
         }
+        let age_groups: Vec<AgeGroup> =
+            divisions.iter().flat_map(|b| AgeGroup::between(b)).collect();
         Ok(Self {
             name: settings.name.clone(),
             targets: settings.targets.clone(),
@@ -178,7 +255,8 @@ impl Incidence {
             times_at_risk: settings.time_at_risk.clone(),
             strata: settings.strata.clone(),
             age_divisions: divisions.len(),
-            age_groups: divisions.into_iter().flat_map(AgeGroup::between).collect(),
+            age_classes: AgeClasses::of(&age_groups),
+            age_groups,
             age: settings.age,
             subgroups: settings.subgroups.clone(),
             study_start,
@@ -187,46 +265,50 @@ impl Incidence {
         })
     }
 
-    /// Every stratum that a time at risk starting on `day` belongs to: the
-    /// total, and each combination of the divisions asked for.
-    fn strata_of(&self, persons: &Persons<'_>, person: u32, day: Day, into: &mut Vec<StratumKey>) {
-        into.clear();
-        into.push(StratumKey::default());
+    /// The finest stratum of a time at risk that starts on `day`.
+    fn cell_of(&self, persons: &Persons<'_>, person: u32, day: Day) -> Cell {
+        let mut cell = Cell::default();
         for stratum in &self.strata {
-            let so_far = into.len();
-            for i in 0..so_far {
-                let key = into[i];
+            match stratum {
+                Stratum::Age => {
+                    let age = persons.age(person, day, self.age);
+                    cell.age_class = self.age_classes.class_of(age);
+                }
+                Stratum::Sex => cell.gender = persons.gender(person),
+                Stratum::Year => cell.year = i64::from(day.year()),
+            }
+        }
+        cell
+    }
+
+    /// Every stratum that a finest one is part of: the total, and each
+    /// combination of the divisions asked for.
+    fn strata_of(&self, cell: Cell) -> Vec<StratumKey> {
+        let mut strata = vec![StratumKey::default()];
+        for stratum in &self.strata {
+            for i in 0..strata.len() {
+                let key = strata[i];
                 match stratum {
                     Stratum::Age => {
-                        let age = persons.age(person, day, self.age);
-                        let groups = (1_i64..).zip(&self.age_groups);
-                        into.extend(
-                            groups
-                                .filter(|(_, group)| age.is_some_and(|age| group.contains(age)))
-                                .map(|(id, _)| StratumKey { age_group: Some(id), ..key }),
-                        );
+                        let groups = self.age_classes.groups[cell.age_class].iter();
+                        strata.extend(groups.map(|id| StratumKey { age_group: Some(*id), ..key }));
                     }
-                    Stratum::Sex => {
-                        into.push(StratumKey { gender: Some(persons.gender(person)), ..key });
-                    }
-                    Stratum::Year => {
-                        into.push(StratumKey { year: Some(i64::from(day.year())), ..key });
-                    }
+                    Stratum::Sex => strata.push(StratumKey { gender: Some(cell.gender), ..key }),
+                    Stratum::Year => strata.push(StratumKey { year: Some(cell.year), ..key }),
                 }
             }
         }
+        strata
     }
 
-    /// The joined times at risk of a person, inside the study window.
-    fn person_eras(
+    /// The joined times at risk of a person's target rows, inside the study
+    /// window.
+    fn eras_of(
         &self,
-        view: &ShardView<'_>,
-        person: u32,
-        target: i64,
+        rows: &[CohortRow],
         time: &TimeAtRiskSettings,
         periods: &[Interval],
     ) -> Vec<Interval> {
-        let rows = view.rows_of(target, person);
         let mut eras = risk_eras(rows, time, periods);
         eras.retain_mut(|era| {
             let inside = self.study_start.is_none_or(|start| era.start >= start)
@@ -239,96 +321,53 @@ impl Incidence {
         eras
     }
 
-    /// Days on which a person is not at risk of an outcome.
-    fn excluded_eras(view: &ShardView<'_>, person: u32, outcome: &Outcome) -> Vec<Interval> {
-        let after = view.rows_of(outcome.cohort, person).iter().filter_map(|row| {
-            Interval::new(
-                row.interval.start.plus(1),
-                row.interval.end.plus(outcome.clean_window_days),
-            )
-        });
-        let excluded = outcome
-            .excluded_cohort
-            .into_iter()
-            .flat_map(|cohort| view.rows_of(cohort, person).iter().map(|row| row.interval));
-        eras(after.chain(excluded).collect())
-    }
-
     fn count_person(
         &self,
-        view: &ShardView<'_>,
-        persons: &Persons<'_>,
-        (person, key): (u32, TargetKey),
-        eras: &[Interval],
-        tallies: &mut Tallies,
+        (key, persons, person): (TargetKey, &Persons<'_>, u32),
+        (eras, outcomes): (&[Interval], &[PersonOutcome<'_>]),
+        (cells, strata): (&mut Tallies<Cell>, &mut Tallies<StratumKey>),
     ) {
-        let mut strata = Vec::new();
-        let mut risk: PersonTime<RiskCounts> = PersonTime::default();
+        let cell_of = |era: &Interval| self.cell_of(persons, person, era.start);
+        let Some((first, others)) = eras.split_first() else { return };
+        let cell = cell_of(first);
+        if others.iter().all(|era| cell_of(era) == cell) {
+            add_person(cells.entry((key, cell)).or_default(), eras, outcomes);
+            return;
+        }
+        let mut placed: Vec<(StratumKey, Vec<Interval>)> = Vec::new();
         for era in eras {
-            self.strata_of(persons, person, era.start, &mut strata);
-            for stratum in &strata {
-                let counts = risk.of(*stratum);
-                counts.persons = 1;
-                counts.days += i64::from(era.days());
+            for stratum in self.strata_of(cell_of(era)) {
+                match placed.iter_mut().find(|(known, _)| *known == stratum) {
+                    Some((_, eras)) => eras.push(*era),
+                    None => placed.push((stratum, vec![*era])),
+                }
             }
         }
-        let of_outcome = |outcome: &Outcome| {
-            let excluded = Self::excluded_eras(view, person, outcome);
-            let rows = view.rows_of(outcome.cohort, person);
-            let mut at_risk: PersonTime<(OutcomeCounts, bool)> = PersonTime::default();
-            for era in eras {
-                let overlaps = excluded.iter().filter_map(|other| era.intersect(*other));
-                let days: i64 = overlaps.map(|overlap| i64::from(overlap.days())).sum();
-                let starts = rows.iter().map(|row| row.interval.start);
-                let inside = starts.filter(|day| era.contains(*day));
-                let (mut before, mut counted) = (0, 0);
-                for day in inside {
-                    before += 1;
-                    counted += i64::from(!excluded.iter().any(|other| other.contains(day)));
-                }
-                self.strata_of(persons, person, era.start, &mut strata);
-                for stratum in &strata {
-                    let (counts, stays) = at_risk.of(*stratum);
-                    counts.excluded_days += days;
-                    counts.outcomes_before += before;
-                    counts.outcomes += counted;
-                    *stays |= i64::from(era.days()) > days;
-                }
-            }
-            at_risk
-        };
-        // Of the same eras, so with the strata of `risk`, in its order.
-        let at_risk: Vec<PersonTime<(OutcomeCounts, bool)>> =
-            self.outcomes.iter().map(of_outcome).collect();
-        let mut at_risk: Vec<_> = at_risk.iter().map(PersonTime::iter).collect();
-        for (stratum, counts) in risk.iter() {
-            let tally = tallies.entry((key, *stratum)).or_insert_with(|| Tally {
-                risk: RiskCounts::default(),
-                outcomes: vec![OutcomeCounts::default(); self.outcomes.len()],
-            });
-            tally.risk.persons += counts.persons;
-            tally.risk.days += counts.days;
-            for (total, own) in tally.outcomes.iter_mut().zip(&mut at_risk) {
-                let Some((_, (counts, stays))) = own.next() else { continue };
-                total.excluded_persons += i64::from(!stays);
-                total.excluded_days += counts.excluded_days;
-                total.persons_before += i64::from(counts.outcomes_before > 0);
-                total.persons += i64::from(counts.outcomes > 0);
-                total.outcomes_before += counts.outcomes_before;
-                total.outcomes += counts.outcomes;
-            }
+        for (stratum, eras) in placed {
+            add_person(strata.entry((key, stratum)).or_default(), &eras, outcomes);
         }
     }
 
-    fn partial(&self, tallies: Tallies) -> Partial {
-        let mut partial = Partial::default();
-        for ((key, stratum), tally) in tallies {
-            partial.risk.insert((key, stratum), tally.risk);
-            for (outcome, counts) in self.outcomes.iter().zip(tally.outcomes) {
-                partial.outcomes.insert((key, outcome.id, stratum), counts);
+    /// Counts by stratum.
+    fn added_up(&self, merged: Partial) -> BTreeMap<(TargetKey, StratumKey), Tally> {
+        let mut strata: Tallies<StratumKey> = merged.strata.into_iter().collect();
+        for ((key, cell), tally) in merged.cells {
+            for stratum in self.strata_of(cell) {
+                strata.entry((key, stratum)).or_default().add(&tally);
             }
         }
-        partial
+        strata.into_iter().collect()
+    }
+}
+
+/// Adds a person's times at risk, all of one stratum.
+fn add_person(tally: &mut Tally, eras: &[Interval], outcomes: &[PersonOutcome<'_>]) {
+    tally.risk.persons += 1;
+    tally.risk.days += eras.iter().map(|era| i64::from(era.days())).sum::<i64>();
+    for (place, outcome) in outcomes.iter().enumerate() {
+        if !outcome.is_nothing() {
+            tally.outcome(place).add(&outcome.counts(eras));
+        }
     }
 }
 
@@ -346,49 +385,54 @@ impl Analysis for Incidence {
     fn shard(&self, view: &ShardView<'_>) -> Result<Partial, Error> {
         let persons = Persons::of(&self.name, view.shard)?;
         let periods = view.observation_periods(&self.name)?;
-        let mut tallies = Tallies::new();
+        let (mut cells, mut strata) = (Tallies::new(), Tallies::new());
         for &target in &self.targets {
-            for person in view.persons_in(target) {
+            let mut rows = view.walk(target);
+            let of_outcome =
+                |o: &Outcome| (view.walk(o.cohort), o.excluded_cohort.map(|c| view.walk(c)));
+            let mut of_outcomes: Vec<_> = self.outcomes.iter().map(of_outcome).collect();
+            let mut members: Vec<_> = self.subgroups.iter().map(|s| view.walk(s.cohort)).collect();
+            while let Some((person, rows)) = rows.next_person() {
+                let of_person = self.outcomes.iter().zip(&mut of_outcomes);
+                let outcomes: Vec<PersonOutcome<'_>> = of_person
+                    .map(|(outcome, (rows, excluded))| {
+                        let excluded = excluded.as_mut().map_or(&[][..], |walk| walk.of(person));
+                        PersonOutcome::new(rows.of(person), outcome.clean_window_days, excluded)
+                    })
+                    .collect();
+                let members = members.iter_mut().map(|walk| walk.of(person));
+                let members: Vec<&[CohortRow]> = members.collect();
                 for time in &self.times_at_risk {
-                    let eras = self.person_eras(view, person, target, time, &periods.of(person));
-                    let key = |subgroup| TargetKey { target, time_at_risk: time.id, subgroup };
-                    self.count_person(view, &persons, (person, key(0)), &eras, &mut tallies);
-                    for subgroup in &self.subgroups {
-                        let members = view.rows_of(subgroup.cohort, person);
-                        let inside: Vec<Interval> = eras
-                            .iter()
-                            .copied()
-                            .filter(|era| {
-                                members.iter().any(|row| row.interval.contains(era.start))
-                            })
-                            .collect();
-                        let key = key(subgroup.id);
-                        self.count_person(view, &persons, (person, key), &inside, &mut tallies);
+                    let eras = self.eras_of(rows, time, periods.of(person));
+                    let key = TargetKey { target, time_at_risk: time.id, subgroup: 0 };
+                    let tallies = (&mut cells, &mut strata);
+                    self.count_person((key, &persons, person), (&eras, &outcomes), tallies);
+                    for (subgroup, members) in self.subgroups.iter().zip(&members) {
+                        let starts_inside = |era: &&Interval| {
+                            members.iter().any(|row| row.interval.contains(era.start))
+                        };
+                        let inside: Vec<Interval> =
+                            eras.iter().filter(starts_inside).copied().collect();
+                        let key = TargetKey { subgroup: subgroup.id, ..key };
+                        let tallies = (&mut cells, &mut strata);
+                        self.count_person((key, &persons, person), (&inside, &outcomes), tallies);
                     }
                 }
             }
         }
-        Ok(self.partial(tallies))
+        Ok(Partial { cells: cells.into_iter().collect(), strata: strata.into_iter().collect() })
     }
 
     fn merge(&self, into: &mut Partial, later: Partial) {
-        for (key, counts) in later.risk {
-            let total = into.risk.entry(key).or_default();
-            total.persons += counts.persons;
-            total.days += counts.days;
+        for (key, tally) in later.cells {
+            into.cells.entry(key).or_default().add(&tally);
         }
-        for (key, counts) in later.outcomes {
-            let total = into.outcomes.entry(key).or_default();
-            total.excluded_persons += counts.excluded_persons;
-            total.excluded_days += counts.excluded_days;
-            total.persons_before += counts.persons_before;
-            total.persons += counts.persons;
-            total.outcomes_before += counts.outcomes_before;
-            total.outcomes += counts.outcomes;
+        for (key, tally) in later.strata {
+            into.strata.entry(key).or_default().add(&tally);
         }
     }
 
     fn finish(&self, merged: Partial, _: &Concepts) -> Result<Vec<AggregateTable>, Error> {
-        table::tables(self, &merged)
+        table::tables(self, &self.added_up(merged))
     }
 }

@@ -2,12 +2,15 @@
 
 use farr_records::Interval;
 
-use super::StratumKey;
+use super::OutcomeCounts;
 use crate::{CohortRow, TimeAtRiskSettings};
 
 /// Joins intervals that share a day. Neighbours that only touch (one starts
 /// the day after the other's end) stay apart, as in CohortIncidence.
 pub(super) fn eras(mut intervals: Vec<Interval>) -> Vec<Interval> {
+    if intervals.len() < 2 {
+        return intervals;
+    }
     intervals.sort_unstable();
     let mut joined: Vec<Interval> = Vec::with_capacity(intervals.len());
     for interval in intervals {
@@ -40,30 +43,53 @@ pub(super) fn risk_eras(
     eras(times)
 }
 
-/// One person's counts by stratum. A person has few strata: a list is enough.
-#[derive(Debug)]
-pub(super) struct PersonTime<T> {
-    strata: Vec<(StratumKey, T)>,
+/// The rows of one outcome of a person, and what they exclude.
+pub(super) struct PersonOutcome<'a> {
+    rows: &'a [CohortRow],
+    /// Days on which the person is not at risk.
+    excluded: Vec<Interval>,
 }
 
-impl<T> Default for PersonTime<T> {
-    fn default() -> Self {
-        Self { strata: Vec::new() }
-    }
-}
-
-impl<T: Default> PersonTime<T> {
-    pub(super) fn of(&mut self, key: StratumKey) -> &mut T {
-        let place = self.strata.iter().position(|(known, _)| *known == key);
-        let place = place.unwrap_or_else(|| {
-            self.strata.push((key, T::default()));
-            self.strata.len() - 1
+impl<'a> PersonOutcome<'a> {
+    /// Of an outcome's rows, whose clean window is so long, and those of the
+    /// cohort that it excludes.
+    pub(super) fn new(
+        rows: &'a [CohortRow],
+        clean_window_days: i32,
+        excluded: &[CohortRow],
+    ) -> Self {
+        let after = rows.iter().filter_map(|row| {
+            Interval::new(row.interval.start.plus(1), row.interval.end.plus(clean_window_days))
         });
-        &mut self.strata[place].1
+        let excluded = excluded.iter().map(|row| row.interval);
+        Self { rows, excluded: eras(after.chain(excluded).collect()) }
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &(StratumKey, T)> {
-        self.strata.iter()
+    /// Whether the person neither has it nor is excluded from it.
+    pub(super) fn is_nothing(&self) -> bool {
+        self.rows.is_empty() && self.excluded.is_empty()
+    }
+
+    /// What it does to some of the person's times at risk.
+    pub(super) fn counts(&self, eras: &[Interval]) -> OutcomeCounts {
+        let mut counts = OutcomeCounts::default();
+        let mut stays = false;
+        for era in eras {
+            let overlaps = self.excluded.iter().filter_map(|other| era.intersect(*other));
+            let days: i64 = overlaps.map(|overlap| i64::from(overlap.days())).sum();
+            stays |= i64::from(era.days()) > days;
+            counts.excluded_days += days;
+            let starts = self.rows.iter().map(|row| row.interval.start);
+            for day in starts.filter(|day| era.contains(*day)) {
+                let is_counted = !self.excluded.iter().any(|other| other.contains(day));
+                counts.outcomes_before += 1;
+                counts.outcomes += i64::from(is_counted);
+            }
+        }
+        counts.excluded_persons = i64::from(!stays);
+        counts.persons_before = i64::from(counts.outcomes_before > 0);
+        counts.persons = i64::from(counts.outcomes > 0);
+        counts
     }
 }
 

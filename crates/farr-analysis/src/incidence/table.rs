@@ -1,12 +1,14 @@
 //! The report of `incidence`: one row a target, time at risk, subgroup,
 //! outcome and stratum.
 
+use std::collections::BTreeMap;
+
 use farr_disclosure::{AggregateTable, CellReference, Term};
 use farr_stats::estimate::{Estimate, EstimateError};
 use farr_stats::{proportion, rates};
 use rayon::prelude::*;
 
-use super::{Incidence, OutcomeCounts, Partial, RiskCounts, StratumKey, TargetKey};
+use super::{Incidence, OutcomeCounts, RiskCounts, StratumKey, Tally, TargetKey};
 use crate::Error;
 use crate::overlap::persons_of;
 
@@ -35,7 +37,11 @@ impl Row {
     }
 }
 
-fn rows(analysis: &Incidence, merged: &Partial) -> Vec<Row> {
+/// Counts by stratum.
+type Counts = BTreeMap<(TargetKey, StratumKey), Tally>;
+
+fn rows(analysis: &Incidence, merged: &Counts) -> Vec<Row> {
+    let nobody = Tally::default();
     let mut rows = Vec::new();
     let subgroups: Vec<i64> =
         [0].into_iter().chain(analysis.subgroups.iter().map(|subgroup| subgroup.id)).collect();
@@ -43,25 +49,21 @@ fn rows(analysis: &Incidence, merged: &Partial) -> Vec<Row> {
         for time in &analysis.times_at_risk {
             for &subgroup in &subgroups {
                 let key = TargetKey { target, time_at_risk: time.id, subgroup };
-                let mut strata: Vec<(StratumKey, RiskCounts)> = merged
-                    .risk
+                let mut strata: Vec<(StratumKey, &Tally)> = merged
                     .range((key, StratumKey::default())..)
                     .take_while(|((other, _), _)| *other == key)
-                    .map(|((_, stratum), risk)| (*stratum, *risk))
+                    .map(|((_, stratum), tally)| (*stratum, tally))
                     .collect();
                 if strata.is_empty() {
-                    strata.push((StratumKey::default(), RiskCounts::default()));
+                    strata.push((StratumKey::default(), &nobody));
                 }
-                for outcome in &analysis.outcomes {
-                    rows.extend(strata.iter().map(|(stratum, risk)| {
-                        let counts = merged.outcomes.get(&(key, outcome.id, *stratum));
-                        Row {
-                            key,
-                            outcome: outcome.id,
-                            stratum: *stratum,
-                            risk: *risk,
-                            counts: counts.copied().unwrap_or_default(),
-                        }
+                for (place, outcome) in analysis.outcomes.iter().enumerate() {
+                    rows.extend(strata.iter().map(|(stratum, tally)| Row {
+                        key,
+                        outcome: outcome.id,
+                        stratum: *stratum,
+                        risk: tally.risk,
+                        counts: tally.outcomes.get(place).copied().unwrap_or_default(),
                     }));
                 }
             }
@@ -93,7 +95,7 @@ fn estimates(
     Ok(columns)
 }
 
-pub(super) fn tables(analysis: &Incidence, merged: &Partial) -> Result<Vec<AggregateTable>, Error> {
+pub(super) fn tables(analysis: &Incidence, merged: &Counts) -> Result<Vec<AggregateTable>, Error> {
     let rows = rows(analysis, merged);
     let level = analysis.confidence_level;
     let [proportion, proportion_lower, proportion_upper] = estimates(analysis, &rows, |row| {
@@ -236,8 +238,6 @@ fn subgroup_relations(rows: &[Row]) -> Vec<Vec<Term>> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use arrow::array::AsArray;
     use arrow::datatypes::Int64Type;
     use farr_disclosure::{Labelled, Policy, release};
@@ -250,20 +250,20 @@ mod tests {
 
     /// Counts of a year and sex are drawn, totals added up: the strata of a
     /// time at risk within one year, so that nobody counts in two.
-    fn drawn(seed: u64) -> Partial {
+    fn drawn(seed: u64) -> Counts {
         let mut state = seed;
         let mut below = |bound: i64| {
             state = state * 48_271 % 2_147_483_647;
             (state % bound as u64) as i64
         };
         let key = TargetKey { target: 1, time_at_risk: 1, subgroup: 0 };
-        let mut merged = Partial::default();
+        let mut merged = Counts::default();
         for year in YEARS {
             for gender in SEXES {
                 let persons = below(30);
-                let outcomes = [2, 3].map(|outcome| {
+                let outcomes = [0, 1].map(|place| {
                     let cases = below(persons.min(8) + 1);
-                    (outcome, cases, below((persons - cases).min(6) + 1))
+                    (place, cases, below((persons - cases).min(6) + 1))
                 });
                 for (gender, year) in [
                     (Some(gender), Some(year)),
@@ -272,17 +272,18 @@ mod tests {
                     (None, None),
                 ] {
                     let stratum = StratumKey { gender, year, ..StratumKey::default() };
-                    let risk = merged.risk.entry((key, stratum)).or_default();
-                    risk.persons += persons;
-                    risk.days += 100 * persons;
-                    for (outcome, cases, excluded) in outcomes {
-                        let counts = merged.outcomes.entry((key, outcome, stratum)).or_default();
-                        counts.persons += cases;
-                        counts.persons_before += cases;
-                        counts.outcomes += cases;
-                        counts.outcomes_before += cases;
-                        counts.excluded_persons += excluded;
-                        counts.excluded_days += 100 * excluded;
+                    let tally = merged.entry((key, stratum)).or_default();
+                    tally.risk.persons += persons;
+                    tally.risk.days += 100 * persons;
+                    for (place, cases, excluded) in outcomes {
+                        tally.outcome(place).add(&OutcomeCounts {
+                            excluded_persons: excluded,
+                            excluded_days: 100 * excluded,
+                            persons_before: cases,
+                            persons: cases,
+                            outcomes_before: cases,
+                            outcomes: cases,
+                        });
                     }
                 }
             }

@@ -137,7 +137,7 @@ impl Prevalence {
     fn spans(
         &self,
         view: &ShardView<'_>,
-        periods: &Periods<'_>,
+        periods: &Periods,
         target: Option<i64>,
         person: u32,
     ) -> Vec<Interval> {

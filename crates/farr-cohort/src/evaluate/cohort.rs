@@ -41,7 +41,8 @@ pub(super) struct Entry {
 /// One criterion that gives entry events.
 struct Source<'a> {
     events: &'a [Event],
-    ids: Integers<'a>,
+    /// Where they are read: to settle ties, and to tell of events.
+    ids: Option<Integers<'a>>,
     visits: Option<Integers<'a>>,
     /// Where the next person's events are.
     at: usize,
@@ -84,7 +85,7 @@ impl<'a> Prepared<'a> {
     ) -> Result<CohortEntries, Error> {
         let mut sources = Vec::with_capacity(planned.primary.len());
         for place in &planned.primary {
-            sources.push(self.source(*place)?);
+            sources.push(self.source(*place, planned.ids_settle)?);
         }
         let has_window = !planned.censor_window.is_open();
         let mut cohort = CohortEntries {
@@ -106,13 +107,16 @@ impl<'a> Prepared<'a> {
         Ok(cohort)
     }
 
-    fn source(&'a self, place: CriterionPlace) -> Result<Source<'a>, Error> {
+    fn source(&'a self, place: CriterionPlace, ids_settle: bool) -> Result<Source<'a>, Error> {
         let domain = self.plan.criteria[place.0].domain;
         let specification = domain.specification();
         let columns = self.columns(specification.table)?;
         Ok(Source {
             events: self.events(place)?,
-            ids: columns.integers(specification.id)?,
+            ids: match columns.integers(specification.id) {
+                Err(_) if !ids_settle => None,
+                ids => Some(ids?),
+            },
             visits: self.visits_of(domain)?,
             at: 0,
         })
@@ -215,7 +219,7 @@ impl<'a> Prepared<'a> {
                 source.at += 1;
                 let row = event.row as usize;
                 if T::ON {
-                    trace.event(criterion, event, source.ids.get(row));
+                    trace.event(criterion, event, source.ids.and_then(|ids| ids.get(row)));
                 }
                 let visits = source.visits.filter(|_| bound.asks_visits);
                 for (period_start, period_end) in self.periods.around(person, event.start) {
@@ -243,7 +247,8 @@ impl<'a> Prepared<'a> {
                 Limit::First | Limit::All => a.sort.cmp(&b.sort),
             };
             // Ids and visits are looked up only for what they must settle.
-            sorts.then_with(|| tie(sources, a).cmp(&tie(sources, b)))
+            let tie = |entry: &Entry| tie(sources, planned.ids_settle, entry);
+            sorts.then_with(|| tie(a).cmp(&tie(b)))
         };
         if planned.primary_limit == Limit::All {
             entries.sort_by(order);
@@ -298,14 +303,18 @@ fn next_person(sources: &[Source]) -> Option<u32> {
 }
 
 /// What orders entry events of one day.
-fn tie(sources: &[Source], entry: &Entry) -> impl Ord + use<> {
+fn tie(sources: &[Source], ids_settle: bool, entry: &Entry) -> impl Ord + use<> {
     let source = &sources[entry.source as usize];
     let row = entry.row as usize;
     let index = &entry.index;
     // A missing end comes last.
     let end = if index.end == MISSING { i32::MAX } else { index.end };
     let visit = source.visits.and_then(|visits| visits.get(row));
-    (source.ids.get(row), index.start, end, index.period_start, index.period_end, visit)
+    let id = match source.ids.filter(|_| ids_settle) {
+        Some(ids) => ids.get(row),
+        None => Some(row as i64),
+    };
+    (id, index.start, end, index.period_start, index.period_end, visit)
 }
 
 /// Keeps the first or last event by start, then by its place; the order of

@@ -90,13 +90,15 @@ pub fn run_cohorts(
     let start = Instant::now();
     observer.event(Event::Started { stage: Stage::Cohorts, steps: None });
     let watches = Watches::default();
-    let folder = watches.parse.time(|| threads.run(|| Folder::read(&request.definitions)))?;
+    let parse = || watches.parse.time(|| Folder::read(&request.definitions));
+    let (folder, opened) = threads.run_beside(parse, || Opened::new(&request.input));
+    let (folder, opened) = (folder?, opened?);
     let memory = request.memory;
     let (concepts, columns) = (0, BTreeMap::new());
     let mut run = Run { folder, threads, watches, memory, concepts, columns, observer, cancel };
-    let results = match &request.input {
-        CohortInput::Records(path) => run.over_records(&RecordsStore::open(&current(path)?)?)?,
-        CohortInput::Omop(path) => run.over_omop(&OmopParquet::open(path)?)?,
+    let results = match &opened {
+        Opened::Records(store) => run.over_records(store)?,
+        Opened::Omop(omop) => run.over_omop(omop)?,
     };
     stop_if_asked(cancel)?;
     let Run { folder, threads, watches, concepts, columns, .. } = run;
@@ -111,6 +113,21 @@ pub fn run_cohorts(
     }
     let run = folder.definitions.len();
     Ok(CohortOutcome { summary, run, concepts, refused: folder.refused, columns, seconds })
+}
+
+/// Where the persons are, opened.
+enum Opened {
+    Records(RecordsStore),
+    Omop(OmopParquet),
+}
+
+impl Opened {
+    fn new(input: &CohortInput) -> Result<Self, Error> {
+        Ok(match input {
+            CohortInput::Records(path) => Self::Records(RecordsStore::open(&current(path)?)?),
+            CohortInput::Omop(path) => Self::Omop(OmopParquet::open(path)?),
+        })
+    }
 }
 
 /// The parts of a run, timed.

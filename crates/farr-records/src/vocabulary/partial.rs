@@ -48,28 +48,32 @@ impl Vocabulary {
     ) -> Result<Self, Error> {
         let items: HashSet<&ConceptSetItem> = sets.into_iter().flat_map(|set| &set.items).collect();
         let mut batches = Vec::new();
-        let ids = items.iter().filter_map(|item| item.concept.concept_id);
-        add_concepts(tables, ids.collect(), &mut batches)?;
-        let known = Self::new(&batches)?;
-        add_codes(tables, &items, &known, &mut batches)?;
-        // What each item is now known to name.
-        let known = Self::new(&batches)?;
-        let named: Vec<(&ConceptSetItem, ConceptId)> =
-            items.iter().filter_map(|item| Some((*item, item.concept.resolve(&known)?))).collect();
-        let ancestors = named.iter().filter(|(item, _)| item.include_descendants);
-        let ancestors: Vec<i64> = ancestors.map(|(_, concept)| concept.0).collect();
-        add(
-            tables,
-            Table::ConceptAncestor,
-            &["ancestor_concept_id", "descendant_concept_id"],
-            ("ancestor_concept_id", ancestors),
-            &mut batches,
-        )?;
+        // Whether an id is a concept's at all comes out with the concepts below
+        // it, so that they are scanned once.
+        let ids = |item: &&ConceptSetItem| item.concept.concept_id;
+        let above = items.iter().copied().filter(|item| item.include_descendants);
+        let above: HashSet<ConceptId> = above.filter_map(|item| ids(&item)).collect();
+        add_ancestors(tables, above.iter().copied(), &mut batches)?;
         let known = Self::new(&batches)?;
         let below = known.ancestors.iter().map(|(_, descendant)| *descendant);
-        let below = below.filter(|concept| !known.contains(*concept));
-        add_concepts(tables, below.collect(), &mut batches)?;
-        let known = Self::new(&batches)?;
+        add_concepts(tables, items.iter().filter_map(ids).chain(below), &mut batches)?;
+        let mut known = Self::new(&batches)?;
+        if add_codes(tables, &items, &known, &mut batches)? {
+            known = Self::new(&batches)?;
+        }
+        let named: Vec<(&ConceptSetItem, ConceptId)> =
+            items.iter().filter_map(|item| Some((*item, item.concept.resolve(&known)?))).collect();
+        let of_codes = named.iter().filter(|(item, _)| item.include_descendants);
+        let of_codes = of_codes.map(|(_, concept)| *concept);
+        let of_codes: Vec<ConceptId> = of_codes.filter(|c| !above.contains(c)).collect();
+        if !of_codes.is_empty() {
+            add_ancestors(tables, of_codes.into_iter(), &mut batches)?;
+            known = Self::new(&batches)?;
+            let below = known.ancestors.iter().map(|(_, descendant)| *descendant);
+            let below = below.filter(|concept| !known.contains(*concept));
+            add_concepts(tables, below, &mut batches)?;
+            known = Self::new(&batches)?;
+        }
         let mut targets = Vec::new();
         for (item, concept) in named.into_iter().filter(|(item, _)| item.include_mapped) {
             targets.push(concept.0);
@@ -110,20 +114,31 @@ fn add(
 
 fn add_concepts(
     tables: &impl VocabularyTables,
-    ids: Vec<ConceptId>,
+    ids: impl Iterator<Item = ConceptId>,
     batches: &mut Batches,
 ) -> Result<(), Error> {
-    let ids = ids.into_iter().map(|id| id.0).collect();
-    add(tables, Table::Concept, &["concept_id", "invalid_reason"], ("concept_id", ids), batches)
+    let key = ("concept_id", ids.map(|id| id.0).collect());
+    add(tables, Table::Concept, &["concept_id", "invalid_reason"], key, batches)
 }
 
-/// The concepts of the codes that items name, where their id is unknown.
+fn add_ancestors(
+    tables: &impl VocabularyTables,
+    ids: impl Iterator<Item = ConceptId>,
+    batches: &mut Batches,
+) -> Result<(), Error> {
+    let columns = ["ancestor_concept_id", "descendant_concept_id"];
+    let key = (columns[0], ids.map(|id| id.0).collect());
+    add(tables, Table::ConceptAncestor, &columns, key, batches)
+}
+
+/// The concepts of the codes that items name, where their id is unknown;
+/// whether there are such.
 fn add_codes(
     tables: &impl VocabularyTables,
     items: &HashSet<&ConceptSetItem>,
     known: &Vocabulary,
     batches: &mut Batches,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     let is_known =
         |item: &ConceptSetItem| item.concept.concept_id.is_some_and(|id| known.contains(id));
     let wanted: BTreeSet<(&str, &str)> = items
@@ -133,7 +148,7 @@ fn add_codes(
         .map(|(vocabulary, code)| (vocabulary.as_str(), code.as_str()))
         .collect();
     if wanted.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     let table = Table::Concept;
     let only_wanted = |batch: &RecordBatch| {
@@ -153,7 +168,7 @@ fn add_codes(
     let codes: Vec<(&str, &str)> = wanted.iter().copied().collect();
     let rows = tables.scan_codes(&codes, only_wanted)?;
     batches.extend(rows.into_iter().map(|batch| (table, batch)));
-    Ok(())
+    Ok(true)
 }
 
 /// The rows of a batch that a key asks for, whatever the file had it as.
