@@ -32,8 +32,6 @@ use crate::{Error, counted};
 pub(crate) struct Evaluated {
     /// The analyses' tables, in the job's order.
     pub(crate) tables: Vec<Labelled<Aggregate, AggregateTable>>,
-    /// The cohorts' rows.
-    pub(crate) rows: RecordBatch,
     /// Persons and rows by cohort.
     pub(crate) sizes: BTreeMap<i64, CohortSize>,
 }
@@ -150,27 +148,38 @@ pub(crate) fn evaluate(
     let concepts = named.map(Concepts::new).unwrap_or_default();
     let finish =
         |(analysis, merged): (&AnyAnalysis, AnyPartial)| analysis.finish(merged, &concepts);
-    let finished: Vec<Result<Vec<_>, _>> =
-        of_machine.0.run(|| plan.analyses.par_iter().zip(merged).map(finish).collect());
+    let sizes = columns.sizes();
+    let n_rows = columns.subject.len() as u64;
+    let (finished, kept) = of_machine.0.run(|| {
+        let finish = || plan.analyses.par_iter().zip(merged).map(finish).collect();
+        rayon::join(finish, || keep_cohorts(plan, store, columns))
+    });
     // The first error in the job's order, whichever came first.
+    let finished: Vec<Result<Vec<_>, _>> = finished;
     let finished: Result<Vec<Vec<_>>, _> = finished.into_iter().collect();
     let tables = finished?.into_iter().flatten().collect();
-    let sizes = columns.sizes();
+    kept?;
     let mut summary = counted(plan.cohorts.len() as u64, "cohort", "cohorts");
     if plan.shows_counts() {
-        let rows = counted(columns.subject.len() as u64, "row", "rows");
+        let rows = counted(n_rows, "row", "rows");
         summary = format!("{summary} with {rows}");
     }
     let analyses = counted(plan.analyses.len() as u64, "analysis", "analyses");
     let summary = format!("{summary}, {analyses}");
-    let rows = columns.into_batch()?;
     let figures = Figures {
         persons: plan.shows_counts().then_some(store.manifest().persons),
-        rows: plan.shows_counts().then_some(rows.num_rows() as u64),
+        rows: plan.shows_counts().then_some(n_rows),
         bytes: None,
     };
     clock.finish(observer, figures, summary);
-    Ok(Evaluated { tables, rows, sizes })
+    Ok(Evaluated { tables, sizes })
+}
+
+/// The cohorts' rows are persons' data: they stay with the records, by the
+/// job's name, since several jobs may share the records.
+fn keep_cohorts(plan: &Plan, store: &RecordsStore, rows: CohortColumns) -> Result<(), Error> {
+    let rows = Labelled::person_level(rows.into_batch()?);
+    Ok(store.write_cohorts(&plan.job.job.name, rows)?)
 }
 
 /// Does a share of the shards, and keeps their parts.

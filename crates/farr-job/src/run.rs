@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use farr_disclosure::{Document, Labelled, Node, Zone};
+use farr_disclosure::{Document, Node, Zone};
 use farr_records::{Manifest, ObjectRead, RecordsStore};
 use farr_source::Share;
 use farr_store::{Lease, LeaseTiming, Location, Publication};
 
-use crate::evaluate::{Evaluated, evaluate};
+use crate::evaluate::evaluate;
 use crate::executor::Threads;
 use crate::identity::{Identity, Inputs, Standing};
 use crate::ingest::{Ingest, stop_if_asked, warn};
@@ -448,7 +448,6 @@ impl Running<'_> {
         let kept = (&work, records.run_id.as_str());
         let machine = (&self.threads, self.request.memory);
         let evaluated = evaluate(plan, &records.store, machine, kept, (recorder, self.cancel))?;
-        keep_cohorts(plan, &records.store, &evaluated)?;
         stop_if_asked(self.cancel)?;
         let clock = StageClock::start(recorder, Stage::Reports, None);
         let tables = counted(evaluated.tables.len() as u64, "table", "tables");
@@ -495,13 +494,6 @@ pub fn ingest(
     lines.extend(absent);
     lines.push(format!("records: {records}"));
     Ok(IngestOutcome { status, run_id, records, summary: lines.join("\n") })
-}
-
-/// The cohorts' rows are persons' data: they stay with the records, by the
-/// job's name, since several jobs may share the records.
-fn keep_cohorts(plan: &Plan, store: &RecordsStore, evaluated: &Evaluated) -> Result<(), Error> {
-    let rows = Labelled::person_level(evaluated.rows.clone());
-    Ok(store.write_cohorts(&plan.job.job.name, rows)?)
 }
 
 /// Read = kept + merged + rejected, table by table.

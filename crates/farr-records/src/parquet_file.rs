@@ -34,8 +34,9 @@ use crate::vocabulary::{RowKey, Scanned};
 /// bytes depend on rows alone.
 pub(crate) const ROW_GROUP_ROWS: usize = 1 << 17;
 
-/// Files of fewer rows are not compressed.
-const FEW_ROWS: usize = 128;
+/// A column that takes fewer bytes in narrow form is not compressed: to set up
+/// the machinery takes longer than to write and read what it saves.
+const FEW_BYTES: usize = 1 << 16;
 
 /// About how many row groups a table has of which readers want a few rows.
 const LOOKUP_GROUPS: usize = 256;
@@ -76,35 +77,38 @@ pub(crate) fn encode(
     group_rows: usize,
 ) -> Result<Bytes, ParquetError> {
     let mut bytes = Vec::new();
-    let steps = |field: &Field| match rows.column_by_name(field.name()) {
+    let kind = |field: &Field| match rows.column_by_name(field.name()) {
         Some(column) if column.null_count() < column.len() => {
             let name = field.name().as_str();
             let looked_at = sequences.unique.contains(&name) || sequences.near.contains(&name);
-            Some(if looked_at { steps(column, field.data_type()) } else { Steps::Far })
+            let steps = if looked_at { steps(column, field.data_type()) } else { Steps::Far };
+            let bytes = column.to_data().get_slice_memory_size().unwrap_or(usize::MAX);
+            Kind { steps: Some(steps), is_small: bytes < FEW_BYTES }
         }
-        _ => None,
+        _ => Kind { steps: None, is_small: true },
     };
-    let properties = properties(schema, &sequences.unique, steps, group_rows)?;
-    // The machinery of compression takes longer than few rows do.
-    let properties = match rows.num_rows() {
-        ..FEW_ROWS => properties.set_compression(Compression::UNCOMPRESSED),
-        _ => properties,
-    };
-    let properties = properties.build();
+    let properties = properties(schema, &sequences.unique, kind, group_rows)?.build();
     let mut file = ParquetFile::with(&mut bytes, schema.clone(), properties, group_rows)?;
     file.write(rows)?;
     file.finish()?;
     Ok(bytes.into())
 }
 
+/// What a column holds.
+struct Kind {
+    /// `None`: nothing but nulls.
+    steps: Option<Steps>,
+    /// Too small to be compressed.
+    is_small: bool,
+}
+
 /// How columns are written: `unique` whole numbers, and those near to each
 /// other, as differences. What compression does not make smaller, days that are
-/// near to each other and scattered ids, goes without it; so do columns that are
-/// null throughout (steps are `None`), which its machinery takes longer than.
+/// near to each other and scattered ids, goes without it, as do small columns.
 fn properties(
     schema: &Schema,
     unique: &[&str],
-    steps: impl Fn(&Field) -> Option<Steps>,
+    kind: impl Fn(&Field) -> Kind,
     group_rows: usize,
 ) -> Result<WriterPropertiesBuilder, ParquetError> {
     let mut properties = WriterProperties::builder()
@@ -114,7 +118,7 @@ fn properties(
         .set_created_by("farr".to_owned());
     for field in schema.fields() {
         let column = ColumnPath::from(field.name().clone());
-        let steps = steps(field);
+        let Kind { steps, is_small } = kind(field);
         let is_unique = unique.contains(&field.name().as_str());
         let is_near = steps == Some(Steps::Near);
         let is_scattered = is_unique && steps == Some(Steps::Scattered);
@@ -125,7 +129,7 @@ fn properties(
         if is_near || is_unique || steps.is_none() {
             properties = properties.set_column_dictionary_enabled(column.clone(), false);
         }
-        if is_near && *field.data_type() == DataType::Date32 || is_scattered || steps.is_none() {
+        if is_small || is_near && *field.data_type() == DataType::Date32 || is_scattered {
             properties = properties.set_column_compression(column, Compression::UNCOMPRESSED);
         }
     }
@@ -151,7 +155,8 @@ impl<W: Write + Send> ParquetFile<W> {
         unique: &[&str],
         group_rows: usize,
     ) -> Result<Self, ParquetError> {
-        let properties = properties(&schema, unique, |_| Some(Steps::Far), group_rows)?.build();
+        let kind = |_: &Field| Kind { steps: Some(Steps::Far), is_small: false };
+        let properties = properties(&schema, unique, kind, group_rows)?.build();
         Self::with(sink, schema, properties, group_rows)
     }
 

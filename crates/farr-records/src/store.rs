@@ -4,14 +4,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, BooleanArray, RecordBatch, StringArray};
-use arrow::compute::{
-    SortColumn, concat_batches, filter_record_batch, lexsort_to_indices, take_record_batch,
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Date32Array, Int64Array, RecordBatch, StringArray,
 };
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::compute::{concat_batches, filter_record_batch};
+use arrow::datatypes::{DataType, Date32Type, Field, Int64Type, Schema, SchemaRef};
+use arrow::error::ArrowError;
 use farr_disclosure::{Labelled, PersonLevel};
 use farr_store::Location;
 use parquet::file::statistics::Statistics;
+use rayon::slice::ParallelSliceMut;
 
 use crate::encoding::Sequences;
 use crate::manifest::{FORMAT_VERSION, FileEntry, MANIFEST_PATH, Manifest};
@@ -247,11 +249,7 @@ impl RecordsStore {
         let bytes = rows
             .try_map(|rows| {
                 let rows = RecordBatch::try_new(cohort_schema(), rows.columns().to_vec())?;
-                let columns = rows.columns().iter();
-                let columns: Vec<SortColumn> =
-                    columns.map(|c| SortColumn { values: c.clone(), options: None }).collect();
-                let order = lexsort_to_indices(&columns, None)?;
-                let rows = take_record_batch(&rows, &order)?;
+                let rows = sorted_cohorts(&rows)?;
                 let sequences = Sequences {
                     near: vec!["subject_id", "cohort_start_date", "cohort_end_date"],
                     ..Sequences::default()
@@ -337,6 +335,23 @@ impl VocabularyTables for RecordsStore {
     fn has_rows(&self, table: Table) -> Result<bool, Error> {
         Ok(self.manifest.table(table).is_some_and(|entry| entry.rows > 0))
     }
+}
+
+/// Cohort rows, none of which has a null, by all columns.
+fn sorted_cohorts(rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let ids = |place: usize| rows.column(place).as_primitive::<Int64Type>().values();
+    let days = |place: usize| rows.column(place).as_primitive::<Date32Type>().values();
+    let (cohorts, persons, starts, ends) = (ids(0), ids(1), days(2), days(3));
+    let row = |row: usize| (cohorts[row], persons[row], starts[row], ends[row]);
+    let mut sorted: Vec<_> = (0..rows.num_rows()).map(row).collect();
+    sorted.par_sort_unstable();
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(Int64Array::from_iter_values(sorted.iter().map(|row| row.0))),
+        Arc::new(Int64Array::from_iter_values(sorted.iter().map(|row| row.1))),
+        Arc::new(Date32Array::from_iter_values(sorted.iter().map(|row| row.2))),
+        Arc::new(Date32Array::from_iter_values(sorted.iter().map(|row| row.3))),
+    ];
+    RecordBatch::try_new(rows.schema(), columns)
 }
 
 /// What tells a person which concept it is.

@@ -9,7 +9,20 @@ use crate::estimate::{Estimate, EstimateError, interval_deviate, tail_probabilit
 /// Never leaves [0, 1]; 0 and 1 are reached exactly at no and at all events.
 /// Errors: no trials, more events than trials, a level outside of (0, 1).
 pub fn wilson(events: u64, trials: u64, level: f64) -> Result<Estimate, EstimateError> {
+    score(events, trials, interval_deviate(level)?)
+}
+
+/// [`wilson`]'s interval at each place, of slices of one length.
+pub fn wilson_each(
+    events: &[u64],
+    trials: &[u64],
+    level: f64,
+) -> Result<Vec<Estimate>, EstimateError> {
     let z = interval_deviate(level)?;
+    events.iter().zip(trials).map(|(events, trials)| score(*events, *trials, z)).collect()
+}
+
+fn score(events: u64, trials: u64, z: f64) -> Result<Estimate, EstimateError> {
     let estimate = share(events, trials)?;
     let n = trials as f64;
     let shift = z * z / (2.0 * n);
@@ -78,6 +91,8 @@ mod tests {
             events in 0u64..500, more in 0u64..5000, level in 0.5..0.999f64,
         ) {
             prop_assume!(events + more > 0);
+            let each = wilson_each(&[events], &[events + more], level);
+            prop_assert_eq!(each, wilson(events, events + more, level).map(|e| vec![e]));
             for interval in [wilson, clopper_pearson] {
                 let e = interval(events, events + more, level).unwrap();
                 prop_assert!(0.0 <= e.lower && e.lower <= e.estimate);

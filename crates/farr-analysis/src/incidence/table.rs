@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use farr_disclosure::{AggregateTable, CellReference, Term};
 use farr_stats::estimate::{Estimate, EstimateError};
 use farr_stats::{proportion, rates};
-use rayon::prelude::*;
 
 use super::{Incidence, OutcomeCounts, RiskCounts, StratumKey, Tally, TargetKey};
 use crate::Error;
@@ -75,18 +74,21 @@ fn rows(analysis: &Incidence, merged: &Counts) -> Vec<Row> {
 /// Estimate, lower and upper bound, each times 100; null where nobody is at risk.
 type Estimates = [Vec<Option<f64>>; 3];
 
-fn estimates(
+/// The estimates of numerators and of denominators that are above zero.
+fn estimates<N: Copy, D: Copy + PartialOrd + Default>(
     analysis: &Incidence,
-    rows: &[Row],
-    of: impl Fn(&Row) -> Option<Result<Estimate, EstimateError>> + Sync + Send,
+    parts: impl Iterator<Item = (N, D)> + Clone,
+    of: impl Fn(&[N], &[D], f64) -> Result<Vec<Estimate>, EstimateError>,
 ) -> Result<Estimates, Error> {
-    let estimates: Vec<Option<Result<Estimate, EstimateError>>> = rows.par_iter().map(of).collect();
+    let has = |denominator: D| denominator > D::default();
+    let (numerators, denominators): (Vec<N>, Vec<D>) = parts.clone().filter(|p| has(p.1)).unzip();
+    let given = of(&numerators, &denominators, analysis.confidence_level);
+    let failed =
+        |e: EstimateError| Error::Kernel { analysis: analysis.name.clone(), reason: e.to_string() };
+    let mut given = given.map_err(failed)?.into_iter();
     let mut columns: Estimates = Default::default();
-    for estimate in estimates {
-        let estimate = estimate.transpose().map_err(|e| Error::Kernel {
-            analysis: analysis.name.clone(),
-            reason: e.to_string(),
-        })?;
+    for (_, denominator) in parts {
+        let estimate = if has(denominator) { given.next() } else { None };
         let values = estimate.map(|e| [e.estimate, e.lower, e.upper]);
         for (column, i) in columns.iter_mut().zip(0..) {
             column.push(values.map(|values| values[i] * 100.0));
@@ -97,16 +99,11 @@ fn estimates(
 
 pub(super) fn tables(analysis: &Incidence, merged: &Counts) -> Result<Vec<AggregateTable>, Error> {
     let rows = rows(analysis, merged);
-    let level = analysis.confidence_level;
-    let [proportion, proportion_lower, proportion_upper] = estimates(analysis, &rows, |row| {
-        let persons = row.persons_at_risk();
-        let cases = row.counts.persons;
-        (persons > 0).then(|| proportion::wilson(cases as u64, persons as u64, level))
-    })?;
-    let [rate, rate_lower, rate_upper] = estimates(analysis, &rows, |row| {
-        let years = row.person_years();
-        (years > 0.0).then(|| rates::incidence_rate(row.counts.outcomes as u64, years, level))
-    })?;
+    let cases = rows.iter().map(|r| (r.counts.persons as u64, r.persons_at_risk().max(0) as u64));
+    let [proportion, proportion_lower, proportion_upper] =
+        estimates(analysis, cases, proportion::wilson_each)?;
+    let events = rows.iter().map(|r| (r.counts.outcomes as u64, r.person_years()));
+    let [rate, rate_lower, rate_upper] = estimates(analysis, events, rates::incidence_rate_each)?;
     let count = |of: fn(&Row) -> i64| rows.iter().map(of).collect::<Vec<i64>>();
     let key = |of: fn(&Row) -> Option<i64>| rows.iter().map(of).collect::<Vec<Option<i64>>>();
     let group_name = |row: &Row| {

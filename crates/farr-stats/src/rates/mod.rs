@@ -12,6 +12,9 @@ pub use standardisation::{
     indirect_standardisation,
 };
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use crate::distribution::{gamma_quantile, gamma_upper_quantile};
 use crate::estimate::{Estimate, EstimateError, check_positive, tail_probability};
 
@@ -34,11 +37,43 @@ pub fn incidence_rate(
     Ok(Estimate { estimate: count / person_years, lower, upper })
 }
 
+/// [`incidence_rate`] at each place, of slices of one length. What takes long,
+/// the bounds of a number of events, is done once for each number.
+pub fn incidence_rate_each(
+    events: &[u64],
+    person_years: &[f64],
+    level: f64,
+) -> Result<Vec<Estimate>, EstimateError> {
+    let mut of_one_year: HashMap<u64, Estimate> = HashMap::new();
+    let rate = |(events, years): (&u64, &f64)| {
+        check_positive("person_years", &[*years])?;
+        let one = match of_one_year.entry(*events) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(place) => *place.insert(incidence_rate(*events, 1.0, level)?),
+        };
+        let Estimate { estimate, lower, upper } = one;
+        Ok(Estimate { estimate: estimate / years, lower: lower / years, upper: upper / years })
+    };
+    events.iter().zip(person_years).map(rate).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::distribution::tests::close;
     use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn rates_of_each_are_those_of_one(
+            rows in prop::collection::vec((0..9_u64, 0.01..1e4_f64), 0..20), level in 0.5..0.999_f64,
+        ) {
+            let (events, years): (Vec<u64>, Vec<f64>) = rows.iter().copied().unzip();
+            let one = |(events, years): &(u64, f64)| incidence_rate(*events, *years, level);
+            let ones: Result<Vec<Estimate>, _> = rows.iter().map(one).collect();
+            prop_assert_eq!(incidence_rate_each(&events, &years, level), ones);
+        }
+    }
 
     #[test]
     fn no_events_by_hand() {
