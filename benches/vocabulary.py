@@ -21,13 +21,14 @@ Needs `pip install duckdb`.
 import json
 import os
 import pathlib
-import resource
 import subprocess
 import sys
 import tempfile
 import time
 
 import duckdb
+
+from peers import MEASURE
 
 CONCEPTS = 5_000_000
 ANCESTOR_PAIRS = 50_000_000
@@ -140,9 +141,12 @@ def by_farr(farr, where, cohorts):
     """What `farr cohort run` says of its parts, and its memory in MB."""
     with tempfile.TemporaryDirectory() as out:
         command = [farr, "--log", "json", "cohort", "run", "--definitions", str(cohorts)]
-        run = subprocess.run([*command, *where, "--out", out], check=True, capture_output=True)
-    memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
-    return json.loads(run.stdout.splitlines()[-1]), memory
+        command = [sys.executable, "-c", MEASURE, *command, *where, "--out", out]
+        said = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout.splitlines()
+    _, memory, code = map(float, said[-1].split())
+    if code:
+        sys.exit(f"farr ended with exit code {code:.0f}")
+    return json.loads(said[-2]), round(memory)
 
 
 def main():
@@ -152,7 +156,6 @@ def main():
     cohorts = reference / "cohorts"
     records = os.environ.get("FARR_RECORDS")
     where = ["--records", records] if records else ["--omop", str(folder)]
-    # farr first: a child's memory counts what it was forked from.
     runs = [by_farr(farr, where, cohorts) for _ in range(3)]
     for last, memory in runs:
         print(f"farr {last['seconds']['resolve']:.2f} s, {memory} MB at most, "
