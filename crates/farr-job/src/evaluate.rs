@@ -231,10 +231,12 @@ fn map_shards(
         columns.sort_unstable();
         columns.dedup();
     }
+    let kept = work.names(records)?;
     let map = |shard: ShardId| {
         stop_if_asked(cancel)?;
         let name = part_name(records, shard);
-        let part = if let Some(part) = work.find(&name)? {
+        let found = if kept.contains(&name) { work.find(&name)? } else { None };
+        let part = if let Some(part) = found {
             part
         } else {
             let shard = store.read_shard_rows(shard, &needs, &keys)?;

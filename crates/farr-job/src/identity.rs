@@ -118,14 +118,9 @@ impl Standing {
         if names.is_empty() {
             return Ok(Self::New(new));
         }
-        let published = Publication::all(location)?;
-        let current = published.last().map(|current| current.run.clone());
-        let known = published.into_iter().rev().find(|published| names.contains(&published.run));
+        let known = Publication::latest_of(location, |run| names.iter().any(|name| name == run))?;
         Ok(match known {
-            Some(known) => {
-                let is_current = current.as_ref() == Some(&known.run);
-                Self::Published(known, is_current)
-            }
+            Some((known, is_current)) => Self::Published(known, is_current),
             None => names.pop().map_or(Self::New(new), Self::Unfinished),
         })
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use farr_disclosure::{Document, Node, Zone};
 use farr_records::{Manifest, ObjectRead, RecordsStore};
 use farr_source::Share;
-use farr_store::{Lease, LeaseTiming, Location, Publication};
+use farr_store::{Lease, LeaseTiming, Location, Publication, Published};
 
 use crate::evaluate::evaluate;
 use crate::executor::Threads;
@@ -231,6 +231,22 @@ impl<'a> Running<'a> {
         self.leases.iter().try_for_each(|lease| Ok(lease.confirm()?))
     }
 
+    /// Makes a run that was published before the current one; where it is, only
+    /// the link to it may have to be mended.
+    fn show_again(
+        &self,
+        location: &Location,
+        published: &Published,
+        is_current: bool,
+    ) -> Result<(), Error> {
+        if is_current {
+            stop_if_asked(self.cancel)?;
+        } else {
+            self.confirm()?;
+        }
+        Ok(Publication::point_again(location, &published.run).map(drop)?)
+    }
+
     pub(crate) fn records_location(&self) -> Result<Location, Error> {
         self.plan.location(&self.plan.job.records.location)
     }
@@ -244,11 +260,10 @@ impl<'a> Running<'a> {
             work.remove()?;
         }
         let run_id = match self.records_standing(&identity)? {
-            Standing::Published(published, _) => {
+            Standing::Published(published, is_current) => {
                 let clock = StageClock::start(&self.recorder, Stage::Records, None);
                 let store = RecordsStore::open(&published.folder)?;
-                self.confirm()?;
-                Publication::point_again(&location, &published.run)?;
+                self.show_again(&location, &published, is_current)?;
                 let objects = store.manifest().objects.clone();
                 let status = RunStatus::Unchanged;
                 let summary = format!("as run {} built them", published.run);
@@ -391,8 +406,7 @@ impl Running<'_> {
         let identity = self.report_identity(&inputs);
         let run_id = match Standing::of(&location, &identity, self.started, self.request.force)? {
             Standing::Published(published, is_current) => {
-                self.confirm()?;
-                Publication::point_again(&location, &published.run)?;
+                self.show_again(&location, &published, is_current)?;
                 let line = if is_current {
                     "nothing to do: this job has been run over this input (--force runs it again)"
                 } else {

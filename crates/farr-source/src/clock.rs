@@ -6,7 +6,7 @@
 use farr_records::Day;
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
-use jiff::tz::TimeZone;
+use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 use crate::Error;
 use crate::error::nearest;
@@ -41,8 +41,9 @@ pub(crate) struct Clock {
 
 impl Clock {
     pub(crate) fn new(system: &str, timezone: &str) -> Result<Self, Error> {
-        let zone = TimeZone::get(timezone).map_err(|_| {
-            let database = jiff::tz::db();
+        // The same rules on every machine: those that farr was built with.
+        let database = TimeZoneDatabase::bundled();
+        let zone = database.get(timezone).map_err(|_| {
             let names: Vec<String> = database.available().map(|name| name.to_string()).collect();
             let near = nearest(timezone, names.iter().map(String::as_str));
             Error::Setting {

@@ -57,7 +57,10 @@ impl Publication {
     pub fn begin(location: &Location, run: &str) -> Result<Self, Error> {
         check_name(run)?;
         let folder = location.below(&format!("{RUNS}/{run}"));
-        if published(location)?.iter().any(|published| published.run == run) {
+        // There may be a pointer for each night of years, and a request for
+        // each: they are read only if the run has objects.
+        let has_objects = !folder.list("")?.is_empty();
+        if has_objects && Self::latest_of(location, |other| other == run)?.is_some() {
             return Err(Error::Published { folder: folder.url().to_owned() });
         }
         Ok(Self { location: location.clone(), folder, run: run.to_owned() })
@@ -81,15 +84,14 @@ impl Publication {
     /// # Errors
     /// [`Error::Unpublished`] if no pointer names it.
     pub fn point_again(location: &Location, run: &str) -> Result<Published, Error> {
-        let all = published(location)?;
-        let Some(known) = all.iter().rev().find(|published| published.run == run) else {
+        let Some((known, is_current)) = Self::latest_of(location, |other| other == run)? else {
             return Err(Error::Unpublished { folder: location.url_of(&format!("{RUNS}/{run}")) });
         };
-        if all.last().is_some_and(|current| current.run == run) {
+        if is_current {
             follow(location)?;
-            return Ok(known.clone());
+            return Ok(known);
         }
-        let (location, folder) = (location.clone(), known.folder.clone());
+        let (location, folder) = (location.clone(), known.folder);
         Self { location, folder, run: run.to_owned() }.point()
     }
 
@@ -125,9 +127,22 @@ impl Publication {
         Ok(Some(named(location, number)?))
     }
 
-    /// All runs that pointers name, the current one last.
-    pub fn all(location: &Location) -> Result<Vec<Published>, Error> {
-        published(location)
+    /// Of the runs asked for the one that was published last, and whether it is
+    /// the current one. Pointers are read from the newest on, until one names
+    /// such a run.
+    pub fn latest_of(
+        location: &Location,
+        is_wanted: impl Fn(&str) -> bool,
+    ) -> Result<Option<(Published, bool)>, Error> {
+        let mut numbers = numbers(location)?;
+        numbers.sort_unstable();
+        for (place, number) in numbers.into_iter().rev().enumerate() {
+            let published = named(location, number)?;
+            if is_wanted(&published.run) {
+                return Ok(Some((published, place == 0)));
+            }
+        }
+        Ok(None)
     }
 
     /// The names of all runs that have a folder, published or not, in order.
@@ -140,8 +155,10 @@ impl Publication {
     pub fn unpublished(location: &Location) -> Result<Vec<String>, Error> {
         // Folders first: a run that is published in between is then named.
         let mut runs = Self::runs(location)?;
-        let published = published(location)?;
-        runs.retain(|run| !published.iter().any(|published| published.run == *run));
+        for number in numbers(location)? {
+            let named = read_pointer(location, number)?;
+            runs.retain(|run| *run != named);
+        }
         Ok(runs)
     }
 
@@ -166,7 +183,7 @@ fn pointer_path(number: u64) -> String {
     format!("{POINTERS}/{number:020}.json")
 }
 
-/// The numbers of the pointers, in order.
+/// The numbers of the pointers.
 fn numbers(location: &Location) -> Result<Vec<u64>, Error> {
     let objects = location.list(POINTERS)?;
     let number = |path: &str| {
@@ -178,10 +195,6 @@ fn numbers(location: &Location) -> Result<Vec<u64>, Error> {
 
 fn highest(location: &Location) -> Result<Option<u64>, Error> {
     Ok(numbers(location)?.into_iter().max())
-}
-
-fn published(location: &Location) -> Result<Vec<Published>, Error> {
-    numbers(location)?.into_iter().map(|number| named(location, number)).collect()
 }
 
 fn named(location: &Location, number: u64) -> Result<Published, Error> {
@@ -207,7 +220,9 @@ fn follow(location: &Location) -> Result<(), Error> {
     let mut set = None;
     while let Some(number) = highest(location)?.filter(|&number| set != Some(number)) {
         let target = Path::new(RUNS).join(read_pointer(location, number)?);
-        replace_link(folder, &target, &link).map_err(failed)?;
+        if std::fs::read_link(&link).ok().as_ref() != Some(&target) {
+            replace_link(folder, &target, &link).map_err(failed)?;
+        }
         set = Some(number);
     }
     Ok(())

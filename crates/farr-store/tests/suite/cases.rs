@@ -211,7 +211,9 @@ fn publish(place: &Location) {
     for run in ["", "../up", "a/b", ".hidden"] {
         assert!(matches!(Publication::begin(place, run), Err(Error::RunName { .. })));
     }
-    assert_eq!(Publication::all(place).unwrap().len(), 2);
+    let (first, is_current) = Publication::latest_of(place, |run| run == "first").unwrap().unwrap();
+    assert_eq!((first.number, is_current), (1, false));
+    assert!(Publication::latest_of(place, |run| run == "third").unwrap().is_none());
     assert!(matches!(Publication::point_again(place, "third"), Err(Error::Unpublished { .. })));
     assert_eq!(Publication::point_again(place, "second").unwrap().number, 2);
     assert_eq!(Publication::point_again(place, "first").unwrap().number, 3);
