@@ -140,6 +140,7 @@ fn records_and_reports_are_described_and_searched() {
     let number = |text: &str| text.replace(',', "").parse::<u64>().unwrap();
     assert!(number(columns[3]) >= number(columns[4]) && number(columns[4]) > 0, "{row}");
     say(&["concepts", "--records", records, "--search", "HEART FAILURE"]).says(&["84114007"]);
+    say(&["concepts", "--records", records, "--search", "zzz"]).says(&["no concept", "'zzz'"]);
     say(&["describe", place.path("nowhere").to_str().unwrap()]).ends_with(2).says(&["no such"]);
     place.write("damaged/report.parquet", "no Parquet");
     let damaged = say(&["describe", place.path("damaged").to_str().unwrap()]);

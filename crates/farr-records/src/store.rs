@@ -250,10 +250,7 @@ impl RecordsStore {
             .try_map(|rows| {
                 let rows = RecordBatch::try_new(cohort_schema(), rows.columns().to_vec())?;
                 let rows = sorted_cohorts(&rows)?;
-                let sequences = Sequences {
-                    near: vec!["subject_id", "cohort_start_date", "cohort_end_date"],
-                    ..Sequences::default()
-                };
+                let sequences = Sequences { near: COHORT_COLUMNS.to_vec(), ..Sequences::default() };
                 let group_rows = parquet_file::ROW_GROUP_ROWS;
                 parquet_file::encode(&rows, &rows.schema(), &sequences, group_rows)
             })
@@ -362,13 +359,14 @@ fn text_at(texts: Option<&StringArray>, row: usize) -> &str {
     texts.filter(|texts| texts.is_valid(row)).map_or("", |texts| texts.value(row))
 }
 
+/// The columns of cohort rows, by all of which they are sorted.
+const COHORT_COLUMNS: [&str; 4] =
+    ["cohort_definition_id", "subject_id", "cohort_start_date", "cohort_end_date"];
+
 /// The columns of cohort rows: OMOP's `cohort` table.
 pub fn cohort_schema() -> SchemaRef {
-    let field = |name: &str, kind| Field::new(name, kind, false);
-    Arc::new(Schema::new(vec![
-        field("cohort_definition_id", DataType::Int64),
-        field("subject_id", DataType::Int64),
-        field("cohort_start_date", DataType::Date32),
-        field("cohort_end_date", DataType::Date32),
-    ]))
+    let kinds = [DataType::Int64, DataType::Int64, DataType::Date32, DataType::Date32];
+    let columns = COHORT_COLUMNS.into_iter().zip(kinds);
+    let fields = columns.map(|(name, kind)| Field::new(name, kind, false));
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }

@@ -25,7 +25,7 @@ pub const REPORT_SCHEMA_VERSION: u32 = 1;
 const ROW_GROUP_ROWS: usize = 1 << 20;
 
 /// Tables of fewer rows are not compressed.
-const FEW_ROWS: usize = 128;
+const FEW_ROWS: usize = 1 << 11;
 
 /// Where a report came from: what can change its content, and nothing of
 /// threads, places or times. Holds nothing of persons.

@@ -24,6 +24,9 @@ pub(super) fn find(
     let mut rows: Vec<Row> =
         concepts.ids().map(|id| Row::of(id, &concepts, counts.get(id))).collect();
     rows.sort_by_key(Row::rank);
+    if rows.is_empty() {
+        return Ok((format!("no concept whose name or code has '{part}' in it\n"), rows));
+    }
     let mut text = format!(
         "{:<14}{:<12}{:<16}{:>10}{:>10}  name\n",
         "concept_id", "vocabulary", "code", "records", "persons"
