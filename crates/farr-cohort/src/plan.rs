@@ -149,8 +149,6 @@ pub(crate) struct PlannedDefinition {
     pub(crate) prior_days: i32,
     pub(crate) post_days: i32,
     pub(crate) primary_limit: Limit,
-    /// Whether ids settle ties between entry events; otherwise their rows do.
-    pub(crate) ids_settle: bool,
     pub(crate) additional: Option<PlannedGroup>,
     pub(crate) qualified_limit: Limit,
     pub(crate) rules: Vec<PlannedGroup>,
@@ -182,8 +180,20 @@ pub struct Plan {
 impl Plan {
     /// Compiles definitions.
     pub fn new(definitions: &[Definition], vocabulary: &Vocabulary) -> Self {
+        Self::over_unique_ids(definitions, vocabulary, &|_| false)
+    }
+
+    /// The same for records of which some tables have an id in each row that no
+    /// other row has, and are sorted by it within a person's day: their ids need
+    /// not be read to settle ties.
+    pub fn over_unique_ids(
+        definitions: &[Definition],
+        vocabulary: &Vocabulary,
+        has_unique_ids: &dyn Fn(Table) -> bool,
+    ) -> Self {
         let mut planner = Planner {
             vocabulary,
+            has_unique_ids,
             sets: Vec::new(),
             set_places: HashMap::new(),
             resolved: HashMap::new(),
@@ -273,6 +283,7 @@ impl Plan {
 
 struct Planner<'a> {
     vocabulary: &'a Vocabulary,
+    has_unique_ids: &'a dyn Fn(Table) -> bool,
     sets: Vec<Vec<i64>>,
     set_places: HashMap<Vec<i64>, SetPlace>,
     resolved: HashMap<farr_records::ConceptSetExpression, (SetPlace, Vec<ConceptSetWarning>)>,
@@ -373,6 +384,19 @@ impl Planner<'_> {
         }
     }
 
+    /// Whether the entry events of a day lie as their ids do: where they are rows
+    /// of one table, sorted by start and unique ids, and no start is another
+    /// day's.
+    fn lie_by_id(&self, criteria: &[Criterion]) -> bool {
+        let Some(first) = criteria.first() else { return false };
+        let specification = first.domain.specification();
+        let table = specification.table;
+        (self.has_unique_ids)(table)
+            && table.start_column() == Some(specification.start)
+            && table.id_column() == Some(specification.id)
+            && criteria.iter().all(|c| c.domain == first.domain && c.date_adjustment.is_none())
+    }
+
     fn definition(&mut self, definition: &Definition) -> PlannedDefinition {
         self.of_definition.clear();
         self.tables.clear();
@@ -389,8 +413,9 @@ impl Planner<'_> {
             Table::ObservationPeriod,
             &["person_id", "observation_period_start_date", "observation_period_end_date"],
         );
-        let ids_settle = !lie_by_id(&expression.primary.criteria);
-        for criterion in expression.primary.criteria.iter().filter(|_| ids_settle) {
+        // Ids settle ties between entry events, where rows do not.
+        let rows_settle = self.lie_by_id(&expression.primary.criteria);
+        for criterion in expression.primary.criteria.iter().filter(|_| !rows_settle) {
             self.need(criterion.domain.table(), &[criterion.domain.specification().id]);
         }
         let rules = expression.inclusion_rules.iter().map(|rule| &rule.group);
@@ -410,7 +435,6 @@ impl Planner<'_> {
             prior_days: expression.primary.prior_days,
             post_days: expression.primary.post_days,
             primary_limit: expression.primary.limit,
-            ids_settle,
             additional,
             qualified_limit: expression.qualified_limit,
             rules,
@@ -628,17 +652,6 @@ impl Planner<'_> {
             end: demographic.occurrence_end_date,
         }
     }
-}
-
-/// Whether the entry events of a day lie as their ids do: where they are rows
-/// of one table, sorted by start and id, and no start is another day's.
-fn lie_by_id(criteria: &[Criterion]) -> bool {
-    let Some(first) = criteria.first() else { return false };
-    let specification = first.domain.specification();
-    let table = specification.table;
-    table.start_column() == Some(specification.start)
-        && table.id_column() == Some(specification.id)
-        && criteria.iter().all(|c| c.domain == first.domain && c.date_adjustment.is_none())
 }
 
 /// Whether anything in a group must belong to the index event's visit.

@@ -39,7 +39,8 @@ pub(crate) fn choose(
     }
     let wanted = plan.definitions.iter().filter(|d| behind.contains(&d.id));
     let definitions: Vec<Definition> = wanted.cloned().collect();
-    let cohorts = farr_cohort::Plan::new(&definitions, vocabulary);
+    let unique = |table| store.has_unique_ids(table);
+    let cohorts = farr_cohort::Plan::over_unique_ids(&definitions, vocabulary, &unique);
     let site = lookups(store, cohorts.needs())?;
     let (mut needs, mut keys) = (cohorts.needs().clone(), cohorts.keys().clone());
     for (table, columns) in algebra.needs() {

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Date32Array, Int64Array, RecordBatch};
+use bytes::Bytes;
 use farr_analysis::{
     AnyAnalysis, AnyPartial, CohortRow, CohortRows, Concepts, Inclusion, MaskCount, ShardView,
 };
 use farr_cohort::algebra::Choices;
 use farr_cohort::{CohortEntries, Definition, Mode, Site};
-use farr_disclosure::{Aggregate, AggregateTable, Labelled};
+use farr_disclosure::{Aggregate, AggregateTable, Labelled, PersonLevel};
 use farr_records::{
     ConceptSetExpression, PersonId, RecordsStore, Scope, Shard, ShardId, Table, cohort_schema,
 };
@@ -118,8 +119,11 @@ pub(crate) fn shards_missing(
     Ok(store.shards().filter(is_missing).collect())
 }
 
+/// How kept parts are laid out: a part of another layout is not looked for.
+const PARTS_LAYOUT: u32 = 2;
+
 fn part_name(records: &str, shard: ShardId) -> String {
-    format!("{records}/shard-{:05}", shard.index())
+    format!("{records}/shard-{:05}-{PARTS_LAYOUT}", shard.index())
 }
 
 /// Enters the cohorts and counts the analyses over a store. Shards whose parts
@@ -150,15 +154,17 @@ pub(crate) fn evaluate(
         |(analysis, merged): (&AnyAnalysis, AnyPartial)| analysis.finish(merged, &concepts);
     let sizes = columns.sizes();
     let n_rows = columns.subject.len() as u64;
-    let (finished, kept) = of_machine.0.run(|| {
+    let (finished, cohorts) = of_machine.0.run(|| {
         let finish = || plan.analyses.par_iter().zip(merged).map(finish).collect();
-        rayon::join(finish, || keep_cohorts(plan, store, columns))
+        rayon::join(finish, || encode_cohorts(plan, store, columns))
     });
     // The first error in the job's order, whichever came first.
     let finished: Vec<Result<Vec<_>, _>> = finished;
     let finished: Result<Vec<Vec<_>>, _> = finished.into_iter().collect();
     let tables = finished?.into_iter().flatten().collect();
-    kept?;
+    // They stay with the records, by the job's name, since several jobs may
+    // share these.
+    store.write_cohorts(&plan.job.job.name, cohorts?)?;
     let mut summary = counted(plan.cohorts.len() as u64, "cohort", "cohorts");
     if plan.shows_counts() {
         let rows = counted(n_rows, "row", "rows");
@@ -175,11 +181,14 @@ pub(crate) fn evaluate(
     Ok(Evaluated { tables, sizes })
 }
 
-/// The cohorts' rows are persons' data: they stay with the records, by the
-/// job's name, since several jobs may share the records.
-fn keep_cohorts(plan: &Plan, store: &RecordsStore, rows: CohortColumns) -> Result<(), Error> {
+/// The cohorts' rows are persons' data.
+fn encode_cohorts(
+    plan: &Plan,
+    store: &RecordsStore,
+    rows: CohortColumns,
+) -> Result<Labelled<PersonLevel, Bytes>, Error> {
     let rows = Labelled::person_level(rows.into_batch()?);
-    Ok(store.write_cohorts(&plan.job.job.name, rows)?)
+    Ok(store.encode_cohorts(&plan.job.job.name, rows)?)
 }
 
 /// Does a share of the shards, and keeps their parts.
@@ -209,7 +218,8 @@ fn map_shards(
     add: impl FnMut(ShardPart),
 ) -> Result<(), Error> {
     let vocabulary = threads.run(|| store.vocabulary_for(concept_sets(&plan.definitions)))?;
-    let cohorts = farr_cohort::Plan::new(&plan.definitions, &vocabulary);
+    let unique = |table| store.has_unique_ids(table);
+    let cohorts = farr_cohort::Plan::over_unique_ids(&plan.definitions, &vocabulary, &unique);
     let name_of = |id: i64| {
         let definition = plan.definitions.iter().find(|definition| definition.id == id);
         definition.map_or_else(String::new, |definition| definition.name.clone())

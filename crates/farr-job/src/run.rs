@@ -231,8 +231,8 @@ impl<'a> Running<'a> {
         self.leases.iter().try_for_each(|lease| Ok(lease.confirm()?))
     }
 
-    /// Makes a run that was published before the current one; where it is, only
-    /// the link to it may have to be mended.
+    /// Makes a run that was published before the current one. Where it is, only
+    /// the link to it may have to be mended, for which no lease is needed.
     fn show_again(
         &self,
         location: &Location,
@@ -241,10 +241,11 @@ impl<'a> Running<'a> {
     ) -> Result<(), Error> {
         if is_current {
             stop_if_asked(self.cancel)?;
-        } else {
-            self.confirm()?;
+            return Ok(Publication::mend_link(location)?);
         }
-        Ok(Publication::point_again(location, &published.run).map(drop)?)
+        self.confirm()?;
+        Publication::point_again(location, &published.run)?;
+        Ok(())
     }
 
     pub(crate) fn records_location(&self) -> Result<Location, Error> {

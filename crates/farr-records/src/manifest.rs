@@ -123,7 +123,8 @@ pub struct RecordsMade {
     pub rejected: u64,
 }
 
-/// Ids that several rows of a table have. The rows are all kept.
+/// Ids that several rows of a table have, or that rows lack. The rows are all
+/// kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RepeatedIds {
@@ -131,6 +132,14 @@ pub struct RepeatedIds {
     pub ids: u64,
     /// The rows that have them.
     pub rows: u64,
+    /// Rows without an id.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub missing: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_none(rows: &u64) -> bool {
+    *rows == 0
 }
 
 /// What drug eras are eras of.

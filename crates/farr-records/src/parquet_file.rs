@@ -4,7 +4,7 @@ use std::io::Write;
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{BooleanArray, RecordBatch, RecordBatchReader, new_null_array};
+use arrow::array::{Array, AsArray, BooleanArray, RecordBatch, RecordBatchReader, new_null_array};
 use arrow::compute::{concat_batches, filter_record_batch, or};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use bytes::{Buf, Bytes};
@@ -34,9 +34,9 @@ use crate::vocabulary::{RowKey, Scanned};
 /// bytes depend on rows alone.
 pub(crate) const ROW_GROUP_ROWS: usize = 1 << 17;
 
-/// A column that takes fewer bytes in narrow form is not compressed: to set up
-/// the machinery takes longer than to write and read what it saves.
-const FEW_BYTES: usize = 1 << 16;
+/// A column that takes fewer bytes, before it is encoded, is not compressed: to
+/// set up the machinery takes longer than to write and read what it saves.
+const FEW_BYTES: usize = if cfg!(test) { 64 } else { 1 << 16 };
 
 /// About how many row groups a table has of which readers want a few rows.
 const LOOKUP_GROUPS: usize = 256;
@@ -82,8 +82,7 @@ pub(crate) fn encode(
             let name = field.name().as_str();
             let looked_at = sequences.unique.contains(&name) || sequences.near.contains(&name);
             let steps = if looked_at { steps(column, field.data_type()) } else { Steps::Far };
-            let bytes = column.to_data().get_slice_memory_size().unwrap_or(usize::MAX);
-            Kind { steps: Some(steps), is_small: bytes < FEW_BYTES }
+            Kind { steps: Some(steps), is_small: bytes_of(column, field.data_type()) < FEW_BYTES }
         }
         _ => Kind { steps: None, is_small: true },
     };
@@ -92,6 +91,19 @@ pub(crate) fn encode(
     file.write(rows)?;
     file.finish()?;
     Ok(bytes.into())
+}
+
+/// Bytes of a column's values in its own type, however narrow they come: how
+/// wide these are depends on the rows that came with them.
+fn bytes_of(column: &dyn Array, kind: &DataType) -> usize {
+    match (kind.primitive_width(), column.as_string_opt::<i32>()) {
+        (Some(width), _) => width * column.len(),
+        (None, Some(texts)) => {
+            let offsets = texts.value_offsets();
+            (offsets[texts.len()] - offsets[0]) as usize + size_of::<i32>() * texts.len()
+        }
+        _ => usize::MAX,
+    }
 }
 
 /// What a column holds.

@@ -10,6 +10,7 @@ use arrow::array::{
 use arrow::compute::{concat_batches, filter_record_batch};
 use arrow::datatypes::{DataType, Date32Type, Field, Int64Type, Schema, SchemaRef};
 use arrow::error::ArrowError;
+use bytes::Bytes;
 use farr_disclosure::{Labelled, PersonLevel};
 use farr_store::Location;
 use parquet::file::statistics::Statistics;
@@ -84,6 +85,11 @@ impl RecordsStore {
     /// The place of the store.
     pub fn location(&self) -> &Location {
         &self.location
+    }
+
+    /// Whether every row of a table has an id that no other has.
+    pub fn has_unique_ids(&self, table: Table) -> bool {
+        table.id_column().is_some() && !self.manifest.repeated_ids.contains_key(table.name())
     }
 
     /// Its shards, in order.
@@ -235,32 +241,40 @@ impl RecordsStore {
         Ok(Some(summary))
     }
 
-    /// Keeps cohort rows beside the records, sorted by cohort, person and
-    /// dates, as `cohort/<name>.parquet`. Columns as in [`cohort_schema`].
+    /// Cohort rows as they are kept: sorted by cohort, person and dates, on the
+    /// threads of the pool at hand. Columns as in [`cohort_schema`].
     ///
     /// # Errors
     /// [`Error::Parquet`] for rows of another shape.
-    pub fn write_cohorts(
+    pub fn encode_cohorts(
         &self,
         name: &str,
         rows: Labelled<PersonLevel, RecordBatch>,
+    ) -> Result<Labelled<PersonLevel, Bytes>, Error> {
+        let object = || self.location.url_of(&cohorts_path(name));
+        rows.try_map(|rows| {
+            let rows = RecordBatch::try_new(cohort_schema(), rows.columns().to_vec())?;
+            let rows = sorted_cohorts(&rows)?;
+            let sequences = Sequences { near: COHORT_COLUMNS.to_vec(), ..Sequences::default() };
+            let group_rows = parquet_file::ROW_GROUP_ROWS;
+            parquet_file::encode(&rows, &rows.schema(), &sequences, group_rows)
+        })
+        .map_err(|source| Error::Parquet { object: object(), source })
+    }
+
+    /// Keeps encoded cohort rows beside the records, as
+    /// `cohort/<name>.parquet`.
+    pub fn write_cohorts(
+        &self,
+        name: &str,
+        bytes: Labelled<PersonLevel, Bytes>,
     ) -> Result<(), Error> {
-        let path = format!("cohort/{name}.parquet");
-        let bytes = rows
-            .try_map(|rows| {
-                let rows = RecordBatch::try_new(cohort_schema(), rows.columns().to_vec())?;
-                let rows = sorted_cohorts(&rows)?;
-                let sequences = Sequences { near: COHORT_COLUMNS.to_vec(), ..Sequences::default() };
-                let group_rows = parquet_file::ROW_GROUP_ROWS;
-                parquet_file::encode(&rows, &rows.schema(), &sequences, group_rows)
-            })
-            .map_err(|source| Error::Parquet { object: self.location.url_of(&path), source })?;
-        Ok(self.location.write(&path, bytes)?)
+        Ok(self.location.write(&cohorts_path(name), bytes)?)
     }
 
     /// The cohort rows kept under a name.
     pub fn read_cohorts(&self, name: &str) -> Result<RecordBatch, Error> {
-        let path = format!("cohort/{name}.parquet");
+        let path = cohorts_path(name);
         let size = self.location.info(&path)?.size;
         parquet_file::read(&self.location, &path, size, None)
     }
@@ -332,6 +346,11 @@ impl VocabularyTables for RecordsStore {
     fn has_rows(&self, table: Table) -> Result<bool, Error> {
         Ok(self.manifest.table(table).is_some_and(|entry| entry.rows > 0))
     }
+}
+
+/// Where cohort rows lie.
+fn cohorts_path(name: &str) -> String {
+    format!("cohort/{name}.parquet")
 }
 
 /// Cohort rows, none of which has a null, by all columns.

@@ -88,11 +88,16 @@ impl Publication {
             return Err(Error::Unpublished { folder: location.url_of(&format!("{RUNS}/{run}")) });
         };
         if is_current {
-            follow(location)?;
             return Ok(known);
         }
         let (location, folder) = (location.clone(), known.folder);
         Self { location, folder, run: run.to_owned() }.point()
+    }
+
+    /// Mends the link `latest` of a local folder, should a process have died
+    /// before it set it.
+    pub fn mend_link(location: &Location) -> Result<(), Error> {
+        follow(location)
     }
 
     fn point(self) -> Result<Published, Error> {

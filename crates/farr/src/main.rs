@@ -54,17 +54,23 @@ fn main() -> ExitCode {
 
 /// glibc takes memory in small steps, and gives large pieces back whenever they
 /// are free for a moment; to touch them anew takes longer than much of what
-/// happens in them. It finds no better bounds by itself until a run is over.
+/// happens in them. It finds no better bounds by itself until a run is over. What
+/// the environment says of them holds.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[expect(unsafe_code, reason = "the only way to these settings")]
 fn keep_memory() {
-    for (setting, bytes) in [
-        (libc::M_TOP_PAD, 1 << 20),
-        (libc::M_MMAP_THRESHOLD, 32 << 20),
-        (libc::M_TRIM_THRESHOLD, 64 << 20),
+    if std::env::var_os("GLIBC_TUNABLES").is_some() {
+        return;
+    }
+    for (setting, name, bytes) in [
+        (libc::M_TOP_PAD, "MALLOC_TOP_PAD_", 1 << 20),
+        (libc::M_MMAP_THRESHOLD, "MALLOC_MMAP_THRESHOLD_", 32 << 20),
+        (libc::M_TRIM_THRESHOLD, "MALLOC_TRIM_THRESHOLD_", 64 << 20),
     ] {
-        // SAFETY: no other thread runs yet; a setting that is refused changes nothing.
-        unsafe { libc::mallopt(setting, bytes) };
+        if std::env::var_os(name).is_none() {
+            // SAFETY: no other thread runs yet; a setting that is refused changes nothing.
+            unsafe { libc::mallopt(setting, bytes) };
+        }
     }
 }
 

@@ -41,7 +41,8 @@ pub(super) struct Entry {
 /// One criterion that gives entry events.
 struct Source<'a> {
     events: &'a [Event],
-    /// Where they are read: to settle ties, and to tell of events.
+    /// To settle ties, and to tell of events; not read where rows lie by unique
+    /// ids.
     ids: Option<Integers<'a>>,
     visits: Option<Integers<'a>>,
     /// Where the next person's events are.
@@ -85,7 +86,7 @@ impl<'a> Prepared<'a> {
     ) -> Result<CohortEntries, Error> {
         let mut sources = Vec::with_capacity(planned.primary.len());
         for place in &planned.primary {
-            sources.push(self.source(*place, planned.ids_settle)?);
+            sources.push(self.source(*place)?);
         }
         let has_window = !planned.censor_window.is_open();
         let mut cohort = CohortEntries {
@@ -107,16 +108,13 @@ impl<'a> Prepared<'a> {
         Ok(cohort)
     }
 
-    fn source(&'a self, place: CriterionPlace, ids_settle: bool) -> Result<Source<'a>, Error> {
+    fn source(&'a self, place: CriterionPlace) -> Result<Source<'a>, Error> {
         let domain = self.plan.criteria[place.0].domain;
         let specification = domain.specification();
         let columns = self.columns(specification.table)?;
         Ok(Source {
             events: self.events(place)?,
-            ids: match columns.integers(specification.id) {
-                Err(_) if !ids_settle => None,
-                ids => Some(ids?),
-            },
+            ids: columns.integers(specification.id).ok(),
             visits: self.visits_of(domain)?,
             at: 0,
         })
@@ -247,8 +245,7 @@ impl<'a> Prepared<'a> {
                 Limit::First | Limit::All => a.sort.cmp(&b.sort),
             };
             // Ids and visits are looked up only for what they must settle.
-            let tie = |entry: &Entry| tie(sources, planned.ids_settle, entry);
-            sorts.then_with(|| tie(a).cmp(&tie(b)))
+            sorts.then_with(|| tie(sources, a).cmp(&tie(sources, b)))
         };
         if planned.primary_limit == Limit::All {
             entries.sort_by(order);
@@ -303,17 +300,14 @@ fn next_person(sources: &[Source]) -> Option<u32> {
 }
 
 /// What orders entry events of one day.
-fn tie(sources: &[Source], ids_settle: bool, entry: &Entry) -> impl Ord + use<> {
+fn tie(sources: &[Source], entry: &Entry) -> impl Ord + use<> {
     let source = &sources[entry.source as usize];
     let row = entry.row as usize;
     let index = &entry.index;
     // A missing end comes last.
     let end = if index.end == MISSING { i32::MAX } else { index.end };
     let visit = source.visits.and_then(|visits| visits.get(row));
-    let id = match source.ids.filter(|_| ids_settle) {
-        Some(ids) => ids.get(row),
-        None => Some(row as i64),
-    };
+    let id = source.ids.map_or(Some(row as i64), |ids| ids.get(row));
     (id, index.start, end, index.period_start, index.period_end, visit)
 }
 

@@ -171,8 +171,9 @@ struct Run<'a> {
 
 impl Run<'_> {
     fn over_records(&mut self, store: &RecordsStore) -> Result<CohortResults, Error> {
+        let vocabulary = |of: &[Definition]| store.vocabulary_for(concept_sets(of));
         let has = |table| store.manifest().table(table).is_some();
-        let plan = self.plan(|definitions| store.vocabulary_for(concept_sets(definitions)), has)?;
+        let plan = self.plan(vocabulary, has, &|table| store.has_unique_ids(table))?;
         let site = lookups(store, plan.needs())?;
         let shards: Vec<ShardId> = store.shards().collect();
         let mut results = CohortResults::default();
@@ -201,6 +202,7 @@ impl Run<'_> {
         let plan = self.plan(
             |definitions| omop.vocabulary_for(concept_sets(definitions)),
             |table| omop.has(table),
+            &|_| false,
         )?;
         let site = Site::new(&omop.site(plan.needs())?);
         let mut results = CohortResults::default();
@@ -230,17 +232,21 @@ impl Run<'_> {
         &mut self,
         vocabulary: impl FnOnce(&[Definition]) -> Result<Vocabulary, farr_records::Error> + Send,
         has: impl Fn(Table) -> bool,
+        has_unique_ids: &dyn Fn(Table) -> bool,
     ) -> Result<Plan, Error> {
         let Self { folder, threads, watches, observer, concepts, columns, .. } = self;
         watches.resolve.time(|| {
             let vocabulary = threads.run(|| vocabulary(&folder.definitions))?;
-            let mut plan = Plan::new(&folder.definitions, &vocabulary);
+            let plan_of = |definitions: &[Definition]| {
+                Plan::over_unique_ids(definitions, &vocabulary, has_unique_ids)
+            };
+            let mut plan = plan_of(&folder.definitions);
             let lacking = plan.lacking(has);
             if !lacking.is_empty() {
                 for (id, error) in lacking {
                     folder.refuse(id, error.to_string());
                 }
-                plan = Plan::new(&folder.definitions, &vocabulary);
+                plan = plan_of(&folder.definitions);
             }
             warn_of_sets(plan.warnings(), *observer);
             *concepts = plan.n_concepts();

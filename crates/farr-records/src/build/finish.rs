@@ -92,7 +92,7 @@ pub fn build(
     for part in pieces.into_iter().chain(built) {
         outcome.add(part);
     }
-    let repeated_ids = repeated_ids(&spilled, &scratch, &outcome.ids)?;
+    let repeated_ids = repeated_ids(&spilled, &scratch, &outcome)?;
 
     let balance = outcome.fortunes.balance(&registry)?;
     note_refused(&mut registry, &outcome.fortunes.refused);
@@ -321,18 +321,22 @@ impl Gathered {
 fn repeated_ids(
     spilled: &Spilled,
     scratch: &Scratch,
-    ids: &BTreeMap<Table, Vec<IdsSpilled>>,
+    outcome: &Gathered,
 ) -> Result<BTreeMap<String, RepeatedIds>, Error> {
     let mut repeated = BTreeMap::new();
-    for (table, shards) in ids {
+    for (table, shards) in &outcome.ids {
         let shards: Vec<&IdsSpilled> = shards.iter().collect();
         let ranges = ranges_for(spilled.seen.get(table).map_or(0, |seen| seen.rows));
         let count = |range: u32| count_range(scratch, &shards, range as usize);
         let sum = |a: RepeatedIds, b: RepeatedIds| {
-            Ok(RepeatedIds { ids: a.ids + b.ids, rows: a.rows + b.rows })
+            Ok(RepeatedIds { ids: a.ids + b.ids, rows: a.rows + b.rows, missing: 0 })
         };
         let found = (0..ranges).into_par_iter().map(count).try_reduce(RepeatedIds::default, sum)?;
-        if found.ids > 0 {
+        let rows = outcome.files.get(table).into_iter().flatten().map(|file| file.rows);
+        let with_id = shards.iter().map(|shard| shard.ids);
+        let missing = rows.sum::<u64>() - with_id.sum::<u64>();
+        let found = RepeatedIds { missing, ..found };
+        if found.ids > 0 || missing > 0 {
             repeated.insert(table.name().to_owned(), found);
         }
     }

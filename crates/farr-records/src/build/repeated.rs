@@ -17,6 +17,8 @@ pub(super) fn ranges_for(rows: u64) -> u32 {
 #[derive(Debug)]
 pub(super) struct IdsSpilled {
     ranges: Vec<Option<Segment>>,
+    /// How many there are.
+    pub(super) ids: u64,
 }
 
 /// Writes ids to a temporary file.
@@ -28,7 +30,8 @@ pub(super) fn spill_ids(spill: &Scratch, ids: &[i64], ranges: u32) -> Result<Ids
         parts[range as usize].extend_from_slice(&id.to_le_bytes());
     }
     let write = |part: Vec<u8>| (!part.is_empty()).then(|| spill.append(&part)).transpose();
-    Ok(IdsSpilled { ranges: parts.into_iter().map(write).collect::<Result<_, Error>>()? })
+    let ranges = parts.into_iter().map(write).collect::<Result<_, Error>>()?;
+    Ok(IdsSpilled { ranges, ids: ids.len() as u64 })
 }
 
 /// Counts the ids that occur more than once in one range of all shards.
@@ -71,6 +74,6 @@ mod tests {
             sum.ids += found.ids;
             sum.rows += found.rows;
         }
-        assert_eq!(sum, RepeatedIds { ids: 2, rows: 5 });
+        assert_eq!(sum, RepeatedIds { ids: 2, rows: 5, missing: 0 });
     }
 }

@@ -209,17 +209,25 @@ fn equal_rows_are_merged_and_repeated_ids_kept() {
             [10, 1, 7, 100, none],
             [11, 1, 8, 90, 96],
             [12, 1, 8, none, none],
+            [none, 2, 8, 100, 120],
         ],
     );
     let store = case.finish().unwrap();
     let columns = ["person_id", "condition_occurrence_id", "condition_start_date"];
-    let mut expected =
-        some(&[&[1, 12, 0], &[1, 11, 90], &[1, 11, 90], &[1, 10, 100], &[2, 10, 100]]);
+    let mut expected = some(&[
+        &[1, 12, 0],
+        &[1, 11, 90],
+        &[1, 11, 90],
+        &[1, 10, 100],
+        &[2, 0, 100],
+        &[2, 10, 100],
+    ]);
     expected[0][2] = None;
+    expected[4][1] = None;
     assert_eq!(store.numbers(Table::ConditionOccurrence, &columns), expected);
-    assert_eq!(store.balance(Table::ConditionOccurrence), (6, 5, 1, 0));
+    assert_eq!(store.balance(Table::ConditionOccurrence), (7, 6, 1, 0));
     let repeated = store.built.manifest.repeated_ids["condition_occurrence"];
-    assert_eq!((repeated.ids, repeated.rows), (2, 4));
+    assert_eq!((repeated.ids, repeated.rows, repeated.missing), (2, 4, 1));
     assert!(store.built.manifest.table(Table::DrugExposure).is_none());
     assert_eq!(store.built.manifest.objects[0].etag, None);
     assert_eq!(store.built.objects[0].etag.as_deref(), Some("tag"));
@@ -706,7 +714,8 @@ fn cohorts_are_kept_sorted() {
         ],
     )
     .unwrap();
-    store.records.write_cohorts("run-1", Labelled::person_level(rows)).unwrap();
+    let rows = store.records.encode_cohorts("run-1", Labelled::person_level(rows)).unwrap();
+    store.records.write_cohorts("run-1", rows).unwrap();
     let back = store.records.read_cohorts("run-1").unwrap();
     assert_eq!(back.schema(), cohort_schema());
     assert_eq!(back.column(1).as_primitive::<Int64Type>().values(), &[3, 9, 1]);

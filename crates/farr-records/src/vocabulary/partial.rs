@@ -2,8 +2,9 @@
 //!
 //! A vocabulary may be larger than memory; what a few thousand items of
 //! concept sets ask of it is not. So items are gathered first, and then the
-//! tables are scanned for them: concepts by id, codes of items whose id is
-//! unknown, ancestors, the concepts below them, and what maps to these.
+//! tables are scanned for them: ancestors, concepts by id and those below them,
+//! codes of items whose id is unknown and what is below these, and what maps to
+//! any.
 
 use std::collections::{BTreeSet, HashSet};
 

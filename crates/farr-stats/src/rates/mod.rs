@@ -44,6 +44,7 @@ pub fn incidence_rate_each(
     person_years: &[f64],
     level: f64,
 ) -> Result<Vec<Estimate>, EstimateError> {
+    tail_probability(level)?;
     let mut of_one_year: HashMap<u64, Estimate> = HashMap::new();
     let rate = |(events, years): (&u64, &f64)| {
         check_positive("person_years", &[*years])?;

@@ -132,20 +132,36 @@ impl World {
         Vocabulary::new(&batches).expect("a vocabulary")
     }
 
-    /// What a definition gives over the world.
+    /// What a definition gives over the world: the same whether ids settle ties
+    /// or, where they are unique, the order of rows.
     pub(crate) fn evaluate(
         &self,
         definition: &Definition,
     ) -> (CohortEntries, Vec<(i64, Day, Day)>) {
         let vocabulary = self.vocabulary(definition);
-        let plan = Plan::new(std::slice::from_ref(definition), &vocabulary);
-        let (shard, site) = self.shard(&plan, true);
+        let definitions = std::slice::from_ref(definition);
+        let unique = |table| self.has_unique_ids(table);
+        let by_ids = self.evaluate_plan(&Plan::new(definitions, &vocabulary));
+        let by_rows = self.evaluate_plan(&Plan::over_unique_ids(definitions, &vocabulary, &unique));
+        assert_eq!(by_ids, by_rows);
+        by_ids
+    }
+
+    fn evaluate_plan(&self, plan: &Plan) -> (CohortEntries, Vec<(i64, Day, Day)>) {
+        let (shard, site) = self.shard(plan, true);
         let mut given = plan.evaluate(&shard, &site).expect("an answer");
         let cohort = given.cohorts.remove(0);
         let rows = cohort.entries.iter();
         let rows = rows.map(|(p, days)| (shard.persons()[*p as usize].0, days.start, days.end));
         let rows = rows.collect();
         (cohort, rows)
+    }
+
+    fn has_unique_ids(&self, table: Table) -> bool {
+        let Some(id) = table.id_column() else { return false };
+        let mut seen = BTreeSet::new();
+        let rows = self.tables.get(&table).into_iter().flatten();
+        rows.map(|row| row.get(id)).all(|id| id.is_some_and(|id| seen.insert(id)))
     }
 
     /// Why a person is in or out.
