@@ -184,8 +184,9 @@ impl Plan {
     }
 
     /// The same for records of which some tables have an id in each row that no
-    /// other row has, and are sorted by it within a person's day: their ids need
-    /// not be read to settle ties.
+    /// other row has, and are sorted by it within a person's day: of these it
+    /// [needs](Self::needs) neither ids to settle ties, nor ends that no definition
+    /// asks for.
     pub fn over_unique_ids(
         definitions: &[Definition],
         vocabulary: &Vocabulary,
@@ -418,17 +419,24 @@ impl Planner<'_> {
         for criterion in expression.primary.criteria.iter().filter(|_| !rows_settle) {
             self.need(criterion.domain.table(), &[criterion.domain.specification().id]);
         }
-        let rules = expression.inclusion_rules.iter().map(|rule| &rule.group);
-        if rules.chain(&expression.additional).any(asks_visits) {
+        let groups = || {
+            let rules = expression.inclusion_rules.iter().map(|rule| &rule.group);
+            rules.chain(&expression.additional)
+        };
+        let asks_end = !rows_settle
+            || matches!(expression.end_strategy, EndStrategy::DateOffset { from: Moment::End, .. })
+            || groups().any(asks_index_end);
+        if groups().any(asks_visits) {
             for criterion in &expression.primary.criteria {
                 self.need_visit(criterion.domain);
             }
         }
-        let primary = expression.primary.criteria.iter().map(|c| self.criterion(c)).collect();
+        let primary = expression.primary.criteria.iter();
+        let primary = primary.map(|criterion| self.criterion(criterion, asks_end)).collect();
         let additional = expression.additional.as_ref().map(|group| self.group(group));
         let rules = expression.inclusion_rules.iter().map(|r| self.group(&r.group)).collect();
         let end = self.end(&expression.end_strategy);
-        let censoring = expression.censoring.iter().map(|c| self.criterion(c)).collect();
+        let censoring = expression.censoring.iter().map(|c| self.criterion(c, false)).collect();
         PlannedDefinition {
             id: definition.id,
             primary,
@@ -459,7 +467,7 @@ impl Planner<'_> {
                 let mut source = Criterion::all(Domain::DrugExposure);
                 source.source_concept_set = Some(drugs);
                 PlannedEnd::CustomEra {
-                    exposures: [self.criterion(&standard), self.criterion(&source)],
+                    exposures: [self.criterion(&standard, true), self.criterion(&source, true)],
                     gap_days,
                     offset_days,
                     days_supply_override,
@@ -468,8 +476,9 @@ impl Planner<'_> {
         }
     }
 
-    fn criterion(&mut self, criterion: &Criterion) -> CriterionPlace {
-        self.need_columns(criterion);
+    /// A criterion, the ends of whose events may be asked for by what it is of.
+    fn criterion(&mut self, criterion: &Criterion, asks_end: bool) -> CriterionPlace {
+        self.need_columns(criterion, asks_end);
         let planned = PlannedCriterion {
             domain: criterion.domain,
             set: criterion.concept_set.map(|id| self.set_of(id)),
@@ -492,7 +501,7 @@ impl Planner<'_> {
         place
     }
 
-    fn need_columns(&mut self, criterion: &Criterion) {
+    fn need_columns(&mut self, criterion: &Criterion, asks_end: bool) {
         if criterion.correlated.as_deref().is_some_and(asks_visits) {
             self.need_visit(criterion.domain);
         }
@@ -504,7 +513,11 @@ impl Planner<'_> {
         if criterion.correlated.is_some() {
             self.need(table, &[specification.id]);
         }
+        // Ends that nothing asks for are not read. Where ids are not known to be
+        // unique they are: there the records are as they came.
+        let asks_end = asks_end || !(self.has_unique_ids)(table) || asks_own_end(criterion);
         match specification.end {
+            _ if !asks_end => {}
             End::NextDay => {}
             End::Column(end) | End::ColumnOrNextDay(end) | End::ColumnOrFarFuture(end) => {
                 self.need(table, &[end]);
@@ -624,8 +637,11 @@ impl Planner<'_> {
         if correlated.restrict_visit {
             self.need_visit(criterion.domain);
         }
+        let windows = [Some(correlated.start_window), correlated.end_window];
+        let asks_end = windows.into_iter().flatten().any(|window| window.use_event_end)
+            || matches!(distinct, Some(Counted::End | Counted::Length));
         PlannedCorrelated {
-            criterion: self.criterion(criterion),
+            criterion: self.criterion(criterion, asks_end),
             start_window: correlated.start_window,
             end_window: correlated.end_window,
             restrict_visit: correlated.restrict_visit,
@@ -658,6 +674,34 @@ impl Planner<'_> {
 fn asks_visits(group: &Group) -> bool {
     group.criteria.iter().any(|correlated| correlated.restrict_visit)
         || group.groups.iter().any(asks_visits)
+}
+
+/// Whether anything in a group asks for the index event's end.
+fn asks_index_end(group: &Group) -> bool {
+    let asks = |correlated: &Correlated| {
+        let windows = [Some(correlated.start_window), correlated.end_window];
+        windows.into_iter().flatten().any(|window| window.use_index_end)
+    };
+    group.criteria.iter().any(asks)
+        || group.demographics.iter().any(|one| one.occurrence_end_date.is_some())
+        || group.groups.iter().any(asks_index_end)
+}
+
+/// Whether a criterion itself asks for its events' ends.
+fn asks_own_end(criterion: &Criterion) -> bool {
+    let asks = |test: &Test| {
+        let of_end =
+            |quantity: &Quantity| matches!(quantity, Quantity::Length | Quantity::Age(Moment::End));
+        match test {
+            Test::Date(moment, _) => *moment == Moment::End,
+            Test::Whole(quantity, _) | Test::Real(quantity, _) => of_end(quantity),
+            Test::Concept(..) | Test::Text(..) | Test::Abnormal => false,
+        }
+    };
+    criterion.date_adjustment.is_some()
+        || !criterion.user_defined_period.is_open()
+        || criterion.filters.iter().any(|filter| asks(&filter.test))
+        || criterion.correlated.as_deref().is_some_and(asks_index_end)
 }
 
 impl PersonConcept {

@@ -191,7 +191,7 @@ impl<'a> Prepared<'a> {
         let starts = columns.days(specification.start)?;
         rows.retain(|row| starts.is_valid(*row as usize));
         let persons = self.persons_of(specification.table)?;
-        let end = BoundEnd::new(specification.end, columns)?;
+        let end = BoundEnd::new(specification.end, columns);
         let event_of = |row: u32| {
             let start = starts.value(row as usize);
             let end = end.of(row as usize, start);
@@ -593,6 +593,8 @@ pub(super) fn year_of(day: i32) -> i64 {
 }
 
 enum BoundEnd<'a> {
+    /// The plan did not ask for it.
+    Unread,
     NextDay,
     Column(&'a Date32Array),
     ColumnOrNextDay(&'a Date32Array),
@@ -601,17 +603,18 @@ enum BoundEnd<'a> {
 }
 
 impl<'a> BoundEnd<'a> {
-    fn new(end: End, columns: Columns<'a>) -> Result<Self, Error> {
-        Ok(match end {
-            End::NextDay => Self::NextDay,
-            End::Column(column) => Self::Column(columns.days(column)?),
-            End::ColumnOrNextDay(column) => Self::ColumnOrNextDay(columns.days(column)?),
-            End::ColumnOrFarFuture(column) => Self::ColumnOrFarFuture(columns.days(column)?),
-            End::OfDrug => Self::Drug(
-                columns.days("drug_exposure_end_date")?,
-                columns.integers("days_supply")?,
-            ),
-        })
+    fn new(end: End, columns: Columns<'a>) -> Self {
+        let days = |column| columns.rows.days(column);
+        let bound = match end {
+            End::NextDay => Some(Self::NextDay),
+            End::Column(column) => days(column).map(Self::Column),
+            End::ColumnOrNextDay(column) => days(column).map(Self::ColumnOrNextDay),
+            End::ColumnOrFarFuture(column) => days(column).map(Self::ColumnOrFarFuture),
+            End::OfDrug => days("drug_exposure_end_date")
+                .zip(columns.rows.integers("days_supply"))
+                .map(|(days, supply)| Self::Drug(days, Integers(supply))),
+        };
+        bound.unwrap_or(Self::Unread)
     }
 
     fn of(&self, row: usize, start: i32) -> i32 {
@@ -619,6 +622,7 @@ impl<'a> BoundEnd<'a> {
             if days.is_valid(row) { days.value(row) } else { other }
         };
         match self {
+            Self::Unread => MISSING,
             Self::NextDay => start + 1,
             Self::Column(days) => or(days, MISSING),
             Self::ColumnOrNextDay(days) => or(days, start + 1),
