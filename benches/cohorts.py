@@ -12,7 +12,9 @@ the milliseconds of `expected/log.csv`, taken at one copy), and the floor:
 polars, with two threads, decoding the same columns of the same files once and
 writing the same rows once. Each row is checked: copies times the expected rows.
 Then ten definitions one by one beside DuckDB, on SQL written by hand
-(`ten_definitions.py`), at the second size; each must give the same rows.
+(`ten_definitions.py`), at the second size; each must give the same rows. What
+the bench wrote before is on disk by then: a file system that is busy with it
+makes whoever creates files wait.
 Needs `pip install duckdb polars`.
 """
 
@@ -156,6 +158,7 @@ def ten(farr, folder, copies, scratch, cdm, records):
                "descendants BOOL, mapped BOOL)")
     mine = [item for item in items_of(folder / "cohorts") if item[0] in SQL]
     db.executemany("INSERT INTO items VALUES (?, ?, ?, ?, ?, ?)", mine)
+    os.sync()
     print(f"\n{'definition':>10}{'rows':>9}{'DuckDB ms':>11}{'farr ms':>9}")
     for definition, sql in SQL.items():
         fastest = float("inf")
