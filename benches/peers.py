@@ -29,7 +29,8 @@ that stand twice, for persons that are not there, or for values out of range.
 and reads no export. Each repetition has a job name of its own, or it would be a
 no-op. DuckDB (`peers_job_sql.py`) computes the cohorts and the incidence table
 without its exact Poisson intervals, from the same Parquet. `incidence` is the
-same with farr's other four analyses left out.
+same with farr's other four analyses left out. What was written before is on
+disk by then: who creates files waits for a file system that is busy with it.
 
 The floor: Polars decodes the input once (all columns, CSV as text), and encodes
 and compresses once what farr wrote, from memory.
@@ -42,6 +43,7 @@ install duckdb polars`, and `zstd`.
 """
 
 import json
+import os
 import pathlib
 import shutil
 import subprocess
@@ -265,6 +267,7 @@ def job(farr, persons, scratch):
         subprocess.run([farr, "--quiet", "ingest", JOB, *given], check=True,
                        stdout=subprocess.DEVNULL)
     run, out, peer = scratch / "records/latest", scratch / "duckdb", Measured()
+    os.sync()
     for _ in range(repeats(persons)):
         peer.run(program("duckdb", "job", run, emptied(out)), True)
     measured = []
