@@ -1,12 +1,13 @@
 //! How much memory and time a run may take.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use crate::Error;
 
-/// A bound on memory, in bytes.
+/// A bound on memory, in bytes; `None`: what the process may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Memory(u64);
+pub struct Memory(Option<u64>);
 
 /// Decoded bytes that a shard holds at most, where memory allows it.
 const SHARD_BYTES_MAX: u64 = 64 << 20;
@@ -27,34 +28,38 @@ impl Memory {
     /// [`Error::Parameter`] for a text that is no size like `4GiB` or `800MB`.
     pub fn new(text: Option<&str>) -> Result<Self, Error> {
         match text {
-            Some(text) => parse_bytes(text).map(Self).ok_or_else(|| Error::Parameter {
-                parameter: "--memory".to_owned(),
-                reason: "expected a size of 64MiB or more, like 800MB or 4GiB".to_owned(),
-            }),
-            None => Ok(Self(available() / 4 * 3)),
+            Some(text) => {
+                parse_bytes(text).map(|bytes| Self(Some(bytes))).ok_or_else(|| Error::Parameter {
+                    parameter: "--memory".to_owned(),
+                    reason: "expected a size of 64MiB or more, like 800MB or 4GiB".to_owned(),
+                })
+            }
+            None => Ok(Self(None)),
         }
     }
 
-    /// The bound in bytes.
+    /// The bound in bytes. What the process may have is looked up when it is
+    /// first asked for.
     pub fn bytes(self) -> u64 {
-        self.0
+        static OF_PROCESS: OnceLock<u64> = OnceLock::new();
+        self.0.unwrap_or_else(|| *OF_PROCESS.get_or_init(|| available() / 4 * 3))
     }
 
     /// Decoded bytes of persons' rows per shard that let `threads` shards be
     /// built at a time.
     pub(crate) fn bytes_per_shard(self, threads: usize) -> u64 {
-        let each = self.0 / 2 / (threads.max(1) as u64 * SHARD_FACTOR);
+        let each = self.bytes() / 2 / (threads.max(1) as u64 * SHARD_FACTOR);
         each.clamp(SHARD_BYTES_MIN, SHARD_BYTES_MAX)
     }
 
     /// Bytes of rows that are held before they go where rows lie.
     pub(crate) fn buffer_bytes(self) -> u64 {
-        (self.0 / 8).clamp(BUFFER_BYTES_MIN, BUFFER_BYTES_MAX)
+        (self.bytes() / 8).clamp(BUFFER_BYTES_MIN, BUFFER_BYTES_MAX)
     }
 
     /// How many shards of so many decoded bytes may be worked on at a time.
     pub(crate) fn shards_in_flight(self, shard_bytes: u64, threads: usize) -> usize {
-        let fit = self.0 / 2 / (shard_bytes.max(1).saturating_mul(SHARD_FACTOR));
+        let fit = self.bytes() / 2 / (shard_bytes.max(1).saturating_mul(SHARD_FACTOR));
         usize::try_from(fit).unwrap_or(threads).clamp(1, threads.max(1))
     }
 }
@@ -191,7 +196,7 @@ mod tests {
 
     #[test]
     fn little_memory_means_small_shards_and_few_at_a_time() {
-        let (small, large) = (Memory(256 << 20), Memory(64 << 30));
+        let (small, large) = (Memory(Some(256 << 20)), Memory(Some(64 << 30)));
         assert_eq!(large.bytes_per_shard(8), SHARD_BYTES_MAX);
         assert_eq!(large.shards_in_flight(SHARD_BYTES_MAX, 8), 8);
         assert!(small.bytes_per_shard(8) < 4 << 20);
