@@ -294,27 +294,30 @@ def costs(work):
 
 
 def periods_and_eras(work, supply="NULL"):
-    """Occurrences of one concept whose gaps are at most 30 days become one."""
+    """Occurrences of one concept whose gaps are at most 30 days become one. Equal
+    days are told apart by id, so that both windows have one order."""
     eras = """
-        WITH spans AS (SELECT person_id, {concept} AS concept, {start} AS start,
+        WITH spans AS (SELECT person_id, {concept} AS concept, {start} AS start, {id} AS id,
             greatest({start}, coalesce({finish}, {start} + CASE WHEN {supply} > 0 THEN
                 {supply}::INTEGER END, {start} + 1)) AS finish FROM {table} WHERE {concept} <> 0),
         marked AS (SELECT *, start - max(finish) OVER (PARTITION BY person_id, concept
-            ORDER BY start, finish ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS gap
+            ORDER BY start, finish, id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS gap
             FROM spans),
         numbered AS (SELECT *, sum(CASE WHEN gap <= 30 THEN 0 ELSE 1 END) OVER (
-            PARTITION BY person_id, concept ORDER BY start, finish ROWS UNBOUNDED PRECEDING) AS era
-            FROM marked)
+            PARTITION BY person_id, concept ORDER BY start, finish, id ROWS UNBOUNDED PRECEDING)
+            AS era FROM marked)
         SELECT (hash(person_id, concept, min(start)) >> 1)::BIGINT AS {kind}_era_id, person_id,
             concept AS {kind}_concept_id, min(start) AS {kind}_era_start_date,
             max(finish) AS {kind}_era_end_date, count(*) AS {counted}{more}
         FROM numbered GROUP BY person_id, concept, era"""
     work.write("condition_era", eras.format(
-        kind="condition", concept="condition_concept_id", start="condition_start_date",
+        kind="condition", concept="condition_concept_id", id="condition_occurrence_id",
+        start="condition_start_date",
         finish="condition_end_date", table=work.written("condition_occurrence"), supply="NULL",
         counted="condition_occurrence_count", more=""))
     work.write("drug_era", eras.format(
-        kind="drug", concept="drug_concept_id", start="drug_exposure_start_date",
+        kind="drug", concept="drug_concept_id", id="drug_exposure_id",
+        start="drug_exposure_start_date",
         finish="drug_exposure_end_date", table=work.written("drug_exposure"), supply=supply,
         counted="drug_exposure_count",
         more=", sum(CASE WHEN gap BETWEEN 1 AND 30 THEN gap ELSE 0 END)::BIGINT AS gap_days"))

@@ -1,11 +1,13 @@
 //! `farr cohort run`: a folder of definitions, some of which cannot be run.
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
 use crate::binary::{Said, farr, say};
-use crate::place::{Place, population_omop};
+use crate::place::{Place, population_omop, shared};
 
 const HYPERTENSION: &str = r#"{
   "ConceptSets": [{ "id": 0, "name": "hypertension", "expression": { "items": [
@@ -81,6 +83,54 @@ fn little_memory_gives_the_same_bytes() {
     run(&place, &["--memory", "64MiB", "--threads", "1"]).ends_with(0);
     assert_eq!(fs::read(place.path("out/cohort.parquet")).unwrap(), whole);
     run(&place, &["--memory", "little"]).ends_with(2).says(&["--memory", "4GiB"]);
+}
+
+/// The tables that definitions give, as they lie.
+fn tables(place: &Place, definitions: &Path, input: [&str; 2]) -> BTreeMap<PathBuf, Vec<u8>> {
+    let (definitions, out) = (definitions.display().to_string(), place.path("out"));
+    let arguments = ["cohort", "run", "--definitions", &definitions, "--out"];
+    let command = [&arguments[..], &[out.to_str().unwrap()], &input].concat();
+    say(&command).ends_with(0);
+    let files = fs::read_dir(out).unwrap().map(|entry| entry.unwrap().path());
+    files.map(|file| (file.clone(), fs::read(file).unwrap())).collect()
+}
+
+/// Over records, ids and ends of events are read only where something asks for
+/// them. Every definition still gives what it gives over the tables as they lie,
+/// which `farr-xtask` holds against the reference: all at once, and alone.
+#[test]
+fn records_give_what_the_tables_give() {
+    for folder in ["reference/circe", "reference/circe-random", "reference/gibleed"] {
+        let Some(folder) = shared(folder) else { return };
+        let place = Place::new();
+        let (records, cdm) = (place.path("records"), folder.join("cdm"));
+        let (records, cdm) = (records.to_str().unwrap(), cdm.to_str().unwrap());
+        let job = format!(
+            "[job]\nname = \"job\"\n[locations]\nexports.url = {cdm:?}\nrecords.url = {records:?}\n\
+             reports.url = {records:?}\n[[source]]\nformat = \"omop\"\nlocation = \"exports\"\n\
+             system = \"reference\"\n[records]\nlocation = \"records\"\nshards = 4\n[report]\n\
+             location = \"reports\"\n"
+        );
+        place.write("job.toml", &job);
+        say(&["ingest", place.path("job.toml").to_str().unwrap()]).ends_with(0);
+        let over = |definitions: &Path| {
+            let given = tables(&place, definitions, ["--records", records]);
+            assert_eq!(given.len(), 5);
+            let expected = tables(&place, definitions, ["--omop", cdm]);
+            assert!(given == expected, "{} gives other rows", definitions.display());
+        };
+        over(&folder.join("cohorts"));
+        let definitions = fs::read_dir(folder.join("cohorts")).unwrap();
+        let mut definitions: Vec<PathBuf> = definitions.map(|file| file.unwrap().path()).collect();
+        definitions.sort();
+        for definition in definitions.iter().step_by(10) {
+            let name = definition.file_name().unwrap().to_str().unwrap();
+            let alone = place.path(&format!("alone-{name}"));
+            fs::create_dir(&alone).unwrap();
+            fs::copy(definition, alone.join(name)).unwrap();
+            over(&alone);
+        }
+    }
 }
 
 #[test]
