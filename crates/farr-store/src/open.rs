@@ -123,11 +123,11 @@ fn local(
         });
     }
     let folder = &without_parents(folder);
-    if folder.is_dir() {
-        return Location::folder(folder, zone);
-    }
-    if folder.exists() {
-        return Err(no_place(url, "is a file; name the folder that it lies in"));
+    // Looked at once: another run may make it between two looks.
+    match folder.metadata() {
+        Ok(found) if found.is_dir() => return Location::folder(folder, zone),
+        Ok(_) => return Err(no_place(url, "is a file; name the folder that it lies in")),
+        Err(_) => {}
     }
     let absolute = std::path::absolute(folder).map_err(|e| no_place(url, e.to_string()))?;
     let absolute = without_parents(&absolute);
