@@ -48,5 +48,5 @@ pub use omop_parts::OmopParts;
 pub use parquet_file::parquet_bytes;
 pub use schema::{Column, Kind, Scope, Table};
 pub use shard::{Shard, TableRows, sorted_by_person};
-pub use store::{ColumnSummary, RecordsStore, TableSummary, cohort_schema};
+pub use store::{Batches, ColumnSummary, RecordsStore, TableSummary, cohort_schema};
 pub use vocabulary::{RowKey, Vocabulary};

@@ -24,6 +24,9 @@ use crate::{
     parquet_file,
 };
 
+/// Tables of one shard.
+pub type Batches = BTreeMap<Table, RecordBatch>;
+
 /// A records store at a place.
 #[derive(Clone)]
 pub struct RecordsStore {
@@ -129,11 +132,43 @@ impl RecordsStore {
         tables: &BTreeMap<Table, Vec<&str>>,
         keys: &BTreeMap<Table, Vec<RowKey>>,
     ) -> Result<Shard, Error> {
+        self.read_shard_after(shard, tables, keys, &Batches::new())
+    }
+
+    /// The same, where some tables have been read: those that have all columns
+    /// are not read again.
+    pub fn read_shard_after(
+        &self,
+        shard: ShardId,
+        tables: &BTreeMap<Table, Vec<&str>>,
+        keys: &BTreeMap<Table, Vec<RowKey>>,
+        read: &Batches,
+    ) -> Result<Shard, Error> {
+        Shard::new(shard, self.read_batches(shard, tables, keys, read)?)
+    }
+
+    /// Columns of tables of one shard, to be handed to
+    /// [`RecordsStore::read_shard_after`].
+    pub fn read_ahead(
+        &self,
+        shard: ShardId,
+        tables: &BTreeMap<Table, Vec<&str>>,
+    ) -> Result<Batches, Error> {
+        self.read_batches(shard, tables, &BTreeMap::new(), &Batches::new())
+    }
+
+    fn read_batches(
+        &self,
+        shard: ShardId,
+        tables: &BTreeMap<Table, Vec<&str>>,
+        keys: &BTreeMap<Table, Vec<RowKey>>,
+        read: &Batches,
+    ) -> Result<Batches, Error> {
         let count = self.manifest.shard_count;
         if shard.count() != count {
             return Err(Error::UnknownShard { shard, count });
         }
-        let mut batches = BTreeMap::new();
+        let mut batches = Batches::new();
         let persons = (!tables.contains_key(&Table::Person)).then_some(Table::Person);
         for table in persons.into_iter().chain(tables.keys().copied()) {
             if table.scope() != Scope::Person {
@@ -147,6 +182,12 @@ impl RecordsStore {
             let always = [table.person_column(), table.start_column()];
             let mut columns: Vec<&str> = always.into_iter().flatten().collect();
             columns.extend(tables.get(&table).into_iter().flatten());
+            let is_there =
+                |batch: &&RecordBatch| columns.iter().all(|c| batch.column_by_name(c).is_some());
+            if let Some(batch) = read.get(&table).filter(is_there) {
+                batches.insert(table, batch.clone());
+                continue;
+            }
             let batch = match keys.get(&table) {
                 None => self.read(file, Some(&columns))?,
                 Some(keys) => {
@@ -156,7 +197,7 @@ impl RecordsStore {
             };
             batches.insert(table, batch);
         }
-        Shard::new(shard, batches)
+        Ok(batches)
     }
 
     /// The part of the vocabulary that some concept sets need: they resolve as

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use farr_cohort::{CohortResults, Definition, Plan, ShardCohorts, Site};
 use farr_disclosure::{Labelled, Zone};
 use farr_records::{
-    OmopParquet, OmopParts, RecordsStore, SHARDS_MAX, Shard, ShardId, Table, Vocabulary,
+    Batches, OmopParquet, OmopParts, RecordsStore, SHARDS_MAX, Shard, ShardId, Table, Vocabulary,
     parquet_bytes,
 };
 use farr_store::Location;
@@ -171,11 +171,20 @@ struct Run<'a> {
 
 impl Run<'_> {
     fn over_records(&mut self, store: &RecordsStore) -> Result<CohortResults, Error> {
-        let vocabulary = |of: &[Definition]| store.vocabulary_for(concept_sets(of));
+        // Resolving sets keeps one thread: the other reads what every definition
+        // needs of the shards that come first.
+        let shards: Vec<ShardId> = store.shards().collect();
+        let first = &shards[..shards.len().min(2 * self.threads.count())];
+        let mut ahead = BTreeMap::new();
+        let vocabulary = |of: &[Definition]| {
+            let resolve = || store.vocabulary_for(concept_sets(of));
+            let (vocabulary, read) = rayon::join(resolve, || read_ahead(store, first));
+            ahead = read;
+            vocabulary
+        };
         let has = |table| store.manifest().table(table).is_some();
         let plan = self.plan(vocabulary, has, &|table| store.has_unique_ids(table))?;
         let site = lookups(store, plan.needs())?;
-        let shards: Vec<ShardId> = store.shards().collect();
         let mut results = CohortResults::default();
         if shards.len() < self.threads.count() {
             for id in shards {
@@ -185,9 +194,11 @@ impl Run<'_> {
             }
             return Ok(results);
         }
+        let nothing = Batches::new();
         let map = |id: ShardId| {
             stop_if_asked(self.cancel)?;
-            let read = || store.read_shard_rows(id, plan.needs(), plan.keys());
+            let ahead = ahead.get(&id).unwrap_or(&nothing);
+            let read = || store.read_shard_after(id, plan.needs(), plan.keys(), ahead);
             let shard = self.watches.decode.time(read)?;
             let cohorts = self.watches.evaluate.time(|| plan.evaluate(&shard, &site));
             Ok::<_, Error>((cohorts.map_err(of_evaluation)?, shard.persons().to_vec()))
@@ -277,6 +288,15 @@ impl Run<'_> {
         }
         Ok(())
     }
+}
+
+/// The persons and observation periods of some shards. What cannot be read is
+/// left to whoever needs it, and says so.
+fn read_ahead(store: &RecordsStore, shards: &[ShardId]) -> BTreeMap<ShardId, Batches> {
+    let periods = vec!["observation_period_start_date", "observation_period_end_date"];
+    let tables = BTreeMap::from([(Table::Person, vec![]), (Table::ObservationPeriod, periods)]);
+    let read = |shard: &ShardId| Some((*shard, store.read_ahead(*shard, &tables).ok()?));
+    shards.iter().filter_map(read).collect()
 }
 
 /// Reading, sorting and evaluating a shard takes about so many times the bytes
