@@ -91,7 +91,7 @@ def built(farr, cdm, scratch):
 
 
 def run(farr, definitions, where, out):
-    """The fastest of three runs: wall seconds, and what farr says of itself."""
+    """The fastest of some runs: wall seconds, and what farr says of itself."""
     best = None
     for _ in range(REPEATS):
         command = [farr, "--log", "json", "cohort", "run", "--definitions", str(definitions)]

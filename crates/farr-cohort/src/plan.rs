@@ -232,6 +232,11 @@ impl Plan {
         &self.needs
     }
 
+    /// Whether a column must be read.
+    pub(crate) fn needs_column(&self, table: Table, column: &str) -> bool {
+        self.needs.get(&table).is_some_and(|columns| columns.contains(&column))
+    }
+
     /// Which rows matter of those tables of which not all do.
     pub fn keys(&self) -> &BTreeMap<Table, Vec<RowKey>> {
         &self.keys

@@ -59,14 +59,13 @@ impl Threads {
         work: impl FnOnce() -> T + Send,
         here: impl FnOnce() -> U,
     ) -> (T, U) {
-        let (sender, receiver) = mpsc::sync_channel(1);
+        let mut done = None;
         let here = self.pool.in_place_scope(|scope| {
-            // Somebody listens, as long as this thread does not panic.
-            scope.spawn(move |_| drop(sender.send(work())));
+            scope.spawn(|_| done = Some(work()));
             here()
         });
         // The scope has waited for it, and passed its panic on.
-        let Ok(done) = receiver.recv() else { unreachable!("work neither ended nor panicked") };
+        let Some(done) = done else { unreachable!("work neither ended nor panicked") };
         (done, here)
     }
 

@@ -112,9 +112,10 @@ impl<'a> Prepared<'a> {
         let domain = self.plan.criteria[place.0].domain;
         let specification = domain.specification();
         let columns = self.columns(specification.table)?;
+        let needs_ids = self.plan.needs_column(specification.table, specification.id);
         Ok(Source {
             events: self.events(place)?,
-            ids: columns.integers(specification.id).ok(),
+            ids: needs_ids.then(|| columns.integers(specification.id)).transpose()?,
             visits: self.visits_of(domain)?,
             at: 0,
         })

@@ -191,7 +191,7 @@ impl<'a> Prepared<'a> {
         let starts = columns.days(specification.start)?;
         rows.retain(|row| starts.is_valid(*row as usize));
         let persons = self.persons_of(specification.table)?;
-        let end = BoundEnd::new(specification.end, columns);
+        let end = self.bind_end(specification.end, columns)?;
         let event_of = |row: u32| {
             let start = starts.value(row as usize);
             let end = end.of(row as usize, start);
@@ -329,6 +329,25 @@ impl<'a> Prepared<'a> {
                 concept: columns.integers("value_as_concept_id")?,
             },
         })
+    }
+
+    /// The events' ends, if the plan asks for them.
+    fn bind_end(&self, end: End, columns: Columns<'a>) -> Result<BoundEnd<'a>, Error> {
+        let days = |column| {
+            let is_asked = self.plan.needs_column(columns.table, column);
+            is_asked.then(|| columns.days(column)).transpose()
+        };
+        let bound = match end {
+            End::NextDay => Some(BoundEnd::NextDay),
+            End::Column(column) => days(column)?.map(BoundEnd::Column),
+            End::ColumnOrNextDay(column) => days(column)?.map(BoundEnd::ColumnOrNextDay),
+            End::ColumnOrFarFuture(column) => days(column)?.map(BoundEnd::ColumnOrFarFuture),
+            End::OfDrug => match days("drug_exposure_end_date")? {
+                Some(days) => Some(BoundEnd::Drug(days, columns.integers("days_supply")?)),
+                None => None,
+            },
+        };
+        Ok(bound.unwrap_or(BoundEnd::Unread))
     }
 
     fn bind_quantity(
@@ -602,21 +621,7 @@ enum BoundEnd<'a> {
     ColumnOrFarFuture(&'a Date32Array),
 }
 
-impl<'a> BoundEnd<'a> {
-    fn new(end: End, columns: Columns<'a>) -> Self {
-        let days = |column| columns.rows.days(column);
-        let bound = match end {
-            End::NextDay => Some(Self::NextDay),
-            End::Column(column) => days(column).map(Self::Column),
-            End::ColumnOrNextDay(column) => days(column).map(Self::ColumnOrNextDay),
-            End::ColumnOrFarFuture(column) => days(column).map(Self::ColumnOrFarFuture),
-            End::OfDrug => days("drug_exposure_end_date")
-                .zip(columns.rows.integers("days_supply"))
-                .map(|(days, supply)| Self::Drug(days, Integers(supply))),
-        };
-        bound.unwrap_or(Self::Unread)
-    }
-
+impl BoundEnd<'_> {
     fn of(&self, row: usize, start: i32) -> i32 {
         let or = |days: &Date32Array, other: i32| {
             if days.is_valid(row) { days.value(row) } else { other }
