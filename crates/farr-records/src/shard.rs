@@ -146,35 +146,59 @@ impl Shard {
 fn table_rows(table: Table, batch: RecordBatch, persons: &[PersonId]) -> Result<TableRows, Error> {
     check_types(table, &batch)?;
     let column = person_column(table, &batch)?;
+    let starts = run_starts(column.values());
     let mut offsets = Vec::with_capacity(persons.len() + 1);
-    offsets.push(0);
-    let mut row = 0;
+    let mut run = 0;
     for person in persons {
-        while row < column.len() && column.value(row) == person.0 {
-            row += 1;
-        }
-        offsets.push(row as u32);
+        offsets.push(starts[run]);
+        let is_theirs = run + 1 < starts.len() && column.value(starts[run] as usize) == person.0;
+        run += usize::from(is_theirs);
     }
+    offsets.push(starts[run]);
+    let row = starts[run] as usize;
     if row < column.len() {
         let broken = "its person is not in the person table, or out of order";
         return Err(Error::Contract { table, row, broken });
     }
     let start = table.start_column().and_then(|name| batch.column_by_name(name));
-    if let Some(days) = start.and_then(|days| days.as_primitive_opt::<Date32Type>()) {
-        for rows in offsets.windows(2) {
-            let days = (rows[0] as usize..rows[1] as usize).map(|i| key_of(days, i));
-            if !days.clone().is_sorted() {
-                let broken = "a person's rows are not sorted by start date";
-                return Err(Error::Contract { table, row: rows[0] as usize, broken });
-            }
-        }
+    if let Some(days) = start.and_then(|days| days.as_primitive_opt::<Date32Type>())
+        && let Some(row) = first_unsorted(column.values(), days)
+    {
+        let broken = "a person's rows are not sorted by start date";
+        return Err(Error::Contract { table, row, broken });
     }
     Ok(TableRows { batch, offsets })
 }
 
-/// Missing dates sort first.
-fn key_of(days: &Date32Array, row: usize) -> Option<i32> {
-    days.is_valid(row).then(|| days.value(row))
+/// Where runs of equal numbers start, and behind them where the last ends.
+fn run_starts(numbers: &[i64]) -> Vec<u32> {
+    let mut starts = vec![0; numbers.len() + 1];
+    let mut runs = usize::from(!numbers.is_empty());
+    // Without a branch a row: most runs are too short to be foreseen.
+    for (row, pair) in numbers.windows(2).enumerate() {
+        starts[runs] = row as u32 + 1;
+        runs += usize::from(pair[0] != pair[1]);
+    }
+    starts[runs] = numbers.len() as u32;
+    starts.truncate(runs + 1);
+    starts
+}
+
+/// The first row that starts before the one above it, which is of the same
+/// person; missing dates come first.
+#[expect(clippy::needless_bitwise_bool, reason = "a branch a row is what it saves")]
+fn first_unsorted(persons: &[i64], days: &Date32Array) -> Option<usize> {
+    if days.null_count() == 0 {
+        // Without a branch a row: as a rule there is none to be found.
+        let pairs = persons.windows(2).zip(days.values().windows(2));
+        let is_wrong =
+            |(persons, days): (&[i64], &[i32])| (persons[0] == persons[1]) & (days[0] > days[1]);
+        if !pairs.fold(false, |any, pair| any | is_wrong(pair)) {
+            return None;
+        }
+    }
+    let day = |row: usize| days.is_valid(row).then(|| days.value(row));
+    (1..days.len()).find(|row| persons[row - 1] == persons[*row] && day(row - 1) > day(*row))
 }
 
 fn check_types(table: Table, batch: &RecordBatch) -> Result<(), Error> {
@@ -283,6 +307,24 @@ mod tests {
         assert_eq!(rows, [0..2, 2..2, 2..3, 3..3]);
         assert_eq!(shard.place_of(PersonId(5)), Some(2));
         assert!(shard.table(Table::Death).is_none());
+    }
+
+    #[test]
+    fn runs_start_where_numbers_change() {
+        assert_eq!(run_starts(&[]), [0]);
+        assert_eq!(run_starts(&[7]), [0, 1]);
+        assert_eq!(run_starts(&[7, 7, 3, 4, 4]), [0, 2, 3, 5]);
+    }
+
+    #[test]
+    fn days_that_go_back_within_a_person_are_found() {
+        let days = |days: [Option<i32>; 4]| Date32Array::from(days.to_vec());
+        let found = |persons: [i64; 4], list| first_unsorted(&persons, &days(list));
+        let falling = [Some(3), Some(2), Some(1), Some(0)];
+        assert_eq!(found([1, 2, 3, 4], falling), None);
+        assert_eq!(found([1, 2, 3, 3], falling), Some(3));
+        assert_eq!(found([1; 4], [None, None, Some(1), Some(1)]), None);
+        assert_eq!(found([1; 4], [None, Some(1), None, Some(1)]), Some(2));
     }
 
     #[test]

@@ -151,12 +151,22 @@ impl Characteristics {
             .ok_or_else(|| missing(domain.concept_column()))?;
         let days = rows.days(start).ok_or_else(|| missing(start))?;
         let mut seen: HashMap<(usize, i64), (u32, i64)> = HashMap::new();
+        let (Some(earliest), Some(latest)) = (
+            self.windows.iter().map(|(first, _)| *first).min(),
+            self.windows.iter().map(|(_, last)| *last).max(),
+        ) else {
+            return Ok(());
+        };
         for entry in entries {
-            for row in rows.rows_of(entry.person as usize) {
-                if days.is_null(row) || concepts.is_null(row) {
+            let day_of = |row: usize| Day(days.value(row)).days_since(entry.interval.start);
+            let mine = rows.rows_of(entry.person as usize);
+            // They lie by start date, those without one first.
+            let is_before = |row: &usize| days.is_null(*row) || day_of(*row) < earliest;
+            for row in mine.skip_while(is_before).take_while(|row| day_of(*row) <= latest) {
+                if concepts.is_null(row) {
                     continue;
                 }
-                let day = Day(days.value(row)).days_since(entry.interval.start);
+                let day = day_of(row);
                 for (window, (first, last)) in self.windows.iter().enumerate() {
                     if !(*first..=*last).contains(&day) {
                         continue;
