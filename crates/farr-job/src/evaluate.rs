@@ -2,7 +2,7 @@
 //! every analysis counted.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{ArrayRef, Date32Array, Int64Array, RecordBatch};
 use bytes::Bytes;
@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::derive::{add_derived, choose};
 use crate::executor::{Executor, Threads};
 use crate::ingest::stop_if_asked;
+use crate::kept::KeptParts;
 use crate::limits::Memory;
 use crate::plan::Plan;
 use crate::progress::{Cancel, Event, Figures, Observer, Stage, StageClock};
@@ -112,22 +113,14 @@ pub(crate) fn warn_of_sets(warnings: &[farr_cohort::Warning], observer: &dyn Obs
 /// The shards whose parts are not kept yet, of a run over records.
 pub(crate) fn shards_missing(
     store: &RecordsStore,
-    (work, records): (&Work, &str),
+    kept: (&Work, &str),
 ) -> Result<Vec<ShardId>, Error> {
-    let kept = work.names(records)?;
-    let is_missing = |shard: &ShardId| !kept.contains(&part_name(records, *shard));
-    Ok(store.shards().filter(is_missing).collect())
-}
-
-/// How kept parts are laid out: a part of another layout is not looked for.
-const PARTS_LAYOUT: u32 = 2;
-
-fn part_name(records: &str, shard: ShardId) -> String {
-    format!("{records}/shard-{:05}-{PARTS_LAYOUT}", shard.index())
+    let parts = KeptParts::<ShardPart>::of(kept, Share::WHOLE).find()?;
+    Ok(store.shards().filter(|shard| !parts.contains_key(&shard.index())).collect())
 }
 
 /// Enters the cohorts and counts the analyses over a store. Shards whose parts
-/// are kept are not read again.
+/// are kept are not read again; of a stage that takes no time none are.
 pub(crate) fn evaluate(
     plan: &Plan,
     store: &RecordsStore,
@@ -145,7 +138,8 @@ pub(crate) fn evaluate(
         }
         columns.append(part.columns);
     };
-    map_shards(plan, (store, &shards), of_machine, kept, (observer, cancel), add)?;
+    let keeper = KeptParts::of(kept, Share::WHOLE);
+    map_shards(plan, (store, &shards), of_machine, keeper, (observer, cancel), add)?;
     let of_analyses = plan.analyses.iter().zip(&merged);
     let named: BTreeSet<i64> = of_analyses.flat_map(|(one, merged)| one.named(merged)).collect();
     let named = if named.is_empty() { None } else { store.read_names(named)? };
@@ -203,7 +197,8 @@ pub(crate) fn evaluate_share(
         store.shards().filter(|shard| shard.index() % share.of() == share.index()).collect();
     let clock = StageClock::start(observer, Stage::Cohorts, Some(shards.len() as u64));
     let summary = counted(shards.len() as u64, "shard", "shards");
-    map_shards(plan, (store, &shards), of_machine, kept, (observer, cancel), drop)?;
+    let keeper = KeptParts::of(kept, share).all();
+    map_shards(plan, (store, &shards), of_machine, keeper, (observer, cancel), drop)?;
     clock.finish(observer, Figures::default(), summary);
     Ok(())
 }
@@ -213,9 +208,9 @@ fn map_shards(
     plan: &Plan,
     (store, shards): (&RecordsStore, &[ShardId]),
     (threads, memory): (&Threads, Memory),
-    (work, records): (&Work, &str),
+    mut keeper: KeptParts<'_, ShardPart>,
     (observer, cancel): (&dyn Observer, &Cancel),
-    add: impl FnMut(ShardPart),
+    mut add: impl FnMut(ShardPart),
 ) -> Result<(), Error> {
     let vocabulary = threads.run(|| store.vocabulary_for(concept_sets(&plan.definitions)))?;
     let unique = |table| store.has_unique_ids(table);
@@ -241,24 +236,26 @@ fn map_shards(
         columns.sort_unstable();
         columns.dedup();
     }
-    let kept = work.names(records)?;
+    let kept = Mutex::new(keeper.find()?);
     let map = |shard: ShardId| {
         stop_if_asked(cancel)?;
-        let name = part_name(records, shard);
-        let found = if kept.contains(&name) { work.find(&name)? } else { None };
+        let found = kept.lock().unwrap_or_else(PoisonError::into_inner).remove(&shard.index());
+        let is_new = found.is_none();
         let part = if let Some(part) = found {
             part
         } else {
-            let shard = store.read_shard_rows(shard, &needs, &keys)?;
-            let part = shard_part(plan, &shard, (&cohorts, &site, &choices))?;
-            work.keep(&name, &part)?;
-            part
+            let rows = store.read_shard_rows(shard, &needs, &keys)?;
+            shard_part(plan, &rows, (&cohorts, &site, &choices))?
         };
         observer.event(Event::Stepped { stage: Stage::Cohorts });
-        Ok::<_, Error>(part)
+        Ok::<_, Error>((shard, part, is_new))
     };
     let in_flight = memory.shards_in_flight(decoded_bytes(store), threads.count());
-    threads.with_in_flight(in_flight).map_shards(shards, map, add)
+    let threads = threads.with_in_flight(in_flight);
+    threads.map_shards(shards, map, |(shard, part, is_new)| {
+        keeper.take(shard, part, is_new, &mut add)
+    })?;
+    keeper.finish(add)
 }
 
 fn shard_part(

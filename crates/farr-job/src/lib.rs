@@ -21,6 +21,7 @@ mod identity;
 mod ingest;
 mod inspect;
 mod job_file;
+mod kept;
 mod limits;
 mod near;
 mod parse;
