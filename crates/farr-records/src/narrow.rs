@@ -1,12 +1,12 @@
 //! Rows in narrow form: without columns that are null throughout, each number,
-//! date and time in no more bytes than it takes. Memory is what rows wait for.
+//! amount, date and time in no more bytes than it takes. Memory is what rows wait for.
 
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray, RecordBatch, new_null_array};
 use arrow::datatypes::{
-    ArrowPrimitiveType, DataType, Date32Type, Field, Int64Type, Schema, SchemaRef, TimeUnit,
-    TimestampMicrosecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    ArrowPrimitiveType, DataType, Date32Type, Field, Float64Type, Int64Type, Schema, SchemaRef,
+    TimeUnit, TimestampMicrosecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow::error::ArrowError;
 
@@ -17,6 +17,10 @@ const DAYS_BEFORE: i32 = 1 << 15;
 const SECONDS_BEFORE: i64 = 1 << 30;
 
 const MICROS: i64 = 1_000_000;
+
+/// A narrow real number counts so many parts of one: amounts of money and most
+/// results of measurements have no more than two decimals.
+const PARTS: f64 = 100.0;
 
 /// The rows, one at least, without columns that are null throughout, numbers
 /// and dates in the narrowest type that holds them.
@@ -48,8 +52,22 @@ pub(crate) fn narrowest(column: &ArrayRef) -> ArrayRef {
                 _ => u64::MAX,
             })
         }
+        DataType::Float64 => narrow::<Float64Type>(column, parts_of),
         _ => Arc::clone(column),
     }
+}
+
+/// How many hundredths a number is, if it is the number nearest to so many, to
+/// the bit; `u64::MAX` for any other.
+fn parts_of(number: f64) -> u64 {
+    /// Numbers from here on have no fraction: whole ones stand in their low bits.
+    const WHOLE: f64 = (1_u64 << 52) as f64;
+    let parts = (number * PARTS + WHOLE).to_bits() & u64::from(u32::MAX);
+    if number_of(parts).to_bits() == number.to_bits() { parts } else { u64::MAX }
+}
+
+fn number_of(parts: u64) -> f64 {
+    parts as f64 / PARTS
 }
 
 /// A column in the narrowest type, if it has another than its own. What lies
@@ -102,6 +120,9 @@ fn wide<F: ArrowPrimitiveType<Native: Into<u64>>>(
                 (value.into() as i64).wrapping_sub(SECONDS_BEFORE).wrapping_mul(MICROS)
             }))
         }
+        DataType::Float64 => {
+            Arc::new(array.unary::<_, Float64Type>(|value| number_of(value.into())))
+        }
         _ => return None,
     })
 }
@@ -137,7 +158,7 @@ pub(crate) fn whole(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBat
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::{Date32Array, Int64Array};
+    use arrow::array::{Date32Array, Float64Array, Int64Array};
 
     use super::*;
 
@@ -156,5 +177,26 @@ mod tests {
         let days: ArrayRef = Arc::new(Date32Array::from(vec![-32_768, 32_767]));
         let batch = RecordBatch::try_from_iter([("day", days)]).unwrap();
         assert_eq!(narrowed(&batch).unwrap().column(0).data_type(), &DataType::UInt16);
+    }
+
+    #[test]
+    fn amounts_take_no_more_bytes_than_they_need() {
+        let width = |values: Vec<f64>| {
+            let column: ArrayRef = Arc::new(Float64Array::from(values.clone()));
+            let narrow = narrowest(&column);
+            let wide = widened(&narrow, &DataType::Float64);
+            let bits = |value: &f64| value.to_bits();
+            let found = wide.as_primitive::<Float64Type>().values().iter().map(bits);
+            assert!(found.eq(values.iter().map(bits)), "{values:?}");
+            narrow.data_type().primitive_width()
+        };
+        assert_eq!(width(vec![0.0, 2.55]), Some(1));
+        assert_eq!(width(vec![0.1, 655.35]), Some(2));
+        assert_eq!(width(vec![655.36, 42_949_672.95]), Some(4));
+        for other in
+            [42_949_672.96, 0.001, -1.0, -0.0, 0.1 + 0.2, 1e300, f64::NAN, f64::INFINITY, 5e-324]
+        {
+            assert_eq!(width(vec![1.5, other]), Some(8), "{other}");
+        }
     }
 }

@@ -179,7 +179,7 @@ fn by_shard(persons: &Int64Array) -> (UInt32Array, Vec<u32>) {
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::{Date32Array, StringArray, TimestampMicrosecondArray};
+    use arrow::array::{Date32Array, Float64Array, StringArray, TimestampMicrosecondArray};
     use proptest::prelude::*;
 
     use super::*;
@@ -200,12 +200,14 @@ mod tests {
         ) {
             let times = values.iter().map(|v| v.map(|v| if whole_seconds { v.wrapping_mul(1_000_000) } else { v }));
             let days = values.iter().map(|v| v.map(|v| v as i32));
+            let amounts: Float64Array = values.iter().map(|v| v.map(|v| v as f64 / 100.0)).collect();
             let batch = RecordBatch::try_from_iter_with_nullable([
                 ("number", Arc::new(Int64Array::from(values.clone())) as ArrayRef, true),
                 ("day", Arc::new(days.clone().collect::<Date32Array>()), true),
                 ("short", Arc::new(days.map(|v| v.map(|v| v as u32)).collect::<UInt32Array>()), true),
                 ("line", Arc::new(UInt64Array::from_iter_values(0..values.len() as u64)), true),
                 ("time", Arc::new(times.collect::<TimestampMicrosecondArray>()), true),
+                ("amount", Arc::new(amounts), true),
                 ("text", Arc::new(StringArray::new_null(values.len())), true),
             ]).unwrap();
             let slice = || Slice { rows: narrowed(&batch).unwrap(), origin: None };

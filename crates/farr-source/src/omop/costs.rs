@@ -30,7 +30,8 @@ impl CostPersons {
             return Ok(Self::default());
         }
         let mut needed = BTreeSet::new();
-        peek(context, readers, Table::Cost, &["person_id", "cost_domain_id"], &mut |rows| {
+        let columns = ["person_id", "cost_domain_id"];
+        peek(context, readers, Table::Cost, (&columns, Some("person_id")), &mut |rows| {
             let (persons, domains) = (rows.integers("person_id"), rows.text("cost_domain_id"));
             let lacking = (0..rows.len()).filter(|row| persons.is_null(*row));
             needed.extend(lacking.filter_map(|row| table_of(&domains, row)));
@@ -39,7 +40,7 @@ impl CostPersons {
         for table in needed {
             let Some(id) = table.id_column() else { continue };
             let mut pairs = Vec::new();
-            peek(context, readers, table, &[id, "person_id"], &mut |rows| {
+            peek(context, readers, table, (&[id, "person_id"], None), &mut |rows| {
                 let (ids, persons) = (rows.integers(id), rows.integers("person_id"));
                 pairs.extend(ids.iter().zip(persons.iter()).filter_map(|(i, p)| Some((i?, p?))));
             })?;
@@ -51,12 +52,17 @@ impl CostPersons {
     }
 
     /// Gives costs their persons; those whose event tells none are faults.
+    /// `None` if all say themselves whose they are.
     pub(super) fn choose(
         &self,
         rows: &Rows,
         columns: &mut Vec<(&str, ArrayRef)>,
-    ) -> (Vec<u32>, Vec<Fault>) {
-        let (given, domains) = (rows.integers("person_id"), rows.text("cost_domain_id"));
+    ) -> Option<(Vec<u32>, Vec<Fault>)> {
+        let given = rows.integers("person_id");
+        if rows.has("person_id") && given.null_count() == 0 {
+            return None;
+        }
+        let domains = rows.text("cost_domain_id");
         let events = rows.integers("cost_event_id");
         let (mut chosen, mut persons, mut faults) = (Vec::new(), Vec::new(), Vec::new());
         for row in 0..rows.len() {
@@ -79,7 +85,7 @@ impl CostPersons {
         }
         columns.retain(|(name, _)| *name != "person_id");
         columns.push(("person_id", Arc::new(Int64Array::from(persons))));
-        (chosen, faults)
+        Some((chosen, faults))
     }
 
     fn person_of(&self, table: Option<Table>, event: i64) -> Result<i64, &'static str> {
@@ -112,11 +118,13 @@ fn table_of(domains: &arrow::array::StringArray, row: usize) -> Option<Table> {
     })
 }
 
+/// Reads columns ahead; where one is named for it, only as far as that may lack
+/// values.
 fn peek<I>(
     context: &Context<'_, I>,
     readers: &[TableReader],
     table: Table,
-    columns: &[&str],
+    (columns, lacking): (&[&str], Option<&str>),
     look: &mut dyn FnMut(&Rows),
 ) -> Result<(), Error>
 where
@@ -126,7 +134,7 @@ where
     for reader in readers.iter().filter(|reader| reader.layout.name == table.name()) {
         for object in &reader.objects {
             if is_parquet(object) {
-                parquet::peek(context, reader, object, columns, look)?;
+                parquet::peek(context, reader, object, (columns, lacking), look)?;
             } else {
                 context.peek_text(reader, object, columns, look)?;
             }

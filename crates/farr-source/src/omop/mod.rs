@@ -229,7 +229,7 @@ fn pass(table: Table, rows: &Rows, persons: &CostPersons) -> Result<Mapped, Erro
         columns.push((column.name, values));
     }
     let chosen = match table {
-        Table::Cost => Some(persons.choose(rows, &mut columns)),
+        Table::Cost => persons.choose(rows, &mut columns),
         Table::LocationHistory => of_persons(rows),
         _ => None,
     };

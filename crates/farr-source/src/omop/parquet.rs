@@ -13,6 +13,7 @@ use parquet::arrow::arrow_reader::{
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaDataReader, RowGroupMetaData};
 use parquet::file::reader::{ChunkReader, Length};
+use parquet::file::statistics::Statistics;
 use rayon::prelude::*;
 
 use crate::Error;
@@ -179,6 +180,19 @@ fn bytes_of(group: &RowGroupMetaData, is_chosen: impl Fn(usize) -> bool) -> Rang
     joined.unwrap_or(0..0)
 }
 
+/// Whether a column of whole numbers has a value in each row of a group, for
+/// certain.
+fn is_full(group: &RowGroupMetaData, name: &str) -> bool {
+    let mut columns = group.columns().iter();
+    let column = columns.find(|column| column.column_path().parts() == [name]);
+    let nulls = column.and_then(|column| match column.statistics()? {
+        Statistics::Int32(known) => known.null_count_opt(),
+        Statistics::Int64(known) => known.null_count_opt(),
+        _ => None,
+    });
+    nulls == Some(0)
+}
+
 /// Divides the row groups that start in `range` into stretches. Together they
 /// hash every block of the range, and each reads a block twice at most.
 fn stretches(
@@ -262,12 +276,13 @@ where
     })
 }
 
-/// Reads some columns of an object ahead: nothing goes to the intake.
+/// Reads some columns of an object ahead: nothing goes to the intake. Row groups
+/// in which, by their statistics, `lacking` lacks nothing are passed over.
 pub(super) fn peek<I>(
     context: &Context<'_, I>,
     table: &TableReader,
     object: &ObjectInfo,
-    columns: &[&str],
+    (columns, lacking): (&[&str], Option<&str>),
     look: &mut dyn FnMut(&Rows),
 ) -> Result<(), Error>
 where
@@ -277,9 +292,15 @@ where
     let mut opened = open(context, table, object)?;
     opened.header.keep(&table.layout, columns);
     let mask = opened.mask();
-    for group in 0..opened.groups().len() {
-        let part =
-            opened.part(bytes_of(&opened.groups()[group], |leaf| mask.leaf_included(leaf)))?;
+    let named = |(index, _, _): &&(usize, usize, String)| {
+        lacking == Some(table.layout.columns[*index].name)
+    };
+    let lacking = opened.header.read.iter().find(named).map(|(_, _, name)| name.clone());
+    for (group, metadata) in opened.groups().iter().enumerate() {
+        if lacking.as_ref().is_some_and(|name| is_full(metadata, name)) {
+            continue;
+        }
+        let part = opened.part(bytes_of(metadata, |leaf| mask.leaf_included(leaf)))?;
         opened.row_group(context, table, (group, part), &mut |_, rows, _| {
             look(rows);
             Ok(())
