@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use arrow::array::RecordBatch;
+use arrow::datatypes::DataType;
 use farr_store::Sha256Hash;
 use serde::{Deserialize, Serialize};
 
@@ -24,12 +25,18 @@ pub struct ObjectId(pub u32);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Line(pub u64);
 
+/// The type of texts of which each comes many times.
+pub fn dictionary_of_texts() -> DataType {
+    DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
+}
+
 /// Rows for one table, from one object.
 #[derive(Debug, Clone)]
 pub struct Incoming {
     /// Where the rows go.
     pub table: Table,
     /// Any of the table's columns, with its types; those left out are null.
+    /// Texts may come as [`dictionary_of_texts`].
     pub rows: RecordBatch,
     /// Which source table they come from.
     pub source_table: SourceTableId,

@@ -36,7 +36,7 @@ pub use error::Error;
 pub use ids::{ConceptId, IdHasher, PersonId, SHARDS_MAX, ShardId, hash_of_person};
 pub use incoming::{
     Derivations, FinalIds, Incoming, Intake, Line, LocalCode, LocalCodes, ObjectId, ObjectRead,
-    RangeRead, Reject, SourceTableId,
+    RangeRead, Reject, SourceTableId, dictionary_of_texts,
 };
 pub use manifest::{
     Balance, Derived, DrugEraBasis, FORMAT_VERSION, FileEntry, MANIFEST_PATH, Manifest,

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray, RecordBatch, new_null_array};
 use arrow::datatypes::{
-    ArrowPrimitiveType, DataType, Date32Type, Field, Float64Type, Int64Type, Schema, SchemaRef,
-    TimeUnit, TimestampMicrosecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    ArrowDictionaryKeyType, ArrowNativeType, ArrowPrimitiveType, DataType, Date32Type, Field,
+    Float64Type, Int32Type, Int64Type, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType,
+    UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow::error::ArrowError;
 
@@ -134,6 +135,34 @@ pub(crate) fn column_of<T: ArrowPrimitiveType>(
 ) -> Option<PrimitiveArray<T>> {
     let column = widened(rows.column_by_name(name)?, &T::DATA_TYPE);
     column.as_primitive_opt::<T>().cloned()
+}
+
+/// Bytes of all texts of a column, one after the other; `None` if it has none.
+pub(crate) fn bytes_of_texts(column: &dyn Array) -> Option<u64> {
+    if let Some(texts) = column.as_string_opt::<i32>() {
+        let offsets = texts.value_offsets();
+        return Some((offsets[texts.len()] - offsets[0]) as u64);
+    }
+    let dictionary = column.as_any_dictionary_opt()?;
+    let texts = dictionary.values().as_string_opt::<i32>()?;
+    let lengths: Vec<u64> = texts.offsets().lengths().map(|length| length as u64).collect();
+    let keys = dictionary.keys();
+    match keys.data_type() {
+        DataType::UInt8 => Some(sum_of(keys.as_primitive::<UInt8Type>(), &lengths)),
+        DataType::UInt16 => Some(sum_of(keys.as_primitive::<UInt16Type>(), &lengths)),
+        DataType::UInt32 => Some(sum_of(keys.as_primitive::<UInt32Type>(), &lengths)),
+        DataType::Int32 => Some(sum_of(keys.as_primitive::<Int32Type>(), &lengths)),
+        _ => None,
+    }
+}
+
+/// The sum of the numbers at the places that keys name.
+fn sum_of<K: ArrowDictionaryKeyType>(keys: &PrimitiveArray<K>, numbers: &[u64]) -> u64 {
+    let number = |key: &K::Native| numbers.get(key.as_usize()).copied().unwrap_or(0);
+    match keys.nulls() {
+        None => keys.values().iter().map(number).sum(),
+        Some(nulls) => nulls.valid_indices().map(|row| number(&keys.values()[row])).sum(),
+    }
 }
 
 /// Which of the types that a narrow column may have holds more.

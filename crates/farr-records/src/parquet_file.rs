@@ -4,7 +4,7 @@ use std::io::Write;
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, BooleanArray, RecordBatch, RecordBatchReader, new_null_array};
+use arrow::array::{Array, BooleanArray, RecordBatch, RecordBatchReader, new_null_array};
 use arrow::compute::{concat_batches, filter_record_batch, or};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use bytes::{Buf, Bytes};
@@ -27,7 +27,7 @@ use rayon::prelude::*;
 
 use crate::Error;
 use crate::encoding::{Sequences, Steps, steps};
-use crate::narrow::widened;
+use crate::narrow::{bytes_of_texts, widened};
 use crate::vocabulary::{RowKey, Scanned};
 
 /// Rows of a row group, where most readers read all of them: fixed, so that
@@ -96,12 +96,9 @@ pub(crate) fn encode(
 /// Bytes of a column's values in its own type, however narrow they come: how
 /// wide these are depends on the rows that came with them.
 fn bytes_of(column: &dyn Array, kind: &DataType) -> usize {
-    match (kind.primitive_width(), column.as_string_opt::<i32>()) {
+    match (kind.primitive_width(), bytes_of_texts(column)) {
         (Some(width), _) => width * column.len(),
-        (None, Some(texts)) => {
-            let offsets = texts.value_offsets();
-            (offsets[texts.len()] - offsets[0]) as usize + size_of::<i32>() * texts.len()
-        }
+        (None, Some(bytes)) => bytes as usize + size_of::<i32>() * column.len(),
         _ => usize::MAX,
     }
 }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray, UInt32Array};
 use arrow::compute::{cast, take};
-use arrow::datatypes::{Field, Schema};
-use farr_records::{IdHasher, Kind, Line, Table};
+use arrow::datatypes::{DataType, Field, Schema};
+use farr_records::{IdHasher, Kind, Line, Table, dictionary_of_texts};
 
 use crate::Error;
-use crate::rows::Rows;
+use crate::rows::{Rows, is_keyed};
 use crate::tokens::Fault;
 
 /// Rows for one table.
@@ -42,7 +42,10 @@ impl Outgoing {
         let mut arrays = Vec::with_capacity(columns.len());
         for (name, values) in columns {
             let Some(column) = table.column(name) else { continue };
-            let data_type = column.kind.data_type();
+            let data_type = match column.kind.data_type() {
+                DataType::Utf8 if is_keyed(&values) => dictionary_of_texts(),
+                data_type => data_type,
+            };
             fields.push(Field::new(name, data_type.clone(), column.kind != Kind::Person));
             arrays.push(cast(&values, &data_type).map_err(failed)?);
         }

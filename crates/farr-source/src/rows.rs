@@ -10,7 +10,7 @@ use arrow::compute::{cast, filter, max, min};
 use arrow::datatypes::{
     DataType, Date32Type, Float64Type, Int64Type, TimeUnit, TimestampMicrosecondType,
 };
-use farr_records::Line;
+use farr_records::{Line, dictionary_of_texts};
 
 use crate::Error;
 use crate::clock::{BareYear, Clock, MICROS_A_DAY, Moment};
@@ -37,7 +37,7 @@ pub(crate) struct Rows {
 
 #[derive(Debug)]
 struct Column {
-    /// Text, Int64, Float64 or Date32.
+    /// Text, as it is or as a dictionary, Int64, Float64 or Date32.
     values: ArrayRef,
     /// Beside days: the local time.
     times: Option<ArrayRef>,
@@ -71,7 +71,8 @@ impl Rows {
     }
 
     pub(crate) fn text(&self, name: &str) -> StringArray {
-        self.values(name, &DataType::Utf8).as_string().clone()
+        let values = self.values(name, &DataType::Utf8);
+        as_text(&values).unwrap_or_else(|| StringArray::new_null(self.len()))
     }
 
     pub(crate) fn integers(&self, name: &str) -> Int64Array {
@@ -96,9 +97,9 @@ impl Rows {
     }
 
     /// Name and text of every column that came as text, in order of name.
-    pub(crate) fn texts(&self) -> Vec<(&'static str, &StringArray)> {
+    pub(crate) fn texts(&self) -> Vec<(&'static str, StringArray)> {
         let texts = self.columns.iter();
-        texts.filter_map(|(name, c)| Some((*name, c.text.as_ref()?.as_string::<i32>()))).collect()
+        texts.filter_map(|(name, c)| Some((*name, as_text(c.text.as_ref()?)?))).collect()
     }
 }
 
@@ -208,6 +209,10 @@ fn read_column(
     clock: &Clock,
     faults: &mut Faults,
 ) -> Result<Column, Error> {
+    if reading == Reading::Text && is_keyed(&column.values) {
+        let (values, text) = (column.values.clone(), Some(column.values.clone()));
+        return Ok(Column { values, times: None, text, is_kept: true });
+    }
     if let Some(text) = as_text(&column.values) {
         return read_text(text, column.name, reading, layout, clock, faults);
     }
@@ -254,6 +259,11 @@ fn whole_numbers(values: &ArrayRef) -> Option<ArrayRef> {
 
 fn is_nan(values: &ArrayRef, row: usize) -> bool {
     values.as_primitive_opt::<Float64Type>().is_some_and(|values| values.value(row).is_nan())
+}
+
+/// Whether a column has keys of texts.
+pub(crate) fn is_keyed(values: &ArrayRef) -> bool {
+    *values.data_type() == dictionary_of_texts()
 }
 
 /// The column's texts, if it is one of texts.

@@ -18,6 +18,7 @@ use super::buffers::{ColumnSet, TableSeen, fields};
 use super::divided::{Divided, Origin, PROVENANCE, Slice, joined, shard_of_rows};
 use super::parts::Numbers;
 use super::spill::{self, RowsIn, Segment};
+use super::texts::{TextTables, plain};
 use crate::narrow::column_of;
 use crate::{Error, ShardId, Table};
 
@@ -36,6 +37,7 @@ pub(super) type Held = BTreeMap<Table, Vec<Divided>>;
 pub(super) struct PartRows {
     pub(super) rows: RowsIn,
     pub(super) flushes: Vec<Flush>,
+    pub(super) texts: TextTables,
     pub(super) held: Held,
     pub(super) numbers: Numbers,
 }
@@ -92,7 +94,8 @@ impl PartRows {
     /// The rows of segments.
     fn read(&self, table: Table, segments: &[Segment]) -> Result<Vec<Slice>, Error> {
         let slice = |bytes| -> Result<Slice, Error> {
-            let rows = spill::decode(bytes).map_err(|source| Error::Arrow { table, source })?;
+            let rows = spill::decode(bytes).and_then(|rows| self.texts.read(table, &rows));
+            let rows = rows.map_err(|source| Error::Arrow { table, source })?;
             Ok(Slice { rows, origin: None })
         };
         self.rows.batches(segments)?.into_iter().map(slice).collect()
@@ -184,6 +187,8 @@ impl Spilled {
                 Some(shard) if mixed => only(&rows, table, shard).map_err(failed)?,
                 _ => rows,
             };
+            // Each part has numbers of its own for texts.
+            let rows = if self.parts.len() > 1 { plain(&rows).map_err(failed)? } else { rows };
             Ok(Slice { rows, origin: None })
         };
         let parts = self.parts.iter().map(of_part).collect::<Result<Vec<_>, _>>()?;

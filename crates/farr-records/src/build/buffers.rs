@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::{Array, AsArray, RecordBatch, RecordBatchOptions};
-use arrow::datatypes::{Field, Int64Type, Schema};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema};
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use serde::{Deserialize, Serialize};
 
 use super::at_rest::{Flush, Held, spill_schema};
 use super::divided::{Divided, FINE, Origin, Slice, joined};
 use super::spill::{self, RowsFile, RowsIn, RowsOut, Segment};
-use crate::incoming::PROVISIONAL;
+use super::texts::{TextLists, Texts, at_rest};
+use crate::incoming::{PROVISIONAL, dictionary_of_texts};
+use crate::narrow::bytes_of_texts;
 use crate::{ConceptId, Error, Incoming, Kind, Scope, Table};
 
 /// Columns of a table's schema, as a set of their places.
@@ -40,6 +42,7 @@ struct Pending {
 /// Buffers of bounded size in front of the spill file.
 pub(super) struct Buffers {
     rows: RowsOut,
+    texts: Texts,
     bytes_max: u64,
     pending: Mutex<Pending>,
     flushes: Mutex<Vec<Flush>>,
@@ -49,6 +52,7 @@ pub(super) struct Buffers {
 pub(super) struct Closed {
     pub(super) rows: (RowsIn, Vec<RowsFile>),
     pub(super) flushes: Vec<Flush>,
+    pub(super) texts: TextLists,
     pub(super) held: Held,
     pub(super) seen: BTreeMap<Table, TableSeen>,
     /// The largest id that a source uses for a local concept of its own.
@@ -83,7 +87,8 @@ impl Pending {
 
 impl Buffers {
     pub(super) fn new(rows: RowsOut, bytes_max: u64) -> Self {
-        Self { rows, bytes_max, pending: Mutex::default(), flushes: Mutex::default() }
+        let (texts, pending, flushes) = (Texts::default(), Mutex::default(), Mutex::default());
+        Self { rows, texts, bytes_max, pending, flushes }
     }
 
     /// Takes rows; when the buffers are full, some of the largest are written
@@ -100,7 +105,8 @@ impl Buffers {
         let local = local_id_max(table, &batch);
         let origin =
             Origin { source_table: source_table.0, object: object.0, stands: stands_for_source };
-        let divided = Divided::of(table, &batch, lines, origin);
+        let shared = self.texts.shared(table, &batch);
+        let divided = shared.and_then(|batch| Divided::of(table, &batch, lines, origin));
         let divided = divided.map_err(|source| Error::Arrow { table, source })?;
         let mut guard = self.pending();
         let pending = &mut *guard;
@@ -146,6 +152,7 @@ impl Buffers {
         Ok(Closed {
             rows: self.rows.close()?,
             flushes: self.flushes.into_inner().unwrap_or_else(PoisonError::into_inner),
+            texts: self.texts.list(),
             held: pending.held,
             seen: pending.seen,
             local_id_max: pending.local_id_max,
@@ -174,9 +181,9 @@ impl Buffers {
             if slices.is_empty() {
                 return Ok(None);
             }
-            let rows = joined(&schema, &slices).map_err(failed)?;
+            let rows = joined(&schema, &slices).and_then(|rows| at_rest(&rows));
             bytes.clear();
-            spill::encode_into(&mut bytes, &rows).map_err(failed)?;
+            spill::encode_into(&mut bytes, &rows.map_err(failed)?).map_err(failed)?;
             Ok(Some(self.rows.append(&bytes)?))
         };
         let segments = (0..fine / each).map(write).collect::<Result<_, _>>()?;
@@ -216,7 +223,8 @@ fn checked(incoming: &Incoming) -> Result<(ColumnSet, RecordBatch, u64), Error> 
         let column =
             known.ok_or_else(|| Error::UnknownColumn { table, column: field.name().clone() })?;
         let expected = column.kind.data_type();
-        if *field.data_type() != expected {
+        let is_text = *field.data_type() == dictionary_of_texts() && expected == DataType::Utf8;
+        if *field.data_type() != expected && !is_text {
             let (found, expected) = (field.data_type().to_string(), expected.to_string());
             return Err(Error::WrongType { table, column: field.name().clone(), found, expected });
         }
@@ -236,7 +244,7 @@ fn checked(incoming: &Incoming) -> Result<(ColumnSet, RecordBatch, u64), Error> 
         let Some(array) = rows.column_by_name(field.name()) else { continue };
         bytes += decoded_bytes(array.as_ref());
         arrays.push(Arc::clone(array));
-        known.push(field);
+        known.push(field.with_data_type(array.data_type().clone()));
     }
     let options = RecordBatchOptions::new().with_row_count(Some(count));
     let batch = RecordBatch::try_new_with_options(Arc::new(Schema::new(known)), arrays, &options);
@@ -261,12 +269,8 @@ fn local_id_max(table: Table, batch: &RecordBatch) -> Option<i64> {
 
 fn decoded_bytes(array: &dyn Array) -> u64 {
     let rows = array.len() as u64;
-    match array.as_string_opt::<i32>() {
-        Some(texts) => {
-            let offsets = texts.value_offsets();
-            let text = offsets[offsets.len() - 1] - offsets[0];
-            4 * rows + text as u64
-        }
+    match bytes_of_texts(array) {
+        Some(bytes) => 4 * rows + bytes,
         None => rows * array.data_type().primitive_width().unwrap_or(8) as u64,
     }
 }

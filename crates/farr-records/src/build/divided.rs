@@ -12,6 +12,7 @@ use arrow::compute::{concat, take_record_batch};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema};
 use arrow::error::ArrowError;
 
+use super::texts::{is_dictionary, joined_texts};
 use crate::narrow::{narrowed, narrowest, rank, widened};
 use crate::{Line, PersonId, ShardId, Table};
 
@@ -81,9 +82,14 @@ impl Divided {
         Slice { rows: self.rows.slice(start, end - start), origin: Some(self.origin) }
     }
 
-    /// Bytes that the rows take.
+    /// Bytes that the rows take, without the texts that others have as well.
     pub(super) fn bytes(&self) -> u64 {
-        self.rows.get_array_memory_size() as u64
+        let columns = self.rows.columns().iter();
+        let bytes = columns.map(|column| match column.as_any_dictionary_opt() {
+            Some(texts) => texts.keys().get_array_memory_size(),
+            None => column.get_array_memory_size(),
+        });
+        bytes.sum::<usize>() as u64
     }
 }
 
@@ -125,6 +131,13 @@ pub(super) fn joined(schema: &Schema, slices: &[Slice]) -> Result<RecordBatch, A
     let (mut fields, mut columns) = (Vec::new(), Vec::new());
     for (place, field) in schema.fields().iter().enumerate() {
         let found: Vec<_> = slices.iter().map(|slice| slice.column(field.name())).collect();
+        if found.iter().flatten().any(|column| is_dictionary(column.data_type())) {
+            let rows = slices.iter().map(|slice| slice.len());
+            let column = joined_texts(found.into_iter().zip(rows).collect())?;
+            fields.push(Field::new(field.name(), column.data_type().clone(), true));
+            columns.push(column);
+            continue;
+        }
         let widths = found.iter().flatten().map(Array::data_type);
         let widest = widths.max_by_key(|kind| rank(kind));
         let Some(kind) = widest.or((place == 0).then_some(field.data_type())).cloned() else {

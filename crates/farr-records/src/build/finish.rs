@@ -22,6 +22,7 @@ use super::registry::Registry;
 use super::repeated::{IdsSpilled, count_range, ranges_for};
 use super::shards::{Outcome, Plan, write};
 use super::spill::Scratch;
+use super::texts::TextTables;
 use super::{BuildSettings, Built, Progress, SpillPlace, Watch};
 use crate::encoding::Sequences;
 use crate::manifest::{
@@ -60,7 +61,8 @@ pub fn build(
     let marks = marks.map(|place| Marks::of(place, &snapshot, shard_count));
     let rows_of = |(part, numbers): (Pulled, _)| {
         let Pulled { rows, index, held } = part;
-        PartRows { rows, flushes: index.flushes, held, numbers }
+        let texts = TextTables::new(index.texts);
+        PartRows { rows, flushes: index.flushes, texts, held, numbers }
     };
     let spilled = Spilled { parts: parts.into_iter().zip(numbers).map(rows_of).collect(), seen };
     let scratch_folder = match &settings.spill {

@@ -33,6 +33,7 @@ mod shards;
 pub(crate) mod spill;
 #[cfg(test)]
 mod tests;
+mod texts;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -209,6 +210,7 @@ impl Builder {
             local_id_max: closed.local_id_max,
             decoded_bytes: closed.decoded_bytes,
             flushes: closed.flushes,
+            texts: closed.texts,
         };
         let kept = match &settings.spill {
             SpillPlace::Kept(location) if keeps => Some(location),

@@ -2,9 +2,9 @@
 
 use std::cmp::Ordering;
 
-use arrow::array::{Array, AsArray, Int64Array, StringArray, UInt32Array};
-use arrow::compute::take_record_batch;
-use arrow::datatypes::Int64Type;
+use arrow::array::{Array, AsArray, Int64Array, UInt32Array};
+use arrow::compute::{cast, take_record_batch};
+use arrow::datatypes::{DataType, Int64Type};
 
 use super::arrange::{Arranged, RowComparator, origin};
 use super::at_rest::Piece;
@@ -146,9 +146,10 @@ fn person_ids(piece: &Piece) -> Result<Int64Array, Error> {
 /// Fails if both rows have the hash of their own natural key as id, and the
 /// keys differ: then two persons would become one.
 fn refuse_collision(piece: &Piece, registry: &Registry, a: u32, b: u32) -> Result<(), Error> {
-    let keys: Option<&StringArray> =
-        piece.rows.column_by_name("person_source_value").and_then(|c| c.as_string_opt());
-    let Some(keys) = keys else { return Ok(()) };
+    let Some(keys) = piece.rows.column_by_name("person_source_value") else { return Ok(()) };
+    let keys = cast(keys, &DataType::Utf8);
+    let keys = keys.map_err(|source| Error::Arrow { table: piece.table, source })?;
+    let keys = keys.as_string::<i32>();
     let from = &piece.provenance;
     let key = |row: u32| {
         let row = row as usize;

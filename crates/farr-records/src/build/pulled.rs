@@ -15,13 +15,14 @@ use super::at_rest::{Flush, Held};
 use super::buffers::TableSeen;
 use super::registry::Registry;
 use super::spill::{RowsFile, RowsIn, said_of};
+use super::texts::TextLists;
 use crate::{Error, LocalCode, Table};
 
 /// The index, written last: a pull without one is unfinished.
 const INDEX_PATH: &str = "pulled.json";
 
 /// The layout of rows at rest.
-const FORMAT_VERSION: u32 = 3;
+const FORMAT_VERSION: u32 = 4;
 
 /// Bytes of rows that are looked at together.
 const BLOCK_BYTES: usize = 1 << 20;
@@ -53,6 +54,7 @@ pub(super) struct Index {
     /// Decoded bytes of persons' rows.
     pub(super) decoded_bytes: u64,
     pub(super) flushes: Vec<Flush>,
+    pub(super) texts: TextLists,
     files: Vec<RowsFile>,
 }
 
@@ -64,6 +66,7 @@ pub(super) struct Found {
     pub(super) local_id_max: Option<i64>,
     pub(super) decoded_bytes: u64,
     pub(super) flushes: Vec<Flush>,
+    pub(super) texts: TextLists,
 }
 
 impl Pulled {
@@ -74,7 +77,7 @@ impl Pulled {
         ((rows, files), held): ((RowsIn, Vec<RowsFile>), Held),
         kept: Option<&Location>,
     ) -> Result<Self, Error> {
-        let Found { registry, codes, seen, local_id_max, decoded_bytes, flushes } = found;
+        let Found { registry, codes, seen, local_id_max, decoded_bytes, flushes, texts } = found;
         let index = Index {
             format_version: FORMAT_VERSION,
             farr_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -84,6 +87,7 @@ impl Pulled {
             local_id_max,
             decoded_bytes,
             flushes,
+            texts,
             files,
         };
         kept.map_or(Ok(()), |location| index.write(location))?;

@@ -1,10 +1,12 @@
 //! Reading Parquet objects of a table, row group by row group.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, Field, FieldRef, Schema};
 use bytes::{Buf, Bytes};
-use farr_records::{Intake, Line, RangeRead};
+use farr_records::{Intake, Line, RangeRead, Scope, Table, dictionary_of_texts};
 use farr_store::{ObjectInfo, Pinned, Sha256Hash};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
@@ -79,7 +81,7 @@ where
     }
     let metadata = reader.finish().map_err(failed)?;
     let options = ArrowReaderOptions::default();
-    let metadata = ArrowReaderMetadata::try_new(metadata.into(), options).map_err(failed)?;
+    let mut metadata = ArrowReaderMetadata::try_new(metadata.into(), options).map_err(failed)?;
     let fields = metadata.schema().fields();
     let found: Vec<String> = fields.iter().map(|field| field.name().clone()).collect();
     let mut header = table.layout.resolve(context.settings, &url, &found)?;
@@ -95,7 +97,45 @@ where
             }
         })?;
     }
+    let is_of_persons =
+        Table::from_name(table.layout.name).is_some_and(|table| table.scope() == Scope::Person);
+    if is_of_persons {
+        let texts = header
+            .read
+            .iter()
+            .filter(|(index, _, _)| table.layout.columns[*index].reading == Reading::Text);
+        metadata = with_keys(metadata, &texts.map(|(_, place, _)| *place).collect::<Vec<_>>());
+    }
     Ok(Opened { pinned, metadata, header })
+}
+
+/// The footer with those columns of texts read as keys of which the file has
+/// small dictionaries.
+fn with_keys(metadata: ArrowReaderMetadata, places: &[usize]) -> ArrowReaderMetadata {
+    let is_text =
+        |kind: &DataType| matches!(kind, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
+    let field = |(place, field): (usize, &FieldRef)| {
+        let is_keyed = places.contains(&place)
+            && is_text(field.data_type())
+            && metadata.metadata().row_groups().iter().all(|g| has_few_texts(g, field.name()));
+        let field = field.as_ref().clone();
+        if is_keyed { field.with_data_type(dictionary_of_texts()) } else { field }
+    };
+    let fields: Vec<Field> = metadata.schema().fields().iter().enumerate().map(field).collect();
+    let options = ArrowReaderOptions::new().with_schema(Arc::new(Schema::new(fields)));
+    let keyed = ArrowReaderMetadata::try_new(metadata.metadata().clone(), options);
+    keyed.unwrap_or(metadata)
+}
+
+/// Whether a group keeps a column in a dictionary of a size at which no more
+/// than keys are left beside it.
+fn has_few_texts(group: &RowGroupMetaData, name: &str) -> bool {
+    const BYTES_MAX: i64 = 1 << 16;
+    let mut columns = group.columns().iter();
+    let column = columns.find(|column| column.column_path().parts() == [name]);
+    let bytes = column
+        .and_then(|column| column.data_page_offset().checked_sub(column.dictionary_page_offset()?));
+    bytes.is_some_and(|bytes| (1..=BYTES_MAX).contains(&bytes))
 }
 
 /// What is done with the typed rows of a batch: how many were read, those that

@@ -5,13 +5,13 @@ use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::compute::concat_batches;
-use arrow::datatypes::{Date32Type, Float64Type, Int64Type, TimestampMicrosecondType};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::compute::{cast, concat_batches};
+use arrow::datatypes::{DataType, Date32Type, Float64Type, Int64Type, TimestampMicrosecondType};
 use farr_disclosure::Zone;
 use farr_records::{
-    Day, Derivations, Incoming, Intake, LocalCodes, ObjectId, ObjectRead, RangeRead, Reject,
-    SourceTableId, Table,
+    Day, Derivations, Incoming, Intake, LocalCodes, ObjectId, ObjectRead, RangeRead, Reject, Scope,
+    SourceTableId, Table, dictionary_of_texts,
 };
 use farr_store::{Location, Sha256Hash};
 
@@ -58,12 +58,17 @@ impl Intake for Kept {
         *self.state.lock().unwrap().rows_read.entry(table.0).or_default() += rows;
     }
 
-    fn rows(&self, incoming: Incoming) -> Result<(), Infallible> {
+    fn rows(&self, mut incoming: Incoming) -> Result<(), Infallible> {
         assert_eq!(incoming.lines.len(), incoming.rows.num_rows());
         for field in incoming.rows.schema().fields() {
             let column = incoming.table.column(field.name()).unwrap();
-            assert_eq!(*field.data_type(), column.kind.data_type(), "{}", field.name());
+            let (found, expected) = (field.data_type(), column.kind.data_type());
+            let is_keyed = *found == dictionary_of_texts() && expected == DataType::Utf8;
+            assert!(is_keyed || *found == expected, "{}", field.name());
+            // Keys are for rows of persons, of whom there are many.
+            assert!(!is_keyed || incoming.table.scope() == Scope::Person, "{}", incoming.table);
         }
+        incoming.rows = with_plain_texts(&incoming.rows);
         let person = incoming.table.person_column();
         assert!(person.is_none_or(|name| incoming.rows[name].null_count() == 0));
         self.state.lock().unwrap().incoming.push(incoming);
@@ -78,6 +83,16 @@ impl Intake for Kept {
     fn local_codes(&self) -> &LocalCodes {
         &self.codes
     }
+}
+
+fn with_plain_texts(rows: &RecordBatch) -> RecordBatch {
+    let plain = |column: &ArrayRef| match column.data_type() {
+        kind if *kind == dictionary_of_texts() => cast(column, &DataType::Utf8).unwrap(),
+        _ => column.clone(),
+    };
+    let columns = rows.schema_ref().fields().iter().zip(rows.columns());
+    let columns = columns.map(|(f, column)| (f.name(), plain(column), f.is_nullable()));
+    RecordBatch::try_from_iter_with_nullable(columns).unwrap()
 }
 
 impl Kept {
