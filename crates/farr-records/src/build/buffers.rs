@@ -8,6 +8,7 @@ use arrow::datatypes::{DataType, Field, Int64Type, Schema};
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use serde::{Deserialize, Serialize};
 
+use super::BuildSettings;
 use super::at_rest::{Flush, Held, spill_schema};
 use super::divided::{Divided, FINE, Origin, Slice, joined};
 use super::spill::{self, RowsFile, RowsIn, RowsOut, Segment};
@@ -43,7 +44,7 @@ struct Pending {
 pub(super) struct Buffers {
     rows: RowsOut,
     texts: Texts,
-    bytes_max: u64,
+    settings: BuildSettings,
     pending: Mutex<Pending>,
     flushes: Mutex<Vec<Flush>>,
 }
@@ -64,6 +65,9 @@ pub(super) struct Closed {
 /// What is written out at a time is about so small a part of the buffers: it
 /// takes memory beside them.
 const FLUSHES: u64 = 8;
+
+/// Into how many parts it is divided at least.
+const FLUSHED_MIN: u32 = 256;
 
 impl Pending {
     /// Takes the first rows of a table, about so many bytes.
@@ -86,9 +90,9 @@ impl Pending {
 }
 
 impl Buffers {
-    pub(super) fn new(rows: RowsOut, bytes_max: u64) -> Self {
+    pub(super) fn new(rows: RowsOut, settings: BuildSettings) -> Self {
         let (texts, pending, flushes) = (Texts::default(), Mutex::default(), Mutex::default());
-        Self { rows, texts, bytes_max, pending, flushes }
+        Self { rows, texts, settings, pending, flushes }
     }
 
     /// Takes rows; when the buffers are full, some of the largest are written
@@ -120,14 +124,17 @@ impl Buffers {
         pending.bytes += divided.bytes();
         *pending.bytes_of.entry(table).or_default() += divided.bytes();
         pending.held.entry(table).or_default().push(divided);
-        if pending.bytes <= self.bytes_max {
+        if pending.bytes <= self.settings.buffer_bytes {
             return Ok(());
         }
         let largest = pending.bytes_of.iter().max_by_key(|(table, bytes)| (**bytes, **table));
         let Some(table) = largest.map(|(table, _)| *table) else { return Ok(()) };
-        let held = pending.take(table, self.bytes_max / FLUSHES);
+        let held = pending.take(table, self.settings.buffer_bytes / FLUSHES);
+        // As many parts as there would be shards if twice as much came: what is
+        // divided less finely than the shards is read once for each of them.
+        let expected = self.settings.expected_shards(pending.decoded_bytes.saturating_mul(2));
         drop(guard);
-        self.flush(table, &held, FINE)
+        self.flush(table, &held, expected.clamp(FLUSHED_MIN, FINE))
     }
 
     /// Decoded bytes of persons' rows so far.

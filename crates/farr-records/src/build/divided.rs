@@ -18,7 +18,7 @@ use crate::{Line, PersonId, ShardId, Table};
 
 /// How finely rows of persons are divided before the number of shards is
 /// known: their rows lie in so many parts, and a shard's parts side by side.
-pub(super) const FINE: u32 = 256;
+pub(super) const FINE: u32 = 2048;
 
 /// The columns behind a table's own that say where a row comes from.
 pub(super) const PROVENANCE: [(&str, DataType); 4] = [
@@ -104,12 +104,29 @@ impl Slice {
         self.rows.num_rows()
     }
 
-    /// A column in narrow form, if the rows have it.
-    fn column(&self, name: &str) -> Option<ArrayRef> {
-        if let Some(column) = self.rows.column_by_name(name) {
-            return Some(Arc::clone(column));
+    /// For each column of the schema the rows' own in narrow form, if they have it.
+    fn columns(&self, schema: &Schema) -> Vec<Option<ArrayRef>> {
+        let wanted = schema.fields();
+        let mut columns: Vec<Option<ArrayRef>> = vec![None; wanted.len()];
+        // Both are in the same order, as a rule: each is looked for behind the last.
+        let mut next = 0;
+        for (field, column) in self.rows.schema_ref().fields().iter().zip(self.rows.columns()) {
+            let mut places = (next..wanted.len()).chain(0..next);
+            if let Some(place) = places.find(|place| wanted[*place].name() == field.name()) {
+                columns[place] = Some(Arc::clone(column));
+                next = place + 1;
+            }
         }
-        let origin = self.origin?;
+        if let Some(origin) = self.origin {
+            for (field, column) in wanted.iter().zip(&mut columns) {
+                *column = column.take().or_else(|| self.of_origin(origin, field.name()));
+            }
+        }
+        columns
+    }
+
+    /// What is the same for all rows.
+    fn of_origin(&self, origin: Origin, name: &str) -> Option<ArrayRef> {
         let [source_table, object, _, stands] = PROVENANCE.map(|(name, _)| name);
         let numbers = |number| {
             narrowest(&(Arc::new(UInt32Array::from_value(number, self.len())) as ArrayRef))
@@ -128,9 +145,10 @@ impl Slice {
 pub(super) fn joined(schema: &Schema, slices: &[Slice]) -> Result<RecordBatch, ArrowError> {
     let slices: Vec<&Slice> = slices.iter().filter(|slice| slice.len() > 0).collect();
     let rows = slices.iter().map(|slice| slice.len()).sum();
+    let mut of_slices: Vec<_> = slices.iter().map(|slice| slice.columns(schema)).collect();
     let (mut fields, mut columns) = (Vec::new(), Vec::new());
     for (place, field) in schema.fields().iter().enumerate() {
-        let found: Vec<_> = slices.iter().map(|slice| slice.column(field.name())).collect();
+        let found: Vec<_> = of_slices.iter_mut().map(|columns| columns[place].take()).collect();
         if found.iter().flatten().any(|column| is_dictionary(column.data_type())) {
             let rows = slices.iter().map(|slice| slice.len());
             let column = joined_texts(found.into_iter().zip(rows).collect())?;

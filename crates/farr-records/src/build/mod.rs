@@ -154,6 +154,11 @@ pub enum Progress {
 pub type Watch<'a> = dyn Fn(Progress) -> ControlFlow<()> + Sync + 'a;
 
 impl BuildSettings {
+    /// How many shards persons' rows of so many decoded bytes make, a part's.
+    fn expected_shards(&self, decoded_bytes: u64) -> u32 {
+        self.shard_count(decoded_bytes.saturating_mul(u64::from(self.parts)))
+    }
+
     /// How many shards persons' rows of so many decoded bytes make.
     fn shard_count(&self, decoded_bytes: u64) -> u32 {
         self.shards.unwrap_or_else(|| {
@@ -180,7 +185,7 @@ impl Builder {
     /// [`Error::Spill`] if no temporary file can be made.
     pub fn new(settings: BuildSettings) -> Result<Self, Error> {
         settings.check()?;
-        let buffers = Buffers::new(RowsOut::new(&settings.spill)?, settings.buffer_bytes);
+        let buffers = Buffers::new(RowsOut::new(&settings.spill)?, settings.clone());
         let (registry, local_codes) = (Mutex::default(), LocalCodes::default());
         Ok(Self { settings, buffers, registry, local_codes })
     }
@@ -200,9 +205,9 @@ impl Builder {
     pub fn close(self) -> Result<Pulled, Error> {
         let keeps = self.keeps();
         let Self { settings, buffers, registry, local_codes } = self;
-        let whole = buffers.decoded_bytes().saturating_mul(u64::from(settings.parts));
+        let decoded_bytes = buffers.decoded_bytes();
         let in_memory = !keeps && !buffers.has_flushed();
-        let closed = buffers.close(settings.shard_count(whole), in_memory)?;
+        let closed = buffers.close(settings.expected_shards(decoded_bytes), in_memory)?;
         let found = Found {
             registry: registry.into_inner().unwrap_or_else(PoisonError::into_inner),
             codes: local_codes.list(),

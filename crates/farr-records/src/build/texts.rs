@@ -5,7 +5,7 @@
 //! those that its column has in the end. At rest it is its keys alone.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::{
     AnyDictionaryArray, Array, ArrayRef, AsArray, DictionaryArray, PrimitiveArray, RecordBatch,
@@ -17,6 +17,7 @@ use arrow::datatypes::{
 };
 use arrow::error::ArrowError;
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::narrow::{rank, widened};
 use crate::{Scope, Table};
@@ -41,32 +42,52 @@ struct Column {
     bytes: usize,
     /// All of them, by number.
     all: Option<ArrayRef>,
+    /// Whether it hardly ever says the same again: then nothing is looked for.
+    says_much: bool,
 }
 
 impl Texts {
-    /// The rows with those columns of texts as keys into what their columns say
-    /// in all, that came with a dictionary; with plain texts where there are too
-    /// many different ones.
+    /// The rows with columns of texts as keys into what their columns say in all,
+    /// as far as they are persons' and say the same over and over.
     pub(super) fn shared(
         &self,
         table: Table,
         rows: &RecordBatch,
     ) -> Result<RecordBatch, ArrowError> {
-        if !rows.columns().iter().any(|column| is_dictionary(column.data_type())) {
-            return Ok(rows.clone());
-        }
         let column = |(field, column): (&Arc<Field>, &ArrayRef)| {
             let place = table.columns().iter().position(|own| own.name == field.name());
-            match (column.as_dictionary_opt::<Int32Type>(), place) {
-                (None, _) => Ok(Arc::clone(column)),
-                (Some(given), Some(place)) if table.scope() == Scope::Person => {
-                    self.shared_column((table, place), given)
+            let place = place.filter(|_| table.scope() == Scope::Person);
+            let given = column.as_dictionary_opt::<Int32Type>();
+            match (place, given, column.as_string_opt::<i32>()) {
+                (Some(place), Some(given), _) => self.shared_column((table, place), given),
+                (None, Some(_), _) => cast(column, &DataType::Utf8),
+                (Some(place), None, Some(texts)) if texts.null_count() < texts.len() => {
+                    match self.keyed_column((table, place), texts) {
+                        Some(given) => self.shared_column((table, place), &given),
+                        None => Ok(Arc::clone(column)),
+                    }
                 }
-                (Some(_), _) => cast(column, &DataType::Utf8),
+                _ => Ok(Arc::clone(column)),
             }
         };
         let columns = rows.schema_ref().fields().iter().zip(rows.columns()).map(column);
         with_columns(rows, columns.collect::<Result<_, _>>()?)
+    }
+
+    /// A column of plain texts with keys, unless it was found to say too much.
+    fn keyed_column(
+        &self,
+        place: Place,
+        texts: &StringArray,
+    ) -> Option<DictionaryArray<Int32Type>> {
+        if self.columns().get(&place).is_some_and(|column| column.says_much) {
+            return None;
+        }
+        let keyed = keyed_texts(texts);
+        if keyed.is_none() {
+            self.columns().entry(place).or_default().says_much = true;
+        }
+        keyed
     }
 
     fn shared_column(
@@ -94,7 +115,7 @@ impl Texts {
     /// The number of each text, and all texts of the column; `None` if there are
     /// too many.
     fn numbers(&self, place: Place, texts: &StringArray) -> Option<(Vec<u32>, ArrayRef)> {
-        let mut columns = self.columns.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut columns = self.columns();
         let column = columns.entry(place).or_default();
         let mut numbers = Vec::with_capacity(texts.len());
         for text in texts.iter().flatten() {
@@ -116,6 +137,10 @@ impl Texts {
         Some((numbers, Arc::clone(all)))
     }
 
+    fn columns(&self) -> MutexGuard<'_, BTreeMap<Place, Column>> {
+        self.columns.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// All texts, when no more will come.
     pub(super) fn list(self) -> TextLists {
         let columns = self.columns.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -126,6 +151,37 @@ impl Texts {
         }
         lists
     }
+}
+
+/// Texts as keys into those that are different; `None` if a large part of them is.
+fn keyed_texts(texts: &StringArray) -> Option<DictionaryArray<Int32Type>> {
+    /// A text seen lately is found by its hash.
+    const RECENT: usize = 1 << 10;
+    /// Of so many texts one may be new, and some more at first.
+    const NEW_SHARE: usize = 4;
+    const NEW_AT_FIRST: usize = if cfg!(test) { 4 } else { 1 << 8 };
+    let mut different: Vec<&str> = Vec::new();
+    let mut known: HashMap<&str, i32> = HashMap::new();
+    let mut recent = vec![(0, 0); RECENT];
+    let mut keys = Vec::with_capacity(texts.len());
+    for row in 0..texts.len() {
+        let text = if texts.is_valid(row) { texts.value(row) } else { "" };
+        let hash = xxh3_64(text.as_bytes());
+        let (seen, key) = &mut recent[hash as usize % RECENT];
+        if *seen != hash || different.get(*key as usize) != Some(&text) {
+            *seen = hash;
+            *key = *known.entry(text).or_insert_with(|| {
+                different.push(text);
+                different.len() as i32 - 1
+            });
+            if different.len() > NEW_AT_FIRST + row / NEW_SHARE {
+                return None;
+            }
+        }
+        keys.push(*key);
+    }
+    let keys = PrimitiveArray::new(keys.into(), texts.nulls().cloned());
+    DictionaryArray::try_new(keys, Arc::new(StringArray::from(different))).ok()
 }
 
 fn in_order(numbers: &HashMap<Box<str>, u32>) -> Vec<&str> {
@@ -268,10 +324,14 @@ mod tests {
     const TABLE: Table = Table::ConditionOccurrence;
     const COLUMN: &str = "condition_source_value";
 
-    /// Rows as a source hands them over: with a dictionary of their own.
-    fn keyed_rows(texts: &[Option<&str>]) -> RecordBatch {
-        let column: DictionaryArray<Int32Type> = texts.iter().copied().collect();
-        RecordBatch::try_from_iter_with_nullable([(COLUMN, Arc::new(column) as _, true)]).unwrap()
+    /// Rows as a source hands them over: plain, or with a dictionary of their own.
+    fn given_rows(texts: &[Option<&str>], is_keyed: bool) -> RecordBatch {
+        let column: ArrayRef = if is_keyed {
+            Arc::new(texts.iter().copied().collect::<DictionaryArray<Int32Type>>())
+        } else {
+            Arc::new(StringArray::from(texts.to_vec()))
+        };
+        RecordBatch::try_from_iter_with_nullable([(COLUMN, column, true)]).unwrap()
     }
 
     fn texts_of(column: &ArrayRef) -> Vec<Option<String>> {
@@ -289,6 +349,7 @@ mod tests {
             ),
             rests in prop::collection::vec(any::<bool>(), 8),
             lacks in prop::collection::vec(prop::bool::weighted(0.2), 8),
+            is_keyed in prop::collection::vec(any::<bool>(), 8),
         ) {
             let known = Texts::default();
             let mut columns = Vec::new();
@@ -300,7 +361,7 @@ mod tests {
                     continue;
                 }
                 let texts: Vec<Option<&str>> = batch.iter().map(Option::as_deref).collect();
-                let rows = known.shared(TABLE, &keyed_rows(&texts)).unwrap();
+                let rows = known.shared(TABLE, &given_rows(&texts, is_keyed[place])).unwrap();
                 // The first row is cut off.
                 let rows = rows.slice(1, rows.num_rows() - 1);
                 columns.push((Some(rows), batch.len() - 1, rests[place]));
@@ -322,7 +383,7 @@ mod tests {
     fn numbers_take_one_byte_and_are_the_same_for_all_rows() {
         let known = Texts::default();
         let keys = |texts: &[Option<&str>]| {
-            let rows = known.shared(TABLE, &keyed_rows(texts)).unwrap();
+            let rows = known.shared(TABLE, &given_rows(texts, texts.len().is_multiple_of(2))).unwrap();
             rows.column(0).as_dictionary_opt::<UInt8Type>().map(|d| d.keys().values().to_vec())
         };
         assert_eq!(keys(&[Some("b"), Some("a"), Some("b")]), Some(vec![0, 1, 0]));
