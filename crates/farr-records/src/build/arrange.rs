@@ -29,18 +29,24 @@ pub(super) struct Arranged {
 /// Below this many rows one thread sorts as fast as several.
 const PARALLEL_ROWS: usize = 1 << 16;
 
-/// Sorts rows by key, then by every column, then by where they come from;
+/// Rows by key.
+pub(super) fn sorted(mut keyed: Vec<Keyed>) -> Vec<Keyed> {
+    if keyed.len() < PARALLEL_ROWS {
+        keyed.sort_unstable_by_key(|item| item.key);
+    } else {
+        keyed.par_sort_unstable_by_key(|item| item.key);
+    }
+    keyed
+}
+
+/// Sorts rows that lie by key by every column, then by where they come from;
 /// rows equal in every column are merged into the first.
 pub(super) fn arrange(
     piece: &Piece,
     mut keyed: Vec<Keyed>,
     ranks: &Ranks,
 ) -> Result<Arranged, Error> {
-    if keyed.len() < PARALLEL_ROWS {
-        keyed.sort_unstable_by_key(|item| item.key);
-    } else {
-        keyed.par_sort_unstable_by_key(|item| item.key);
-    }
+    debug_assert!(keyed.is_sorted_by_key(|item| item.key));
     let compare = RowComparator::new(piece)?;
     let mut arranged = Arranged { kept: Vec::with_capacity(keyed.len()), merged: Vec::new() };
     for run in keyed.chunk_by_mut(|a, b| a.key == b.key) {
@@ -121,12 +127,20 @@ pub(super) fn origin(from: &Provenance, ranks: &Ranks, row: u32) -> (u32, u32, u
     )
 }
 
-/// The keys of rows of persons: place of the person, start date, id. Rows
-/// whose place is `None` are left out.
-pub(super) fn person_keys(piece: &Piece, places: &[Option<u32>]) -> Vec<Keyed> {
+/// Rows of persons by their keys: place of the person, of so many, start date,
+/// id. Rows whose place is `None` are left out.
+pub(super) fn by_person(piece: &Piece, places: &[Option<u32>], persons: usize) -> Vec<Keyed> {
     let days = piece.table.start_column().and_then(|name| piece.primitive::<Date32Type>(name));
     let ids = piece.table.id_column().and_then(|name| piece.primitive::<Int64Type>(name));
-    let mut keyed = Vec::with_capacity(places.len());
+    // Rows are laid by person, by counting, and only a person's are sorted.
+    let mut ends = vec![0; persons + 1];
+    for place in places.iter().flatten() {
+        ends[*place as usize + 1] += 1;
+    }
+    for place in 0..persons {
+        ends[place + 1] += ends[place];
+    }
+    let mut keyed = vec![Keyed { key: 0, row: 0 }; ends[persons]];
     for (row, place) in places.iter().enumerate() {
         let Some(place) = place else { continue };
         let day = match &days {
@@ -140,7 +154,15 @@ pub(super) fn person_keys(piece: &Piece, places: &[Option<u32>]) -> Vec<Keyed> {
             _ => 0,
         };
         let key = u128::from(*place) << 97 | day << 64 | u128::from(id);
-        keyed.push(Keyed { key, row: row as u32 });
+        // Where the next of the person's rows goes: in the end, where they end.
+        let next = &mut ends[*place as usize];
+        keyed[*next] = Keyed { key, row: row as u32 };
+        *next += 1;
+    }
+    let mut start = 0;
+    for end in &ends[..persons] {
+        keyed[start..*end].sort_unstable_by_key(|item| item.key);
+        start = *end;
     }
     keyed
 }

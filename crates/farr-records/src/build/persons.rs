@@ -111,6 +111,7 @@ impl Persons {
         let ids = person_ids(piece)?;
         let mut refused = Vec::new();
         let mut places = Vec::with_capacity(ids.len());
+        let finder = Finder::new(&self.ids);
         // Exports mostly hold the rows of a person together.
         let mut last: Option<(i64, Option<u32>)> = None;
         for row in 0..ids.len() {
@@ -122,7 +123,7 @@ impl Persons {
             let id = ids.value(row);
             let place = match last {
                 Some((known, place)) if known == id => place,
-                _ => self.ids.binary_search(&id).ok().map(|place| place as u32),
+                _ => finder.place_of(id),
             };
             last = Some((id, place));
             if place.is_none() {
@@ -131,6 +132,43 @@ impl Persons {
             places.push(place);
         }
         Ok((places, refused))
+    }
+}
+
+/// Finds numbers in a list in ascending order: each is looked for only among
+/// those that share its leading bits.
+struct Finder<'a> {
+    ids: &'a [i64],
+    shift: u32,
+    /// Where the numbers of each bucket start, and, last, where all end.
+    starts: Vec<u32>,
+}
+
+impl<'a> Finder<'a> {
+    fn new(ids: &'a [i64]) -> Self {
+        let (Some(first), Some(last)) = (ids.first(), ids.last()) else {
+            return Self { ids, shift: 0, starts: Vec::new() };
+        };
+        // About as many buckets as numbers.
+        let span = last.wrapping_sub(*first) as u64;
+        let shift = (64 - span.leading_zeros()).saturating_sub(ids.len().ilog2() + 1);
+        let bucket = |id: &i64| (id.wrapping_sub(*first) as u64 >> shift) as usize;
+        let mut starts = vec![0; bucket(last) + 2];
+        for id in ids {
+            starts[bucket(id) + 1] += 1;
+        }
+        for place in 1..starts.len() {
+            starts[place] += starts[place - 1];
+        }
+        Self { ids, shift, starts }
+    }
+
+    fn place_of(&self, id: i64) -> Option<u32> {
+        let first = self.ids.first().filter(|first| id >= **first)?;
+        let bucket = usize::try_from(id.wrapping_sub(*first) as u64 >> self.shift).ok()?;
+        let (start, end) = (*self.starts.get(bucket)?, *self.starts.get(bucket + 1)?);
+        let place = self.ids[start as usize..end as usize].binary_search(&id).ok()?;
+        Some(start + place as u32)
     }
 }
 
@@ -184,7 +222,30 @@ fn collide<'a>(
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn numbers_are_found_as_by_halving(
+            near in prop::collection::btree_set(-20..20_i64, 0..30),
+            far in prop::collection::btree_set(any::<i64>(), 0..30),
+            asked in prop::collection::vec(prop_oneof![-25..25_i64, any::<i64>()], 1..20),
+        ) {
+            let all: BTreeSet<i64> = near.iter().chain(&far).copied().collect();
+            for ids in [near, far, all] {
+                let ids: Vec<i64> = ids.into_iter().collect();
+                let finder = Finder::new(&ids);
+                for id in asked.iter().chain(&ids).chain(&[i64::MIN, i64::MAX]) {
+                    let expected = ids.binary_search(id).ok().map(|place| place as u32);
+                    prop_assert_eq!(finder.place_of(*id), expected);
+                }
+            }
+        }
+    }
 
     #[test]
     fn only_hashes_of_different_keys_collide() {

@@ -8,7 +8,7 @@ use farr_disclosure::Labelled;
 use farr_store::ObjectWriter;
 use parquet::errors::ParquetError;
 
-use super::arrange::{arrange, piece_keys};
+use super::arrange::{arrange, piece_keys, sorted};
 use super::at_rest::{Piece, derived_batch, spill_schema};
 use super::buffers::{ColumnSet, all_columns};
 use super::divided::{Slice, joined};
@@ -46,7 +46,7 @@ impl Plan<'_> {
             let mut file =
                 ParquetFile::new(sink, table.schema(), &unique, group_rows).map_err(failed)?;
             let mut take = |piece: &Piece| {
-                let arranged = arrange(piece, piece_keys(piece), &self.ranks)?;
+                let arranged = arrange(piece, sorted(piece_keys(piece)), &self.ranks)?;
                 outcome.fortunes.count(piece, &arranged);
                 let rows = taken(piece, &UInt32Array::from(arranged.kept))?;
                 ids.extend(ids_of(table, &rows));

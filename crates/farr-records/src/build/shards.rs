@@ -8,7 +8,7 @@ use farr_disclosure::Labelled;
 use farr_store::{Location, Sha256Hash};
 use std::collections::BTreeMap;
 
-use super::arrange::{arrange, person_keys};
+use super::arrange::{arrange, by_person};
 use super::at_rest::{Piece, Spilled};
 use super::balance::Fortunes;
 use super::buffers::ColumnSet;
@@ -172,7 +172,8 @@ impl<'a> ShardBuild<'a> {
             let filled = self.visit_providers.fill(&mut piece, &places, asked)?;
             self.outcome.providers_filled += filled;
         }
-        let arranged = arrange(&piece, person_keys(&piece, &places), &plan.ranks)?;
+        let keyed = by_person(&piece, &places, self.persons.len());
+        let arranged = arrange(&piece, keyed, &plan.ranks)?;
         self.outcome.fortunes.count(&piece, &arranged);
         self.outcome.fortunes.refuse(&piece, &refused);
         let places: Vec<u32> =

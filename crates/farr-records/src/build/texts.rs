@@ -383,7 +383,8 @@ mod tests {
     fn numbers_take_one_byte_and_are_the_same_for_all_rows() {
         let known = Texts::default();
         let keys = |texts: &[Option<&str>]| {
-            let rows = known.shared(TABLE, &given_rows(texts, texts.len().is_multiple_of(2))).unwrap();
+            let rows =
+                known.shared(TABLE, &given_rows(texts, texts.len().is_multiple_of(2))).unwrap();
             rows.column(0).as_dictionary_opt::<UInt8Type>().map(|d| d.keys().values().to_vec())
         };
         assert_eq!(keys(&[Some("b"), Some("a"), Some("b")]), Some(vec![0, 1, 0]));
