@@ -2,7 +2,7 @@
 //! every analysis counted.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Date32Array, Int64Array, RecordBatch};
 use bytes::Bytes;
@@ -115,8 +115,8 @@ pub(crate) fn shards_missing(
     store: &RecordsStore,
     kept: (&Work, &str),
 ) -> Result<Vec<ShardId>, Error> {
-    let parts = KeptParts::<ShardPart>::of(kept, Share::WHOLE).find()?;
-    Ok(store.shards().filter(|shard| !parts.contains_key(&shard.index())).collect())
+    let parts = KeptParts::open(kept, Share::WHOLE)?;
+    Ok(store.shards().filter(|shard| !parts.has(*shard)).collect())
 }
 
 /// Enters the cohorts and counts the analyses over a store. Shards whose parts
@@ -138,8 +138,8 @@ pub(crate) fn evaluate(
         }
         columns.append(part.columns);
     };
-    let keeper = KeptParts::of(kept, Share::WHOLE);
-    map_shards(plan, (store, &shards), of_machine, keeper, (observer, cancel), add)?;
+    let keep = || KeptParts::open(kept, Share::WHOLE);
+    map_shards(plan, (store, &shards), of_machine, keep, (observer, cancel), add)?;
     let of_analyses = plan.analyses.iter().zip(&merged);
     let named: BTreeSet<i64> = of_analyses.flat_map(|(one, merged)| one.named(merged)).collect();
     let named = if named.is_empty() { None } else { store.read_names(named)? };
@@ -197,20 +197,20 @@ pub(crate) fn evaluate_share(
         store.shards().filter(|shard| shard.index() % share.of() == share.index()).collect();
     let clock = StageClock::start(observer, Stage::Cohorts, Some(shards.len() as u64));
     let summary = counted(shards.len() as u64, "shard", "shards");
-    let keeper = KeptParts::of(kept, share).all();
-    map_shards(plan, (store, &shards), of_machine, keeper, (observer, cancel), drop)?;
+    let keep = || Ok(KeptParts::open(kept, share)?.all());
+    map_shards(plan, (store, &shards), of_machine, keep, (observer, cancel), drop)?;
     clock.finish(observer, Figures::default(), summary);
     Ok(())
 }
 
 /// Makes or finds the part of each shard; `add` gets them in order.
-fn map_shards(
+fn map_shards<'k>(
     plan: &Plan,
     (store, shards): (&RecordsStore, &[ShardId]),
     (threads, memory): (&Threads, Memory),
-    mut keeper: KeptParts<'_, ShardPart>,
+    keep: impl FnOnce() -> Result<KeptParts<'k>, Error>,
     (observer, cancel): (&dyn Observer, &Cancel),
-    mut add: impl FnMut(ShardPart),
+    add: impl FnMut(ShardPart),
 ) -> Result<(), Error> {
     let vocabulary = threads.run(|| store.vocabulary_for(concept_sets(&plan.definitions)))?;
     let unique = |table| store.has_unique_ids(table);
@@ -236,26 +236,25 @@ fn map_shards(
         columns.sort_unstable();
         columns.dedup();
     }
-    let kept = Mutex::new(keeper.find()?);
+    let kept = keep()?;
     let map = |shard: ShardId| {
         stop_if_asked(cancel)?;
-        let found = kept.lock().unwrap_or_else(PoisonError::into_inner).remove(&shard.index());
-        let is_new = found.is_none();
-        let part = if let Some(part) = found {
+        let part = if let Some(part) = kept.find(shard)? {
             part
         } else {
             let rows = store.read_shard_rows(shard, &needs, &keys)?;
-            shard_part(plan, &rows, (&cohorts, &site, &choices))?
+            let part = shard_part(plan, &rows, (&cohorts, &site, &choices))?;
+            kept.keep(shard, &part)?;
+            part
         };
         observer.event(Event::Stepped { stage: Stage::Cohorts });
-        Ok::<_, Error>((shard, part, is_new))
+        Ok::<_, Error>(part)
     };
     let in_flight = memory.shards_in_flight(decoded_bytes(store), threads.count());
-    let threads = threads.with_in_flight(in_flight);
-    threads.map_shards(shards, map, |(shard, part, is_new)| {
-        keeper.take(shard, part, is_new, &mut add)
-    })?;
-    keeper.finish(add)
+    let mapped = threads.with_in_flight(in_flight).map_shards(shards, map, add);
+    // What was evaluated before something failed is kept as well.
+    let flushed = kept.flush();
+    mapped.and(flushed)
 }
 
 fn shard_part(

@@ -2,9 +2,10 @@
 //! started again after it died, does not evaluate them again.
 //!
 //! They are kept some at a time: a file a shard would take longer to make than
-//! the shard. What a run loses when it dies is about [`EVERY`].
+//! the shard. A run that dies loses what it has evaluated since, about [`EVERY`].
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use farr_records::ShardId;
@@ -16,14 +17,17 @@ use crate::Error;
 use crate::work::Work;
 
 /// How long evaluated parts wait before they are kept. Those of the first such
-/// time do not wait: most stages end within it.
+/// time are not: most stages end within it.
 const EVERY: Duration = Duration::from_secs(1);
 
 /// How kept parts are laid out: parts of another layout are not looked for.
 const LAYOUT: u32 = 3;
 
-/// Parts of a share of the shards on their way, in the shards' order.
-pub(crate) struct KeptParts<'a, P> {
+/// Encoded parts by shard.
+type Parts = Vec<(u32, Vec<u8>)>;
+
+/// The kept parts of a run over records, and those that a share of it will keep.
+pub(crate) struct KeptParts<'a> {
     work: &'a Work,
     /// The folder: the records' run. Parts of other records do not count.
     records: &'a str,
@@ -32,91 +36,99 @@ pub(crate) struct KeptParts<'a, P> {
     keeps_all: bool,
     every: Duration,
     began: Instant,
-    last_kept: Instant,
-    /// Evaluated, neither kept nor handed on.
-    waiting: Vec<(u32, P)>,
+    /// In which file each shard's part is, whoever kept it.
+    files: BTreeMap<u32, String>,
+    /// Parts of files that have been read, for shards that come next.
+    read: Mutex<BTreeMap<u32, Vec<u8>>>,
+    waiting: Mutex<Waiting>,
 }
 
-impl<'a, P: Serialize + DeserializeOwned> KeptParts<'a, P> {
-    /// The parts of a share of the shards, of a run over records.
-    pub(crate) fn of((work, records): (&'a Work, &'a str), share: Share) -> Self {
+/// Parts that are not kept yet.
+struct Waiting {
+    since: Instant,
+    parts: Parts,
+}
+
+impl<'a> KeptParts<'a> {
+    /// What is kept so far; what is damaged is not there.
+    pub(crate) fn open((work, records): (&'a Work, &'a str), share: Share) -> Result<Self, Error> {
+        let mut files = BTreeMap::new();
+        let prefix = format!("{records}/shards-{LAYOUT}-");
+        for name in work.names(records)? {
+            let Some(rest) = name.strip_prefix(&prefix) else { continue };
+            let shards: Option<Vec<u32>> = work.find(&name)?;
+            let file = format!("{records}/parts-{LAYOUT}-{rest}");
+            files.extend(shards.into_iter().flatten().map(|shard| (shard, file.clone())));
+        }
         let began = Instant::now();
-        let (keeps_all, every, last_kept, waiting) = (false, EVERY, began, Vec::new());
-        Self { work, records, share, keeps_all, every, began, last_kept, waiting }
+        let (keeps_all, every, read) = (false, EVERY, Mutex::default());
+        let waiting = Mutex::new(Waiting { since: began, parts: Parts::new() });
+        Ok(Self { work, records, share, keeps_all, every, began, files, read, waiting })
     }
 
-    /// The same, all of which are kept.
+    /// The same, all of whose parts will be kept.
     pub(crate) fn all(self) -> Self {
         Self { keeps_all: true, ..self }
     }
 
-    /// What any process has kept, by shard. What is damaged is not there.
-    pub(crate) fn find(&self) -> Result<BTreeMap<u32, P>, Error> {
-        let mut parts = BTreeMap::new();
-        for name in self.work.names(self.records)? {
-            if name.starts_with(&self.prefix()) {
-                let some: Option<Vec<(u32, P)>> = self.work.find(&name)?;
-                parts.extend(some.into_iter().flatten());
-            }
+    /// Whether a shard's part is kept.
+    pub(crate) fn has(&self, shard: ShardId) -> bool {
+        self.files.contains_key(&shard.index())
+    }
+
+    /// A shard's part, if it is kept and whole. A file is read when the first of
+    /// its parts is asked for.
+    pub(crate) fn find<P: DeserializeOwned>(&self, shard: ShardId) -> Result<Option<P>, Error> {
+        let Some(file) = self.files.get(&shard.index()) else { return Ok(None) };
+        let mut read = lock(&self.read);
+        if !read.contains_key(&shard.index()) {
+            let parts: Option<Parts> = self.work.find(file)?;
+            read.extend(parts.into_iter().flatten());
         }
-        Ok(parts)
+        let part = read.remove(&shard.index());
+        Ok(part.and_then(|bytes| postcard::from_bytes(&bytes).ok()))
     }
 
-    /// Takes the part of the next shard, and hands those on that need not wait.
-    pub(crate) fn take(
-        &mut self,
-        shard: ShardId,
-        part: P,
-        is_new: bool,
-        add: &mut impl FnMut(P),
-    ) -> Result<(), Error> {
-        let is_early = !self.keeps_all && self.began.elapsed() < self.every;
-        if is_new && !is_early {
-            self.waiting.push((shard.index(), part));
-            if self.last_kept.elapsed() >= self.every {
-                self.keep(add)?;
-            }
-        } else {
-            self.settle(add)?;
-            add(part);
+    /// Keeps a part, now or with the next ones.
+    pub(crate) fn keep<P: Serialize>(&self, shard: ShardId, part: &P) -> Result<(), Error> {
+        if !self.keeps_all && self.began.elapsed() < self.every {
+            return Ok(());
         }
-        Ok(())
-    }
-
-    /// Hands on what is left.
-    pub(crate) fn finish(mut self, mut add: impl FnMut(P)) -> Result<(), Error> {
-        self.settle(&mut add)
-    }
-
-    fn settle(&mut self, add: &mut impl FnMut(P)) -> Result<(), Error> {
-        if self.keeps_all {
-            return self.keep(add);
+        let object = || Error::Work { object: self.records.to_owned() };
+        let bytes = postcard::to_allocvec(part).map_err(|_| object())?;
+        let mut waiting = lock(&self.waiting);
+        waiting.parts.push((shard.index(), bytes));
+        if waiting.since.elapsed() < self.every {
+            return Ok(());
         }
-        self.hand_on(add);
-        Ok(())
+        waiting.since = Instant::now();
+        let parts = std::mem::take(&mut waiting.parts);
+        drop(waiting);
+        self.write(&parts)
     }
 
-    /// Parts that are kept at one time have a file of their own: no two
-    /// processes work at one share, and no two such files begin with the same
-    /// shard.
-    fn keep(&mut self, add: &mut impl FnMut(P)) -> Result<(), Error> {
-        if let Some((first, _)) = self.waiting.first() {
-            let (part, of) = (self.share.index() + 1, self.share.of());
-            let name = format!("{}{part}-of-{of}-{first:05}", self.prefix());
-            self.work.keep(&name, &self.waiting)?;
-        }
-        self.hand_on(add);
-        self.last_kept = Instant::now();
-        Ok(())
+    /// Keeps what waits.
+    pub(crate) fn flush(&self) -> Result<(), Error> {
+        let parts = std::mem::take(&mut lock(&self.waiting).parts);
+        self.write(&parts)
     }
 
-    fn hand_on(&mut self, add: &mut impl FnMut(P)) {
-        self.waiting.drain(..).for_each(|(_, part)| add(part));
+    /// Parts that are kept at one time have a file of their own: no two processes
+    /// work at one share, and no shard is the first of two such files. What they
+    /// are stands beside them, written last.
+    fn write(&self, parts: &Parts) -> Result<(), Error> {
+        let Some((first, _)) = parts.first() else { return Ok(()) };
+        let (part, of) = (self.share.index() + 1, self.share.of());
+        let name =
+            |what: &str| format!("{}/{what}-{LAYOUT}-{part}-of-{of}-{first:05}", self.records);
+        let shards: Vec<u32> = parts.iter().map(|(shard, _)| *shard).collect();
+        self.work.keep(&name("parts"), parts)?;
+        self.work.keep(&name("shards"), &shards)
     }
+}
 
-    fn prefix(&self) -> String {
-        format!("{}/parts-{LAYOUT}-", self.records)
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -127,62 +139,63 @@ mod tests {
 
     use super::*;
 
-    type Parts<'a> = KeptParts<'a, String>;
-
-    /// Evaluates the shards that are not kept, up to one at which the run dies:
-    /// what was handed on, and which shards were evaluated.
-    fn run(mut parts: Parts, dies_at: u32) -> (Vec<String>, Vec<u32>) {
-        let (mut handed, mut evaluated) = (Vec::new(), Vec::new());
-        let mut found = parts.find().unwrap();
-        let share = parts.share;
-        for shard in ShardId::all(8).filter(|shard| shard.index() % share.of() == share.index()) {
-            let (shard, index) = (shard, shard.index());
-            if index == dies_at {
-                return (handed, evaluated);
+    /// Evaluates the shards that are not kept, in this order, and dies: which of
+    /// them were evaluated.
+    fn run(parts: &KeptParts, order: &[u32]) -> Vec<u32> {
+        let shards: Vec<ShardId> = ShardId::all(8).collect();
+        let evaluate = |index: &&u32| {
+            let shard = shards[**index as usize];
+            let found: Option<String> = parts.find(shard).unwrap();
+            if let Some(part) = found {
+                assert_eq!(part, index.to_string());
+                return false;
             }
-            let part = found.remove(&index);
-            let is_new = part.is_none();
-            if is_new {
-                evaluated.push(index);
-            }
-            let part = part.unwrap_or_else(|| index.to_string());
-            parts.take(shard, part, is_new, &mut |part| handed.push(part)).unwrap();
-        }
-        parts.finish(|part| handed.push(part)).unwrap();
-        (handed, evaluated)
+            parts.keep(shard, &index.to_string()).unwrap();
+            true
+        };
+        order.iter().filter(evaluate).copied().collect()
     }
 
-    fn at_once(work: &Work) -> Parts<'_> {
-        Parts { every: Duration::ZERO, ..Parts::of((work, "r"), Share::WHOLE) }
+    fn parts<'a>(work: &'a Work, share: Share, every: Duration) -> KeptParts<'a> {
+        KeptParts { every, ..KeptParts::open((work, "r"), share).unwrap() }
     }
 
-    const ALL: [&str; 8] = ["0", "1", "2", "3", "4", "5", "6", "7"];
+    fn at_once(work: &Work) -> KeptParts<'_> {
+        parts(work, Share::WHOLE, Duration::ZERO)
+    }
 
     #[test]
     fn what_is_kept_is_not_evaluated_again() {
         let place = Location::memory(Zone::Restricted);
         let work = Work::of(&place, "report-1");
-        assert_eq!(run(at_once(&work), 5).1, [0, 1, 2, 3, 4]);
-        // Damage: that part is evaluated anew, and all come in order.
+        assert_eq!(run(&at_once(&work), &[1, 0, 4, 2]), [1, 0, 4, 2]);
+        assert_eq!(run(&at_once(&work), &[0, 1, 2, 3, 4]), [3]);
+        // A damaged part is evaluated anew.
         let path = "work/report-1/r/parts-3-1-of-1-00002";
         place.write(path, Labelled::person_level(Bytes::from_static(b"short"))).unwrap();
-        let (handed, evaluated) = run(at_once(&work), 9);
-        assert_eq!(handed, ALL);
-        assert_eq!(evaluated, [2, 5, 6, 7]);
-        let others = Parts { records: "s", ..at_once(&work) };
-        assert!(others.find().unwrap().is_empty());
+        assert_eq!(run(&at_once(&work), &[0, 1, 2, 3, 4, 5, 6, 7]), [2, 5, 6, 7]);
+        assert!(run(&at_once(&work), &[0, 1, 2, 3, 4, 5, 6, 7]).is_empty());
+        let of_others = KeptParts::open((&work, "s"), Share::WHOLE).unwrap();
+        assert!(ShardId::all(8).all(|shard| !of_others.has(shard)));
     }
 
     #[test]
     fn a_short_stage_keeps_nothing_unless_it_is_a_share() {
         let work = Work::of(&Location::memory(Zone::Restricted), "report-1");
-        let slow = |share| Parts { every: Duration::MAX, ..Parts::of((&work, "r"), share) };
-        assert_eq!(run(slow(Share::WHOLE), 9).0, ALL);
-        assert!(slow(Share::WHOLE).find().unwrap().is_empty());
-        let [first, second] = [0, 1].map(|index| Share::new(index, 2).unwrap());
-        run(slow(first).all(), 9);
-        run(slow(second).all(), 9);
-        assert_eq!(run(slow(Share::WHOLE), 9), (ALL.map(str::to_owned).to_vec(), vec![]));
-        assert_eq!(work.names("r").unwrap().len(), 2);
+        let slow = |share| parts(&work, share, Duration::MAX);
+        let whole = slow(Share::WHOLE);
+        run(&whole, &[0, 1, 2]);
+        whole.flush().unwrap();
+        assert!(work.names("r").unwrap().is_empty());
+        for (index, order) in [[0, 2, 4, 6], [1, 3, 5, 7]].iter().enumerate() {
+            let share = slow(Share::new(index as u32, 2).unwrap()).all();
+            assert_eq!(run(&share, order), order);
+            share.flush().unwrap();
+        }
+        let whole = slow(Share::WHOLE);
+        assert!(ShardId::all(8).all(|shard| whole.has(shard)));
+        assert!(run(&whole, &[0, 1, 2, 3, 4, 5, 6, 7]).is_empty());
+        // Two files a share: the parts, and which they are.
+        assert_eq!(work.names("r").unwrap().len(), 4);
     }
 }

@@ -205,7 +205,6 @@ impl Run<'_> {
         };
         self.threads.map_shards(&shards, map, |(cohorts, persons)| {
             results.add(&cohorts, &persons);
-            Ok(())
         })?;
         Ok(results)
     }

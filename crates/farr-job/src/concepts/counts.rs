@@ -48,7 +48,6 @@ impl Counts {
                 sum.records += found.records;
                 sum.persons += found.persons;
             }
-            Ok(())
         })?;
         Ok(counts)
     }

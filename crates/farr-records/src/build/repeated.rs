@@ -21,16 +21,34 @@ pub(super) struct IdsSpilled {
     pub(super) ids: u64,
 }
 
-/// Writes ids to a temporary file.
+/// Writes ids to a temporary file, in one go: range by range.
 pub(super) fn spill_ids(spill: &Scratch, ids: &[i64], ranges: u32) -> Result<IdsSpilled, Error> {
-    let mut parts: Vec<Vec<u8>> = vec![Vec::new(); ranges as usize];
-    for id in ids {
+    const BYTES: usize = size_of::<i64>();
+    let range_of = |id: &i64| {
         let high = hash_of_person(PersonId(*id)) >> 32;
-        let range = (high * u64::from(ranges)) >> 32;
-        parts[range as usize].extend_from_slice(&id.to_le_bytes());
+        ((high * u64::from(ranges)) >> 32) as usize
+    };
+    let of_ids: Vec<usize> = ids.iter().map(range_of).collect();
+    let mut ends = vec![0; ranges as usize + 1];
+    for range in &of_ids {
+        ends[range + 1] += BYTES;
     }
-    let write = |part: Vec<u8>| (!part.is_empty()).then(|| spill.append(&part)).transpose();
-    let ranges = parts.into_iter().map(write).collect::<Result<_, Error>>()?;
+    for range in 0..ranges as usize {
+        ends[range + 1] += ends[range];
+    }
+    let starts = ends.clone();
+    let mut bytes = vec![0; ids.len() * BYTES];
+    for (id, range) in ids.iter().zip(of_ids) {
+        let place = ends[range];
+        bytes[place..place + BYTES].copy_from_slice(&id.to_le_bytes());
+        ends[range] += BYTES;
+    }
+    let all = spill.append(&bytes)?;
+    let part = |range: usize| {
+        let (start, end) = (starts[range], starts[range + 1]);
+        (start < end).then(|| all.part(start as u64..end as u64))
+    };
+    let ranges = (0..ranges as usize).map(part).collect();
     Ok(IdsSpilled { ranges, ids: ids.len() as u64 })
 }
 

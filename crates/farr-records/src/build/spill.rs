@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
@@ -25,6 +26,13 @@ pub(crate) struct Segment {
     file: u32,
     offset: u64,
     length: u64,
+}
+
+impl Segment {
+    /// Some of its bytes.
+    pub(super) fn part(self, bytes: Range<u64>) -> Self {
+        Self { offset: self.offset + bytes.start, length: bytes.end - bytes.start, ..self }
+    }
 }
 
 /// An unnamed file, gone with the process: persons' rows must not outlive it.
