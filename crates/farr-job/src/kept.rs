@@ -156,7 +156,7 @@ mod tests {
         order.iter().filter(evaluate).copied().collect()
     }
 
-    fn parts<'a>(work: &'a Work, share: Share, every: Duration) -> KeptParts<'a> {
+    fn parts(work: &Work, share: Share, every: Duration) -> KeptParts<'_> {
         KeptParts { every, ..KeptParts::open((work, "r"), share).unwrap() }
     }
 

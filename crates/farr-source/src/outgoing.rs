@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray, UInt32Array};
 use arrow::compute::{cast, take};
 use arrow::datatypes::{DataType, Field, Schema};
-use farr_records::{IdHasher, Kind, Line, Table, dictionary_of_texts};
+use farr_records::{IdHasher, Kind, Line, Scope, Table, dictionary_of_texts};
 
 use crate::Error;
 use crate::rows::{Rows, is_keyed};
@@ -43,7 +43,9 @@ impl Outgoing {
         for (name, values) in columns {
             let Some(column) = table.column(name) else { continue };
             let data_type = match column.kind.data_type() {
-                DataType::Utf8 if is_keyed(&values) => dictionary_of_texts(),
+                DataType::Utf8 if is_keyed(&values) && table.scope() == Scope::Person => {
+                    dictionary_of_texts()
+                }
                 data_type => data_type,
             };
             fields.push(Field::new(name, data_type.clone(), column.kind != Kind::Person));
@@ -102,4 +104,26 @@ pub(crate) fn ids_of_rows(hasher: &IdHasher, rows: &Rows) -> Int64Array {
             Some(hasher.id(&key))
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{AsArray, DictionaryArray};
+    use arrow::datatypes::Int32Type;
+
+    use super::*;
+
+    /// A vocabulary is looked into before it is handed over, by its texts.
+    #[test]
+    fn keys_of_texts_are_for_rows_of_persons() {
+        let texts: DictionaryArray<Int32Type> = [Some("S"), None].into_iter().collect();
+        let texts: ArrayRef = Arc::new(texts);
+        let columns = |name| vec![(name, Arc::clone(&texts))];
+        let lines = || vec![Line(1), Line(2)];
+        let of = |table, name| Outgoing::new(table, lines(), true, columns(name)).unwrap().rows;
+        let concepts = of(Table::Concept, "standard_concept");
+        assert_eq!(concepts.column(0).as_string::<i32>().value(0), "S");
+        let visits = of(Table::VisitOccurrence, "visit_source_value");
+        assert_eq!(*visits.column(0).data_type(), dictionary_of_texts());
+    }
 }

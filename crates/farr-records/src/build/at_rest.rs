@@ -86,7 +86,9 @@ impl PartRows {
             slices.extend(self.read(table, &segments)?);
         }
         for divided in self.held.get(&table).into_iter().flatten() {
-            slices.push(divided.slice(parts_of(shard, divided.parts(), &mut mixed)));
+            let range = parts_of(shard, divided.parts(), &mut mixed);
+            let slice = self.texts.slice(table, divided.slice(range));
+            slices.push(slice.map_err(|source| Error::Arrow { table, source })?);
         }
         Ok((slices, mixed))
     }
@@ -94,9 +96,9 @@ impl PartRows {
     /// The rows of segments.
     fn read(&self, table: Table, segments: &[Segment]) -> Result<Vec<Slice>, Error> {
         let slice = |bytes| -> Result<Slice, Error> {
-            let rows = spill::decode(bytes).and_then(|rows| self.texts.read(table, &rows));
-            let rows = rows.map_err(|source| Error::Arrow { table, source })?;
-            Ok(Slice { rows, origin: None })
+            let slice = spill::decode(bytes)
+                .and_then(|rows| self.texts.slice(table, Slice { rows, origin: None }));
+            slice.map_err(|source| Error::Arrow { table, source })
         };
         self.rows.batches(segments)?.into_iter().map(slice).collect()
     }

@@ -12,7 +12,7 @@ use super::BuildSettings;
 use super::at_rest::{Flush, Held, spill_schema};
 use super::divided::{Divided, FINE, Origin, Slice, joined};
 use super::spill::{self, RowsFile, RowsIn, RowsOut, Segment};
-use super::texts::{TextLists, Texts, at_rest};
+use super::texts::{TextLists, Texts, with_keys};
 use crate::incoming::{PROVISIONAL, dictionary_of_texts};
 use crate::narrow::bytes_of_texts;
 use crate::{ConceptId, Error, Incoming, Kind, Scope, Table};
@@ -66,8 +66,10 @@ pub(super) struct Closed {
 /// takes memory beside them.
 const FLUSHES: u64 = 8;
 
-/// Into how many parts it is divided at least.
+/// Into how many parts it is divided at least; into more only while each takes so
+/// many bytes.
 const FLUSHED_MIN: u32 = 256;
+const SEGMENT_BYTES_MIN: u64 = 1 << 15;
 
 impl Pending {
     /// Takes the first rows of a table, about so many bytes.
@@ -134,7 +136,9 @@ impl Buffers {
         // divided less finely than the shards is read once for each of them.
         let expected = self.settings.expected_shards(pending.decoded_bytes.saturating_mul(2));
         drop(guard);
-        self.flush(table, &held, expected.clamp(FLUSHED_MIN, FINE))
+        let worthwhile = self.settings.buffer_bytes / FLUSHES / SEGMENT_BYTES_MIN;
+        let most = u32::try_from(worthwhile).unwrap_or(FINE).clamp(FLUSHED_MIN, FINE);
+        self.flush(table, &held, expected.clamp(FLUSHED_MIN, most.next_power_of_two()))
     }
 
     /// Decoded bytes of persons' rows so far.
@@ -182,13 +186,16 @@ impl Buffers {
         let fine = held.iter().map(Divided::parts).max().unwrap_or(1);
         let each = fine / parts.min(fine);
         let mut bytes = Vec::new();
+        let texts = self.texts.of(table);
         let write = |part: u32| -> Result<Option<Segment>, Error> {
-            let slice = |divided: &Divided| divided.slice(part * each..(part + 1) * each);
-            let slices: Vec<Slice> = held.iter().map(slice).filter(|s| s.len() > 0).collect();
+            let range = part * each..(part + 1) * each;
+            let slice = |divided: &Divided| texts.slice(table, divided.slice(range.clone()));
+            let there = held.iter().filter(|divided| divided.has(range.clone()));
+            let slices = there.map(slice).collect::<Result<Vec<Slice>, _>>().map_err(failed)?;
             if slices.is_empty() {
                 return Ok(None);
             }
-            let rows = joined(&schema, &slices).and_then(|rows| at_rest(&rows));
+            let rows = joined(&schema, &slices).and_then(|rows| with_keys(&rows));
             bytes.clear();
             spill::encode_into(&mut bytes, &rows.map_err(failed)?).map_err(failed)?;
             Ok(Some(self.rows.append(&bytes)?))

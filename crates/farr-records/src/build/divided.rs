@@ -75,6 +75,11 @@ impl Divided {
         self.starts.len() as u32 - 1
     }
 
+    /// Whether some parts have rows.
+    pub(super) fn has(&self, parts: Range<u32>) -> bool {
+        self.starts[parts.start as usize] < self.starts[parts.end as usize]
+    }
+
     /// The rows of some parts.
     pub(super) fn slice(&self, parts: Range<u32>) -> Slice {
         let start = self.starts[parts.start as usize] as usize;
@@ -82,14 +87,9 @@ impl Divided {
         Slice { rows: self.rows.slice(start, end - start), origin: Some(self.origin) }
     }
 
-    /// Bytes that the rows take, without the texts that others have as well.
+    /// Bytes that the rows take.
     pub(super) fn bytes(&self) -> u64 {
-        let columns = self.rows.columns().iter();
-        let bytes = columns.map(|column| match column.as_any_dictionary_opt() {
-            Some(texts) => texts.keys().get_array_memory_size(),
-            None => column.get_array_memory_size(),
-        });
-        bytes.sum::<usize>() as u64
+        (self.rows.get_array_memory_size() + size_of_val(&self.starts[..])) as u64
     }
 }
 

@@ -283,7 +283,7 @@ fn what_fits_in_memory_is_not_kept() {
     let (place, store, marks) = (memory(), memory(), memory());
     for expected in [false, true] {
         let kept = SpillPlace::Kept(place.clone());
-        let settings = BuildSettings { buffer_bytes: 1 << 20, parts: 1, ..settings(kept) };
+        let settings = BuildSettings { buffer_bytes: 1 << 24, parts: 1, ..settings(kept) };
         let pulled = pull_with(&objects, &whole(&objects), settings.clone());
         assert!(place.list("").unwrap().is_empty());
         let watch = |progress| {

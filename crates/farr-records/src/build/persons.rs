@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use arrow::array::{Array, AsArray, Int64Array, UInt32Array};
-use arrow::compute::{cast, take_record_batch};
+use arrow::compute::{cast, take, take_record_batch};
 use arrow::datatypes::{DataType, Int64Type};
 
 use super::arrange::{Arranged, RowComparator, origin};
@@ -185,16 +185,17 @@ fn person_ids(piece: &Piece) -> Result<Int64Array, Error> {
 /// keys differ: then two persons would become one.
 fn refuse_collision(piece: &Piece, registry: &Registry, a: u32, b: u32) -> Result<(), Error> {
     let Some(keys) = piece.rows.column_by_name("person_source_value") else { return Ok(()) };
-    let keys = cast(keys, &DataType::Utf8);
+    let rows = UInt32Array::from(vec![a, b]);
+    let keys = take(keys, &rows, None).and_then(|keys| cast(&keys, &DataType::Utf8));
     let keys = keys.map_err(|source| Error::Arrow { table: piece.table, source })?;
     let keys = keys.as_string::<i32>();
     let from = &piece.provenance;
-    let key = |row: u32| {
-        let row = row as usize;
+    let key = |place: usize| {
+        let row = [a, b][place] as usize;
         let source = &registry.tables[from.source_table.value(row) as usize];
-        keys.is_valid(row).then(|| (source.system.as_str(), keys.value(row)))
+        keys.is_valid(place).then(|| (source.system.as_str(), keys.value(place)))
     };
-    let (Some(key_a), Some(key_b)) = (key(a), key(b)) else { return Ok(()) };
+    let (Some(key_a), Some(key_b)) = (key(0), key(1)) else { return Ok(()) };
     let id = person_ids(piece)?.value(a as usize);
     let hashed = |(system, key): (&str, &str)| IdHasher::new(system, "person").id(&[key]);
     if !collide(id, key_a, key_b, hashed) {

@@ -1,8 +1,6 @@
 //! Texts of persons' rows as numbers while rows wait: what a column says over
-//! and over is held once.
-//!
-//! In memory such a column is a dictionary array: its texts are the first of
-//! those that its column has in the end. At rest it is its keys alone.
+//! and over is held once, and rows have its place in the list, their key. Only
+//! what is joined to be written has its texts again, as a dictionary array.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,13 +17,20 @@ use arrow::error::ArrowError;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::narrow::{rank, widened};
+use super::divided::Slice;
+use crate::narrow::{narrowest, rank, widened};
 use crate::{Scope, Table};
 
-/// Different texts that a column has at most, and their bytes: one with more
-/// stays as it is from then on.
-const TEXTS_MAX: usize = if cfg!(test) { 8 } else { 1 << 16 };
-const BYTES_MAX: usize = 1 << 20;
+/// Texts of more bytes have no number.
+const TEXT_BYTES_MAX: usize = 128;
+
+/// What a column's list holds at most: different texts, and bytes, of which each
+/// text takes some of its own. One that would need more stays as it is. A list is
+/// so short that Parquet cuts pages alike whether texts come as keys or plain: it
+/// looks at plain ones where 1,024 of them may go beyond 1 MiB of dictionary.
+const TEXTS_MAX: usize = if cfg!(test) { 8 } else { 1 << 15 };
+const BYTES_MAX: usize = 1 << 19;
+const BYTES_EACH: usize = 4;
 
 /// A column: its table and its place there.
 type Place = (Table, usize);
@@ -33,22 +38,21 @@ type Place = (Table, usize);
 /// The texts of columns so far.
 #[derive(Default)]
 pub(super) struct Texts {
-    columns: Mutex<BTreeMap<Place, Column>>,
+    columns: Mutex<BTreeMap<Place, Arc<Mutex<Column>>>>,
 }
 
 #[derive(Default)]
 struct Column {
     numbers: HashMap<Box<str>, u32>,
     bytes: usize,
-    /// All of them, by number.
-    all: Option<ArrayRef>,
-    /// Whether it hardly ever says the same again: then nothing is looked for.
+    /// Whether it says too much for a list: then nothing more is looked for.
     says_much: bool,
 }
 
 impl Texts {
-    /// The rows with columns of texts as keys into what their columns say in all,
-    /// as far as they are persons' and say the same over and over.
+    /// The rows with keys in place of the texts of columns that are persons' and
+    /// say the same over and over. What came with a dictionary comes plain
+    /// otherwise.
     pub(super) fn shared(
         &self,
         table: Table,
@@ -57,100 +61,105 @@ impl Texts {
         let column = |(field, column): (&Arc<Field>, &ArrayRef)| {
             let place = table.columns().iter().position(|own| own.name == field.name());
             let place = place.filter(|_| table.scope() == Scope::Person);
-            let given = column.as_dictionary_opt::<Int32Type>();
-            match (place, given, column.as_string_opt::<i32>()) {
-                (Some(place), Some(given), _) => self.shared_column((table, place), given),
-                (None, Some(_), _) => cast(column, &DataType::Utf8),
-                (Some(place), None, Some(texts)) if texts.null_count() < texts.len() => {
-                    match self.keyed_column((table, place), texts) {
-                        Some(given) => self.shared_column((table, place), &given),
-                        None => Ok(Arc::clone(column)),
-                    }
-                }
-                _ => Ok(Arc::clone(column)),
+            let keys = place.and_then(|place| self.keys((table, place), column));
+            match keys {
+                Some(keys) => Ok(keys),
+                None if is_dictionary(column.data_type()) => cast(column, &DataType::Utf8),
+                None => Ok(Arc::clone(column)),
             }
         };
         let columns = rows.schema_ref().fields().iter().zip(rows.columns()).map(column);
         with_columns(rows, columns.collect::<Result<_, _>>()?)
     }
 
-    /// A column of plain texts with keys, unless it was found to say too much.
-    fn keyed_column(
-        &self,
-        place: Place,
-        texts: &StringArray,
-    ) -> Option<DictionaryArray<Int32Type>> {
-        if self.columns().get(&place).is_some_and(|column| column.says_much) {
+    /// The keys of a column of texts; `None` for one of something else, or that
+    /// says too much.
+    fn keys(&self, place: Place, column: &ArrayRef) -> Option<ArrayRef> {
+        let of_texts = column.as_string_opt::<i32>();
+        let given = column.as_dictionary_opt::<Int32Type>();
+        if of_texts.is_none_or(|texts| texts.null_count() == texts.len()) && given.is_none() {
             return None;
         }
-        let keyed = keyed_texts(texts);
-        if keyed.is_none() {
-            self.columns().entry(place).or_default().says_much = true;
+        let known = self.column(place);
+        if lock(&known).says_much {
+            return None;
         }
-        keyed
+        let keyed = of_texts.map(keyed_texts);
+        let keys = given.or(keyed.as_ref().and_then(Option::as_ref)).and_then(|given| {
+            let texts = given.values().as_string_opt::<i32>()?;
+            let numbers = lock(&known).numbers(texts)?;
+            let number = |key: i32| numbers.get(key as usize).copied().unwrap_or(0);
+            let keys: PrimitiveArray<UInt32Type> = given.keys().unary(number);
+            Some(narrowest(&(Arc::new(keys) as ArrayRef)))
+        });
+        if keys.is_none() {
+            lock(&known).says_much = true;
+        }
+        keys
     }
 
-    fn shared_column(
-        &self,
-        place: Place,
-        given: &DictionaryArray<Int32Type>,
-    ) -> Result<ArrayRef, ArrowError> {
-        let plain = || cast(given, &DataType::Utf8);
-        let Some(texts) = given.values().as_string_opt::<i32>() else { return plain() };
-        if texts.null_count() > 0 {
-            return plain();
-        }
-        let Some((numbers, all)) = self.numbers(place, texts) else { return plain() };
-        let number = |key: i32| numbers.get(key as usize).copied().unwrap_or(0);
-        let keys = given.keys();
-        Ok(match numbers.iter().copied().max().unwrap_or(0) {
-            0..=0xff => dictionary(keys.unary::<_, UInt8Type>(|key| number(key) as u8), all)?,
-            0x100..=0xffff => {
-                dictionary(keys.unary::<_, UInt16Type>(|key| number(key) as u16), all)?
-            }
-            _ => dictionary(keys.unary::<_, UInt32Type>(number), all)?,
-        })
+    fn column(&self, place: Place) -> Arc<Mutex<Column>> {
+        Arc::clone(lock(&self.columns).entry(place).or_default())
     }
 
-    /// The number of each text, and all texts of the column; `None` if there are
-    /// too many.
-    fn numbers(&self, place: Place, texts: &StringArray) -> Option<(Vec<u32>, ArrayRef)> {
-        let mut columns = self.columns();
-        let column = columns.entry(place).or_default();
-        let mut numbers = Vec::with_capacity(texts.len());
-        for text in texts.iter().flatten() {
-            if let Some(number) = column.numbers.get(text) {
-                numbers.push(*number);
-                continue;
-            }
-            let next = column.numbers.len();
-            if next >= TEXTS_MAX || column.bytes + text.len() > BYTES_MAX {
-                return None;
-            }
-            column.numbers.insert(text.into(), next as u32);
-            column.bytes += text.len();
-            column.all = None;
-            numbers.push(next as u32);
-        }
-        let Column { numbers: known, all, .. } = column;
-        let all = all.get_or_insert_with(|| Arc::new(StringArray::from(in_order(known))));
-        Some((numbers, Arc::clone(all)))
-    }
-
-    fn columns(&self) -> MutexGuard<'_, BTreeMap<Place, Column>> {
-        self.columns.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The texts of a table so far.
+    pub(super) fn of(&self, table: Table) -> TextTables {
+        let columns: Vec<(Place, Arc<Mutex<Column>>)> = lock(&self.columns)
+            .range((table, 0)..=(table, usize::MAX))
+            .map(|(place, column)| (*place, Arc::clone(column)))
+            .collect();
+        let texts = columns.into_iter().map(|(place, column)| {
+            let all = StringArray::from(lock(&column).in_order());
+            (place, Arc::new(all) as ArrayRef)
+        });
+        TextTables(texts.collect())
     }
 
     /// All texts, when no more will come.
     pub(super) fn list(self) -> TextLists {
-        let columns = self.columns.into_inner().unwrap_or_else(PoisonError::into_inner);
         let mut lists = TextLists::default();
-        for ((table, place), column) in columns {
-            let texts = in_order(&column.numbers).into_iter().map(str::to_owned).collect();
-            lists.0.entry(table).or_default().insert(place, texts);
+        for ((table, place), column) in &*lock(&self.columns) {
+            let texts = lock(column).in_order().into_iter().map(str::to_owned).collect();
+            lists.0.entry(*table).or_default().insert(*place, texts);
         }
         lists
     }
+}
+
+impl Column {
+    /// The number of each text; `None` if there are too many, or too long ones.
+    fn numbers(&mut self, texts: &StringArray) -> Option<Vec<u32>> {
+        let mut numbers = Vec::with_capacity(texts.len());
+        for text in texts {
+            // A null in a dictionary is no text.
+            let text = text?;
+            if let Some(number) = self.numbers.get(text) {
+                numbers.push(*number);
+                continue;
+            }
+            let next = self.numbers.len();
+            let bytes = self.bytes + BYTES_EACH + text.len();
+            if next >= TEXTS_MAX || text.len() > TEXT_BYTES_MAX || bytes > BYTES_MAX {
+                return None;
+            }
+            self.numbers.insert(text.into(), next as u32);
+            self.bytes = bytes;
+            numbers.push(next as u32);
+        }
+        Some(numbers)
+    }
+
+    fn in_order(&self) -> Vec<&str> {
+        let mut texts = vec![""; self.numbers.len()];
+        for (text, number) in &self.numbers {
+            texts[*number as usize] = text;
+        }
+        texts
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Texts as keys into those that are different; `None` if a large part of them is.
@@ -184,14 +193,6 @@ fn keyed_texts(texts: &StringArray) -> Option<DictionaryArray<Int32Type>> {
     DictionaryArray::try_new(keys, Arc::new(StringArray::from(different))).ok()
 }
 
-fn in_order(numbers: &HashMap<Box<str>, u32>) -> Vec<&str> {
-    let mut texts = vec![""; numbers.len()];
-    for (text, number) in numbers {
-        texts[*number as usize] = text;
-    }
-    texts
-}
-
 /// The texts of columns, by table and place of the column.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct TextLists(BTreeMap<Table, BTreeMap<usize, Vec<String>>>);
@@ -208,7 +209,7 @@ impl TextTables {
         Self(all.map(|(place, texts)| (place, Arc::new(StringArray::from(texts)) as _)).collect())
     }
 
-    /// Rows as they lie at rest, with their texts again.
+    /// Rows that have keys with their texts again.
     pub(super) fn read(&self, table: Table, rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
         let column = |(field, column): (&Arc<Field>, &ArrayRef)| {
             let place = table
@@ -226,8 +227,16 @@ impl TextTables {
     }
 }
 
-/// Rows as they lie at rest: keys of texts without the texts.
-pub(super) fn at_rest(rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+impl TextTables {
+    /// The same of a slice.
+    pub(super) fn slice(&self, table: Table, slice: Slice) -> Result<Slice, ArrowError> {
+        let Slice { rows, origin } = slice;
+        Ok(Slice { rows: self.read(table, &rows)?, origin })
+    }
+}
+
+/// Rows with keys without their texts.
+pub(super) fn with_keys(rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
     let column = |column: &ArrayRef| match column.as_any_dictionary_opt() {
         Some(dictionary) => keys_of(dictionary),
         None => Arc::clone(column),
@@ -320,6 +329,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::encoding::Sequences;
+    use crate::parquet_file;
 
     const TABLE: Table = Table::ConditionOccurrence;
     const COLUMN: &str = "condition_source_value";
@@ -370,8 +381,9 @@ mod tests {
             let lists = serde_json::to_string(&known.list()).unwrap();
             let tables = TextTables::new(serde_json::from_str(&lists).unwrap());
             let column = |(rows, len, rests): (Option<RecordBatch>, usize, bool)| {
-                let read = |rows: RecordBatch| tables.read(TABLE, &at_rest(&rows).unwrap()).unwrap();
-                let rows = rows.map(|rows| if rests { read(rows) } else { rows });
+                let read = |rows: &RecordBatch| tables.read(TABLE, rows).unwrap();
+                let rows = rows.map(|rows| read(&rows));
+                let rows = rows.map(|rows| if rests { read(&with_keys(&rows).unwrap()) } else { rows });
                 (rows.map(|rows| rows.column(0).clone()), len)
             };
             let joined = joined_texts(columns.into_iter().map(column).collect()).unwrap();
@@ -385,14 +397,33 @@ mod tests {
         let keys = |texts: &[Option<&str>]| {
             let rows =
                 known.shared(TABLE, &given_rows(texts, texts.len().is_multiple_of(2))).unwrap();
-            rows.column(0).as_dictionary_opt::<UInt8Type>().map(|d| d.keys().values().to_vec())
+            rows.column(0).as_primitive_opt::<UInt8Type>().map(|keys| keys.values().to_vec())
         };
         assert_eq!(keys(&[Some("b"), Some("a"), Some("b")]), Some(vec![0, 1, 0]));
         assert_eq!(keys(&[Some("a"), Some("c")]), Some(vec![1, 2]));
         let many: Vec<String> = (0..TEXTS_MAX).map(|n| n.to_string()).collect();
         let many: Vec<Option<&str>> = many.iter().map(|text| Some(text.as_str())).collect();
         assert_eq!(keys(&many), None);
-        assert_eq!(keys(&[Some("c")]), Some(vec![2]));
+        // From then on it stays as it is.
+        assert_eq!(keys(&[Some("c")]), None);
+    }
+
+    /// A list as long as one can be, of the longest texts: pages are cut where
+    /// they are cut for plain texts.
+    #[test]
+    fn keyed_and_plain_texts_have_the_same_bytes_in_parquet() {
+        let long = TEXT_BYTES_MAX;
+        let list: Vec<String> =
+            (0..BYTES_MAX / (long + BYTES_EACH)).map(|n| format!("{n:>long$}")).collect();
+        let row =
+            |row: usize| (!row.is_multiple_of(7)).then(|| list[row * row % list.len()].as_str());
+        let texts: Vec<Option<&str>> = (0..60_000).map(row).collect();
+        let encoded = |rows: &RecordBatch| {
+            let nothing = Sequences::default();
+            parquet_file::encode(rows, &plain(rows).unwrap().schema(), &nothing, 1 << 17).unwrap()
+        };
+        let keyed = given_rows(&texts, true);
+        assert!(encoded(&keyed) == encoded(&plain(&keyed).unwrap()));
     }
 
     #[test]
