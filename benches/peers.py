@@ -49,6 +49,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import tomllib
 
 import duckdb
@@ -116,6 +117,14 @@ def emptied(folder):
     return folder
 
 
+def aside(folder):
+    """Out of the way, to be removed at the end: ext4 takes its time to make files
+    for minutes after others were removed, which would tell on who makes many."""
+    if folder.exists():
+        folder.rename(folder.with_name(f"{folder.name}-{time.monotonic_ns()}"))
+    return folder
+
+
 def program(name, *arguments):
     return [sys.executable, HERE / f"peers_{name}.py", *arguments]
 
@@ -143,7 +152,7 @@ def ingests(task, persons, scratch, source, farr_command, lookups, resolve):
     ours, others = Measured(), {"duckdb": Measured(), "polars": Measured()}
     records = scratch / "records"
     for _ in range(repeats(persons)):
-        emptied(records)
+        aside(records)
         if not ours.run(farr_command):
             sys.exit(f"{task}, {persons} persons: farr ran out of memory")
         run = records / "latest"
@@ -296,24 +305,31 @@ def main():
     print(f"{'task':<10}{'persons':>9} {'farr s':>7}{'MB':>7} {'DuckDB':>7}{'MB':>7} "
           f"{'Polars':>7}{'MB':>7} {'times':>6} {'floor':>7}{'over':>6}  checked; farr's stages")
     measured = {}
-    for persons in sizes:
-        # The job goes over the records that synthea leaves; omop comes last.
-        for group in (("synthea", "job"), ("omop",)):
-            with tempfile.TemporaryDirectory() as scratch:
-                for task in (task for task in group if task in tasks):
-                    run = {"synthea": synthea, "omop": omop, "job": job}[task]
-                    measured[task, persons] = run(farr, persons, pathlib.Path(scratch))
-            if "--drop" in sys.argv:
-                kind = "omop-" if group == ("omop",) else ""
-                for made in pathlib.Path(tempfile.gettempdir()).glob(f"farr-bench-{kind}{persons}*"):
-                    if made.name.removesuffix("-zstd") == f"farr-bench-{kind}{persons}":
-                        emptied(made)
+    with tempfile.TemporaryDirectory() as scratch:
+        measure_all(farr, (sizes, tasks), pathlib.Path(scratch), measured)
     for task in tasks:
         small, large = (measured.get((task, persons)) for persons in (100_000, 1_000_000))
         if small and large:
             print(f"{task}: from 100,000 to 1,000,000 persons farr's peak memory grows "
                   f"{large.peak / small.peak:.2f} times, its time "
                   f"{large.seconds / small.seconds:.1f} times")
+
+
+def measure_all(farr, asked, scratch, measured):
+    sizes, tasks = asked
+    for persons in sizes:
+        # The job goes over the records that synthea leaves; omop comes last.
+        for group in (("synthea", "job"), ("omop",)):
+            folder = scratch / f"{persons}-{group[0]}"
+            folder.mkdir()
+            for task in (task for task in group if task in tasks):
+                run = {"synthea": synthea, "omop": omop, "job": job}[task]
+                measured[task, persons] = run(farr, persons, folder)
+            if "--drop" in sys.argv:
+                kind = "omop-" if group == ("omop",) else ""
+                for made in pathlib.Path(tempfile.gettempdir()).glob(f"farr-bench-{kind}{persons}*"):
+                    if made.name.removesuffix("-zstd") == f"farr-bench-{kind}{persons}":
+                        emptied(made)
 
 
 if __name__ == "__main__":
