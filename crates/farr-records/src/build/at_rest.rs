@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::buffers::{ColumnSet, TableSeen, fields};
 use super::divided::{Divided, Origin, PROVENANCE, Slice, joined, shard_of_rows};
 use super::parts::Numbers;
+use super::pulled::Pulled;
 use super::spill::{self, RowsIn, Segment};
 use super::texts::{TextTables, plain};
 use crate::narrow::column_of;
@@ -35,11 +36,11 @@ pub(super) type Held = BTreeMap<Table, Vec<Divided>>;
 
 /// The rows of one part of a pull, and what its numbers are in the whole.
 pub(super) struct PartRows {
-    pub(super) rows: RowsIn,
-    pub(super) flushes: Vec<Flush>,
-    pub(super) texts: TextTables,
-    pub(super) held: Held,
-    pub(super) numbers: Numbers,
+    rows: RowsIn,
+    flushes: Vec<Flush>,
+    texts: TextTables,
+    held: Held,
+    numbers: Numbers,
 }
 
 /// All rows that came in.
@@ -75,6 +76,19 @@ impl Provenance {
 }
 
 impl PartRows {
+    /// Of a part, whose rows in memory get their texts again.
+    pub(super) fn new(part: Pulled, numbers: Numbers) -> Result<Self, Error> {
+        let Pulled { rows, index, held } = part;
+        let texts = TextTables::new(index.texts);
+        let with_texts = |(table, held): (Table, Vec<Divided>)| {
+            let held = held.into_iter().map(|divided| divided.with_texts(table, &texts));
+            let held = held.collect::<Result<Vec<_>, _>>();
+            Ok((table, held.map_err(|source| Error::Arrow { table, source })?))
+        };
+        let held = held.into_iter().map(with_texts).collect::<Result<_, Error>>()?;
+        Ok(Self { rows, flushes: index.flushes, texts, held, numbers })
+    }
+
     /// The rows of a table for one shard (`None`: all), and whether others are
     /// among them.
     fn slices(&self, table: Table, shard: Option<ShardId>) -> Result<(Vec<Slice>, bool), Error> {
@@ -86,9 +100,7 @@ impl PartRows {
             slices.extend(self.read(table, &segments)?);
         }
         for divided in self.held.get(&table).into_iter().flatten() {
-            let range = parts_of(shard, divided.parts(), &mut mixed);
-            let slice = self.texts.slice(table, divided.slice(range));
-            slices.push(slice.map_err(|source| Error::Arrow { table, source })?);
+            slices.push(divided.slice(parts_of(shard, divided.parts(), &mut mixed)));
         }
         Ok((slices, mixed))
     }
@@ -96,9 +108,9 @@ impl PartRows {
     /// The rows of segments.
     fn read(&self, table: Table, segments: &[Segment]) -> Result<Vec<Slice>, Error> {
         let slice = |bytes| -> Result<Slice, Error> {
-            let slice = spill::decode(bytes)
-                .and_then(|rows| self.texts.slice(table, Slice { rows, origin: None }));
-            slice.map_err(|source| Error::Arrow { table, source })
+            let rows = spill::decode(bytes).and_then(|rows| self.texts.read(table, &rows));
+            let rows = rows.map_err(|source| Error::Arrow { table, source })?;
+            Ok(Slice { rows, origin: None })
         };
         self.rows.batches(segments)?.into_iter().map(slice).collect()
     }

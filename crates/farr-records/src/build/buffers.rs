@@ -138,7 +138,7 @@ impl Buffers {
         drop(guard);
         let worthwhile = self.settings.buffer_bytes / FLUSHES / SEGMENT_BYTES_MIN;
         let most = u32::try_from(worthwhile).unwrap_or(FINE).clamp(FLUSHED_MIN, FINE);
-        self.flush(table, &held, expected.clamp(FLUSHED_MIN, most.next_power_of_two()))
+        self.flush(table, held, expected.clamp(FLUSHED_MIN, most.next_power_of_two()))
     }
 
     /// Decoded bytes of persons' rows so far.
@@ -158,7 +158,7 @@ impl Buffers {
         if !in_memory {
             let left = std::mem::take(&mut pending.held);
             left.into_par_iter()
-                .try_for_each(|(table, held)| self.flush(table, &held, shard_count.min(FINE)))?;
+                .try_for_each(|(table, held)| self.flush(table, held, shard_count.min(FINE)))?;
         }
         Ok(Closed {
             rows: self.rows.close()?,
@@ -180,18 +180,19 @@ impl Buffers {
     }
 
     /// Writes rows out in so many parts.
-    fn flush(&self, table: Table, held: &[Divided], parts: u32) -> Result<(), Error> {
+    fn flush(&self, table: Table, held: Vec<Divided>, parts: u32) -> Result<(), Error> {
         let failed = |source| Error::Arrow { table, source };
+        let texts = self.texts.of(table);
+        let held = held.into_iter().map(|divided| divided.with_texts(table, &texts));
+        let held = held.collect::<Result<Vec<_>, _>>().map_err(failed)?;
         let schema = spill_schema(table, all_columns(table));
         let fine = held.iter().map(Divided::parts).max().unwrap_or(1);
         let each = fine / parts.min(fine);
         let mut bytes = Vec::new();
-        let texts = self.texts.of(table);
         let write = |part: u32| -> Result<Option<Segment>, Error> {
             let range = part * each..(part + 1) * each;
-            let slice = |divided: &Divided| texts.slice(table, divided.slice(range.clone()));
             let there = held.iter().filter(|divided| divided.has(range.clone()));
-            let slices = there.map(slice).collect::<Result<Vec<Slice>, _>>().map_err(failed)?;
+            let slices: Vec<Slice> = there.map(|divided| divided.slice(range.clone())).collect();
             if slices.is_empty() {
                 return Ok(None);
             }

@@ -12,7 +12,7 @@ use arrow::compute::{concat, take_record_batch};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema};
 use arrow::error::ArrowError;
 
-use super::texts::{is_dictionary, joined_texts};
+use super::texts::{TextTables, is_dictionary, joined_texts};
 use crate::narrow::{narrowed, narrowest, rank, widened};
 use crate::{Line, PersonId, ShardId, Table};
 
@@ -68,6 +68,11 @@ impl Divided {
         };
         let (order, starts) = by_shard(persons);
         Ok(Self { rows: take_record_batch(&narrow, &order)?, starts, origin })
+    }
+
+    /// The same rows with their texts.
+    pub(super) fn with_texts(self, table: Table, texts: &TextTables) -> Result<Self, ArrowError> {
+        Ok(Self { rows: texts.read(table, &self.rows)?, ..self })
     }
 
     /// How many parts there are.

@@ -22,7 +22,6 @@ use super::registry::Registry;
 use super::repeated::{IdsSpilled, count_range, ranges_for};
 use super::shards::{Outcome, Plan, write};
 use super::spill::Scratch;
-use super::texts::TextTables;
 use super::{BuildSettings, Built, Progress, SpillPlace, Watch};
 use crate::encoding::Sequences;
 use crate::manifest::{
@@ -59,12 +58,9 @@ pub fn build(
     let snapshot = registry.snapshot()?;
     let shard_count = settings.shard_count(decoded_bytes);
     let marks = marks.map(|place| Marks::of(place, &snapshot, shard_count));
-    let rows_of = |(part, numbers): (Pulled, _)| {
-        let Pulled { rows, index, held } = part;
-        let texts = TextTables::new(index.texts);
-        PartRows { rows, flushes: index.flushes, texts, held, numbers }
-    };
-    let spilled = Spilled { parts: parts.into_iter().zip(numbers).map(rows_of).collect(), seen };
+    let rows_of = |(part, numbers)| PartRows::new(part, numbers);
+    let parts = parts.into_iter().zip(numbers).map(rows_of).collect::<Result<_, _>>()?;
+    let spilled = Spilled { parts, seen };
     let scratch_folder = match &settings.spill {
         SpillPlace::Temporary(folder) => folder.as_deref(),
         SpillPlace::Kept(_) => None,

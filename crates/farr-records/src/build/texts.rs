@@ -17,7 +17,6 @@ use arrow::error::ArrowError;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::divided::Slice;
 use crate::narrow::{narrowest, rank, widened};
 use crate::{Scope, Table};
 
@@ -211,27 +210,18 @@ impl TextTables {
 
     /// Rows that have keys with their texts again.
     pub(super) fn read(&self, table: Table, rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
-        let column = |(field, column): (&Arc<Field>, &ArrayRef)| {
-            let place = table
-                .columns()
-                .iter()
-                .position(|own| own.name == field.name() && own.kind.data_type() == DataType::Utf8);
-            let Some(place) = place.filter(|_| *column.data_type() != DataType::Utf8) else {
-                return Ok(Arc::clone(column));
-            };
-            let all = self.0.get(&(table, place)).ok_or_else(unknown)?;
-            keyed(column, all)?.ok_or_else(unknown)
-        };
-        let columns = rows.schema_ref().fields().iter().zip(rows.columns()).map(column);
-        with_columns(rows, columns.collect::<Result<_, _>>()?)
-    }
-}
-
-impl TextTables {
-    /// The same of a slice.
-    pub(super) fn slice(&self, table: Table, slice: Slice) -> Result<Slice, ArrowError> {
-        let Slice { rows, origin } = slice;
-        Ok(Slice { rows: self.read(table, &rows)?, origin })
+        let mut columns: Option<Vec<ArrayRef>> = None;
+        for ((_, place), all) in self.0.range((table, 0)..=(table, usize::MAX)) {
+            let mut fields = rows.schema_ref().fields().iter();
+            let column = table.columns().get(*place);
+            let found = column.and_then(|own| fields.position(|field| field.name() == own.name));
+            if let Some(found) = found
+                && let Some(texts) = keyed(rows.column(found), all)?
+            {
+                columns.get_or_insert_with(|| rows.columns().to_vec())[found] = texts;
+            }
+        }
+        columns.map_or_else(|| Ok(rows.clone()), |columns| with_columns(rows, columns))
     }
 }
 
@@ -275,7 +265,8 @@ pub(super) fn joined_texts(
     let kind = keys.iter().map(Array::data_type).max_by_key(|kind| rank(kind));
     let kind = kind.unwrap_or(&DataType::UInt8).clone();
     let keys: Vec<ArrayRef> = keys.iter().map(|keys| widened(keys, &kind)).collect();
-    keyed(&below_each_other(&keys)?, all)?.ok_or_else(unknown)
+    let keys = below_each_other(&keys)?;
+    Ok(keyed(&keys, all)?.unwrap_or(keys))
 }
 
 fn below_each_other(columns: &[ArrayRef]) -> Result<ArrayRef, ArrowError> {
@@ -288,10 +279,6 @@ fn below_each_other(columns: &[ArrayRef]) -> Result<ArrayRef, ArrowError> {
 fn keys_of(dictionary: &dyn AnyDictionaryArray) -> ArrayRef {
     let keys = dictionary.keys();
     keys.slice(0, keys.len())
-}
-
-fn unknown() -> ArrowError {
-    ArrowError::SchemaError("texts that are not known".to_owned())
 }
 
 /// Keys with their texts; `None` for a column of another type than keys have.
