@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use farr_records::{
     BuildSettings, Builder, Built, Derivations, Incoming, Intake, LocalCodes, ObjectId, ObjectRead,
-    Progress, Pulled, RangeRead, Reject, RejectsMax, SourceTableId, SpillPlace, build,
+    Progress, Pulled, RangeRead, Reject, RejectsMax, RepeatedIds, SourceTableId, SpillPlace,
+    TableRejects, build,
 };
 use farr_source::{Share, SourceSummary};
 use farr_store::Location;
@@ -16,7 +17,7 @@ use crate::limits::{Memory, peak_memory};
 use crate::plan::Plan;
 use crate::progress::{Cancel, Event, Figures, Observer, Stage, StageClock};
 use crate::work::Work;
-use crate::{Error, counted};
+use crate::{Error, counted, number};
 
 /// What was found in each source, by system.
 pub(crate) type Found = Vec<(String, SourceSummary)>;
@@ -121,10 +122,7 @@ impl Ingest<'_> {
             built => built?,
         };
         let manifest = &built.manifest;
-        if manifest.persons == 0 {
-            let rows = manifest.balance.iter().map(|balance| balance.read).sum();
-            return Err(Error::Records(farr_records::Error::NoPersons { rows }));
-        }
+        self.warn_of_rows(&built);
         let records: u64 = manifest.tables.values().map(|table| table.rows).sum();
         let shows = self.plan.shows_counts();
         let mut summary = counted(u64::from(manifest.shard_count), "shard", "shards");
@@ -185,6 +183,45 @@ impl Ingest<'_> {
         Ok(found)
     }
 
+    /// Names the tables that lost rows, and those whose ids repeat.
+    fn warn_of_rows(&self, built: &Built) {
+        let shows = self.plan.shows_counts();
+        let warn = |message: String| self.observer.event(Event::Warning { message });
+        for table in &built.rejects {
+            let TableRejects { system, source_table, read, rejected, commonest } = table;
+            let rows = match (read == rejected, shows) {
+                (true, _) => "every row was rejected".to_owned(),
+                (false, true) => {
+                    format!(
+                        "{} of {} were rejected",
+                        number(*rejected),
+                        counted(*read, "row", "rows")
+                    )
+                }
+                (false, false) => "some rows were rejected".to_owned(),
+            };
+            warn(format!(
+                "source '{system}', table '{source_table}': {rows}, most often since \
+                 {commonest}; {} beside the records names each",
+                built.manifest.rejects.path
+            ));
+        }
+        for (table, RepeatedIds { ids, rows, .. }) in &built.manifest.repeated_ids {
+            let found = if shows && *rows > 0 {
+                format!(
+                    "{} stand in {} that differ",
+                    counted(*ids, "id", "ids"),
+                    counted(*rows, "row", "rows")
+                )
+            } else if *rows > 0 {
+                "some ids stand in several rows that differ".to_owned()
+            } else {
+                continue;
+            };
+            warn(format!("records of '{table}': {found}; is part of the export there twice?"));
+        }
+    }
+
     /// Says what a pull gave.
     fn finish_pull(&self, clock: StageClock, found: &Found) {
         let rows: u64 = found.iter().flat_map(|(_, s)| &s.tables).map(|t| t.rows_read).sum();
@@ -201,10 +238,11 @@ impl Ingest<'_> {
     }
 }
 
-/// Names what exports have that farr does not keep.
-pub(crate) fn warn(found: &Found, observer: &dyn Observer) {
+/// Names what exports have that farr does not keep, and what else one should know
+/// of them; without numbers unless they may be shown.
+pub(crate) fn warn(found: &Found, shows_counts: bool, observer: &dyn Observer) {
     for (system, summary) in found {
-        warn_of(system, summary, observer);
+        warn_of((system, summary), shows_counts, observer);
     }
 }
 
@@ -299,21 +337,28 @@ pub(crate) fn finished(observer: &dyn Observer, stage: Stage, start: Instant, su
     observer.event(Event::Finished { stage, seconds, peak_memory, figures, summary });
 }
 
-/// Names what an export has that farr does not keep.
-fn warn_of(system: &str, summary: &SourceSummary, observer: &dyn Observer) {
+fn warn_of((system, summary): (&str, &SourceSummary), shows_counts: bool, observer: &dyn Observer) {
+    let warn = |message: String| observer.event(Event::Warning { message });
     if !summary.unknown_objects.is_empty() {
-        let message = format!(
-            "source '{system}': no table of the format, not read: {}",
-            summary.unknown_objects.join(", ")
-        );
-        observer.event(Event::Warning { message });
+        let objects = farr_source::listed(&summary.unknown_objects);
+        warn(format!("source '{system}': no table of the format, not read: {objects}"));
     }
-    for table in summary.tables.iter().filter(|table| !table.unknown_columns.is_empty()) {
-        let message = format!(
-            "source '{system}', table '{}': unknown columns, not kept: {}",
-            table.table,
-            table.unknown_columns.join(", ")
-        );
-        observer.event(Event::Warning { message });
+    for table in &summary.tables {
+        let of_table = format!("source '{system}', table '{}'", table.table);
+        if !table.unknown_columns.is_empty() {
+            let columns = farr_source::listed(&table.unknown_columns);
+            warn(format!("{of_table}: unknown columns, not kept: {columns}"));
+        }
+        if table.rows_backward > 0 {
+            let rows = if shows_counts {
+                counted(table.rows_backward, "row", "rows")
+            } else {
+                "some rows".to_owned()
+            };
+            warn(format!("{of_table}: {rows} end before they start; kept as they are"));
+        }
+        for note in &table.notes {
+            warn(format!("{of_table}: {note}"));
+        }
     }
 }

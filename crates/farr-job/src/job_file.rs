@@ -118,7 +118,8 @@ pub struct RecordsSettings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shards: Option<u32>,
     /// The job fails above so many rejects: a count like `100`, or a share of
-    /// the rows read like `"1%"`; left out: any number is fine.
+    /// the rows read like `"1%"`, of the vocabulary's and of all others each on
+    /// its own; left out: any number is fine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_rejects: Option<RejectsMax>,
 }

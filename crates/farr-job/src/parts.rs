@@ -65,7 +65,7 @@ pub fn ingest_part(
         return Ok(PartOutcome { status: RunStatus::Unchanged, summary });
     }
     let (_, found) = running.ingest_of(&work).pull(share)?;
-    warn(&found, &running.recorder);
+    warn(&found, running.plan.shows_counts(), &running.recorder);
     if Inputs::list(&running.plan)? != inputs {
         return Err(Error::InputChanged);
     }

@@ -285,7 +285,7 @@ impl<'a> Running<'a> {
                 reason: "run `farr ingest --shard I/N` for each of N parts first".to_owned(),
             })?,
         };
-        warn(&found, &self.recorder);
+        warn(&found, self.plan.shows_counts(), &self.recorder);
         let built = ingest.build(parts, publication.folder())?;
         if Inputs::list(&self.plan)? != *inputs {
             work.remove()?;

@@ -68,6 +68,19 @@ pub enum Error {
         /// Rows of persons' tables that came in.
         rows: u64,
     },
+    /// No row of a person could be kept, and so none of anything else.
+    #[error(
+        "no person could be kept: {rejected} of {read} rows read were rejected; the commonest: \
+         {commonest}; mend the source"
+    )]
+    AllRejected {
+        /// Rows rejected.
+        rejected: u64,
+        /// Rows read.
+        read: u64,
+        /// The commonest reasons, with counts.
+        commonest: String,
+    },
     /// Two different natural keys of persons have the same hashed id.
     #[error(
         "{object}, line {line}: the hashed id of this person is also that of another one, at \

@@ -28,7 +28,8 @@ mod store;
 mod vocabulary;
 
 pub use build::{
-    BuildSettings, Builder, Built, Progress, Pulled, RejectsMax, SpillPlace, Watch, build,
+    BuildSettings, Builder, Built, Progress, Pulled, RejectsMax, SpillPlace, TableRejects, Watch,
+    build,
 };
 pub use concept_set::{ConceptReference, ConceptSetExpression, ConceptSetItem, ConceptSetWarning};
 pub use day::{Day, Interval};

@@ -57,9 +57,15 @@ impl Clock {
     }
 
     /// `YYYY-MM-DD`, `YYYYMMDD`, or a date and a time with `T` or blank, with
-    /// or without zone; `None` for anything else.
+    /// or without zone, and what databases write instead; `None` for anything
+    /// else.
     pub(crate) fn parse(&self, text: &str, bare_year: BareYear) -> Option<Moment> {
         let text = text.trim();
+        let usual = self.parse_usual(text, bare_year);
+        usual.or_else(|| self.parse_usual(&rewritten(text)?, bare_year))
+    }
+
+    fn parse_usual(&self, text: &str, bare_year: BareYear) -> Option<Moment> {
         if bare_year != BareYear::Refused && text.len() == 4 {
             let year: i16 = text.parse().ok()?;
             let day = match bare_year {
@@ -90,6 +96,31 @@ impl Clock {
 
     fn local(&self, instant: Timestamp) -> Moment {
         moment(self.zone.to_datetime(instant))
+    }
+}
+
+/// A date or time in the usual form that stands in another: `… UTC` (BigQuery),
+/// a blank before the offset (SQL Server, Snowflake), digits alone (HL7), a whole
+/// number as a real one (pandas); `None` for anything else.
+fn rewritten(text: &str) -> Option<String> {
+    if !text.is_ascii() {
+        return None;
+    }
+    if let Some((time, zone)) = text.rsplit_once(' ') {
+        return match zone {
+            "UTC" | "GMT" | "Z" => Some(format!("{time}Z")),
+            _ if zone.starts_with(['+', '-']) => Some(format!("{time}{zone}")),
+            _ => None,
+        };
+    }
+    let digits = text.strip_suffix(".0").unwrap_or(text);
+    if !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    match digits.len() {
+        8 if digits.len() < text.len() => Some(digits.to_owned()),
+        12 | 14 => Some(format!("{}T{}", &digits[..8], &digits[8..])),
+        _ => None,
     }
 }
 
@@ -125,6 +156,17 @@ mod tests {
             ("2024-07-10 23:59:59", Some("2024-07-10")),
             ("2024-07-10 23:59:59.123", Some("2024-07-10")),
             ("2024-07-10T23:59:59", Some("2024-07-10")),
+            ("2024-07-10 04:59:59 UTC", Some("2024-07-09")),
+            ("2024-07-10 05:00:00.000000 UTC", Some("2024-07-10")),
+            ("2024-07-10 04:59:59.0000000 +00:00", Some("2024-07-09")),
+            ("2024-07-10 00:30:00.000 +0900", Some("2024-07-09")),
+            ("2024-07-10 04:59:59 Z", Some("2024-07-09")),
+            ("20240710235959", Some("2024-07-10")),
+            ("202407102359", Some("2024-07-10")),
+            ("20240710.0", Some("2024-07-10")),
+            ("20240230.0", None),
+            ("20240710.5", None),
+            ("2024-07-10 noon", None),
             ("2024-02-30", None),
             ("2024", None),
             ("10/07/2024", None),

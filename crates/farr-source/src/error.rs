@@ -45,6 +45,42 @@ pub enum Error {
         /// How to mend it.
         hint: String,
     },
+    /// A column of which it cannot be told which one is meant.
+    #[error(
+        "{object}: the table '{table}': the column '{column}' stands twice; \
+         export it once, or name one of them otherwise"
+    )]
+    RepeatedColumn {
+        /// The object's url.
+        object: String,
+        /// The table's name.
+        table: String,
+        /// The column.
+        column: String,
+    },
+    /// An object in a form that is not read.
+    #[error("{object}: {found}; {remedy}")]
+    Form {
+        /// The object's url.
+        object: String,
+        /// What it is.
+        found: &'static str,
+        /// How to mend it.
+        remedy: &'static str,
+    },
+    /// A folder of a table format, of which not all files are the table's.
+    #[error(
+        "{location}: '{folder}' is a {form} table: some of its files may be rows of the past; \
+         export what it holds now as plain Parquet or CSV"
+    )]
+    TableFormat {
+        /// The location's url.
+        location: String,
+        /// The folder.
+        folder: String,
+        /// Delta Lake, Iceberg or Hudi.
+        form: &'static str,
+    },
     /// The same part of a table in several forms, so that it would count twice.
     #[error(
         "{location}: '{first}' and '{second}' hold the same part of the table '{table}'; keep one of them"
@@ -80,7 +116,10 @@ pub enum Error {
         source: parquet::errors::ParquetError,
     },
     /// A Parquet column of a type that cannot hold what the table needs.
-    #[error("{object}: column '{column}' has type {found}; expected {expected}")]
+    #[error(
+        "{object}: column '{column}' has type {found}; expected {expected}: \
+         export it with such a type, or as text"
+    )]
     WrongType {
         /// The object's url.
         object: String,

@@ -73,11 +73,14 @@ pub(crate) const YEARS_OF_EVENTS: (i32, i32) = (1850, 2199);
 pub(crate) const YEARS_OF_VALIDITY: (i32, i32) = (1, 9999);
 
 /// Which columns of one object are which.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Header {
     /// For each column of the layout that is read: its place in the layout,
     /// its place in the object, the object's name of it.
     pub(crate) read: Vec<(usize, usize, String)>,
+    /// For each column that the object's folders say instead (`column=value`):
+    /// its place in the layout, its name, what all rows have.
+    pub(crate) fixed: Vec<(usize, String, Option<String>)>,
     pub(crate) absent: Vec<&'static str>,
     pub(crate) unknown: Vec<String>,
     pub(crate) not_kept: Vec<String>,
@@ -86,48 +89,66 @@ pub(crate) struct Header {
 impl Header {
     /// Reads no other columns than these, by logical name.
     pub(crate) fn keep(&mut self, layout: &TableLayout, columns: &[&str]) {
-        self.read.retain(|(index, _, _)| columns.contains(&layout.columns[*index].name));
+        let is_kept = |index: usize| columns.contains(&layout.columns[index].name);
+        self.read.retain(|(index, _, _)| is_kept(*index));
+        self.fixed.retain(|(index, _, _)| is_kept(*index));
     }
 }
 
 impl TableLayout {
-    /// Tells which of the `found` columns of an object are which.
+    /// Tells which of the `found` columns of an object, given by its url and its
+    /// path, are which.
+    ///
+    /// # Errors
+    /// [`Error::MissingColumn`] for one that must be there, or if none is known;
+    /// [`Error::RepeatedColumn`] for one that stands twice.
     pub(crate) fn resolve(
         &self,
         settings: &SourceSettings,
-        object: &str,
+        (object, path): (&str, &str),
         found: &[String],
     ) -> Result<Header, Error> {
         let renamed = self.renamed(settings)?;
+        let folders = said_by_folders(path);
         let mut taken = vec![false; found.len()];
-        let mut header = Header {
-            read: Vec::new(),
-            absent: Vec::new(),
-            unknown: Vec::new(),
-            not_kept: Vec::new(),
-        };
+        let mut header = Header::default();
         for (index, column) in self.columns.iter().enumerate() {
             let given = renamed.get(column.name).copied();
             let names = given.as_ref().map_or(column.names, std::slice::from_ref);
-            let place = names
-                .iter()
-                .find_map(|name| found.iter().position(|other| other.eq_ignore_ascii_case(name)));
-            match place {
-                Some(place) if column.reading == Reading::NotKept => {
-                    taken[place] = true;
-                    header.not_kept.push(found[place].clone());
-                    header.read.push((index, place, found[place].clone()));
+            let is_called = |name: &str, other: &str| other.eq_ignore_ascii_case(name);
+            let place =
+                names.iter().find_map(|name| found.iter().position(|other| is_called(name, other)));
+            let folder = || {
+                let mut said = folders.iter();
+                said.find(|(key, _)| names.iter().any(|name| is_called(name, key)))
+            };
+            if let Some(place) = place {
+                let name = &found[place];
+                if found[place + 1..].iter().any(|other| is_called(name, other)) {
+                    return Err(Error::RepeatedColumn {
+                        object: object.to_owned(),
+                        table: self.name.to_owned(),
+                        column: name.clone(),
+                    });
                 }
-                Some(place) => {
-                    taken[place] = true;
-                    header.read.push((index, place, found[place].clone()));
+                taken[place] = true;
+                if column.reading == Reading::NotKept {
+                    header.not_kept.push(name.clone());
                 }
-                None if given.is_some() || column.absence.is_error() => {
-                    let wanted = given.unwrap_or(column.name);
-                    return Err(self.missing(object, column.name, wanted, found));
-                }
-                None => header.absent.push(column.name),
+                header.read.push((index, place, name.clone()));
+            } else if let Some((key, value)) = folder() {
+                header.fixed.push((index, key.clone(), value.clone()));
+            } else if given.is_some() || column.absence.is_error() {
+                let wanted = given.unwrap_or(column.name);
+                return Err(self.missing(object, column.name, wanted, found));
+            } else {
+                header.absent.push(column.name);
             }
+        }
+        if header.read.is_empty()
+            && let Some(first) = self.columns.first()
+        {
+            return Err(self.missing(object, first.name, first.name, found));
         }
         let unknown = found.iter().zip(&taken).filter(|(_, taken)| !**taken);
         header.unknown = unknown.map(|(name, _)| name.clone()).collect();
@@ -196,6 +217,18 @@ impl TableLayout {
     }
 }
 
+/// What the folders of a path say of the rows below them: `column=value`, as
+/// Hive, Spark and DuckDB divide tables.
+fn said_by_folders(path: &str) -> Vec<(String, Option<String>)> {
+    let folders = path.rsplit_once('/').map_or("", |(folders, _)| folders).split('/');
+    let said = folders.filter_map(|folder| folder.split_once('='));
+    let value = |text: &str| {
+        let text = percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
+        (text != "__HIVE_DEFAULT_PARTITION__").then_some(text)
+    };
+    said.map(|(key, text)| (key.to_owned(), value(text))).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -241,16 +274,29 @@ mod tests {
 
     fn resolve(columns: &[(&str, &str)], found: &[&str]) -> Result<Header, Error> {
         let found: Vec<String> = found.iter().map(|name| (*name).to_owned()).collect();
-        layout().resolve(&settings(columns), "encounters.csv", &found)
+        layout().resolve(&settings(columns), ("url", "CLASS=a%20b/encounters.csv"), &found)
     }
 
     #[test]
     fn names_of_any_year_and_case_are_found() {
         let header = resolve(&[], &["more", "date", "Ssn"]).unwrap();
         assert_eq!(header.read, [(0, 1, "date".to_owned()), (2, 2, "Ssn".to_owned())]);
-        assert_eq!(header.absent, ["class"]);
+        assert_eq!(header.fixed, [(1, "CLASS".to_owned(), Some("a b".to_owned()))]);
+        assert!(header.absent.is_empty());
         assert_eq!(header.unknown, ["more"]);
         assert_eq!(header.not_kept, ["Ssn"]);
+    }
+
+    #[test]
+    fn a_column_must_not_stand_twice_nor_none_be_known() {
+        let error = resolve(&[], &["START", "x", "x", "start"]).unwrap_err().to_string();
+        assert!(error.contains("column 'START' stands twice"), "{error}");
+        resolve(&[], &["START", "x", "x"]).unwrap();
+        let lenient = TableLayout { columns: Cow::Borrowed(&COLUMNS[1..]), ..layout() };
+        let found = ["Jones".to_owned(), "1950-01-01".to_owned()];
+        let place = ("url", "encounters.csv");
+        let error = lenient.resolve(&settings(&[]), place, &found).unwrap_err().to_string();
+        assert!(error.contains("none of them known") && !error.contains("Jones"), "{error}");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use farr_store::{Location, ObjectInfo};
 
 use crate::error::nearest;
-use crate::{Error, SourceSettings};
+use crate::{Error, Format, SourceSettings};
 
 const COMPRESSIONS: [&str; 3] = [".gz", ".zst", ".zstd"];
 
@@ -13,6 +13,28 @@ const COMPRESSIONS: [&str; 3] = [".gz", ".zst", ".zstd"];
 pub(crate) fn compression_of(path: &str) -> Option<&'static str> {
     let path = path.to_ascii_lowercase();
     COMPRESSIONS.into_iter().find(|ending| path.ends_with(ending))
+}
+
+/// Endings of Parquet objects: as usual, as Dask and others shorten them, and as
+/// pandas' documentation names compressed ones.
+pub(crate) const PARQUET: [&str; 4] = [".parquet", ".parq", ".pq", ".parquet.gzip"];
+
+/// Endings of delimited text.
+pub(crate) const TEXT: [&str; 3] = [".csv", ".tsv", ".txt"];
+
+/// How Parquet's pages are compressed, which some writers name before the ending.
+const CODECS: [&str; 8] =
+    [".snappy", ".gz", ".gzip", ".zstd", ".zst", ".lz4", ".brotli", ".uncompressed"];
+
+/// Whether an object is named as Parquet.
+pub(crate) fn is_named_parquet(path: &str) -> bool {
+    let path = path.to_ascii_lowercase();
+    PARQUET.iter().any(|ending| path.ends_with(ending))
+}
+
+/// Whether an object is named as delimited text, compressed or not.
+pub(crate) fn is_named_text(path: &str) -> bool {
+    stem_of(path, &TEXT).is_some()
 }
 
 /// Objects by table, and those that belong to none.
@@ -33,10 +55,14 @@ impl Assigned {
 
 /// Lists a location and tells which table each object belongs to.
 ///
-/// A table's object has its name (any letter case), perhaps with a number or
-/// `part-…` behind, or lies in a folder of that name; its ending is one of
-/// `endings`, perhaps followed by `.gz` or `.zst`. The settings' `files` come
-/// first.
+/// A table's object has its name (any letter case), perhaps with the number of a
+/// part behind, or lies in a folder of that name; its ending is one of `endings`,
+/// perhaps followed by `.gz` or `.zst`. The settings' `files` come first. What
+/// lies below a folder whose name starts with a dot or a line is a tool's own.
+///
+/// # Errors
+/// [`Error::Setting`] for a table that the format has not, or a place where
+/// nothing is; [`Error::Twice`]; [`Error::TableFormat`].
 pub(crate) fn assign(
     location: &Location,
     settings: &SourceSettings,
@@ -44,16 +70,29 @@ pub(crate) fn assign(
     endings: &[&str],
 ) -> Result<Assigned, Error> {
     check_names(settings, tables)?;
+    let listed = location.list("")?;
+    check_places(settings, tables, &listed)?;
+    let formats: Vec<(String, &str)> =
+        listed.iter().filter_map(|object| table_format(&object.path)).collect();
     let mut assigned = Assigned::default();
-    for object in location.list("")? {
+    for object in listed {
         match table_of(&object.path, settings, tables, endings) {
             Some(table) => assigned.by_table.entry(table).or_default().push(object),
+            None if is_of_tool(&object.path) => {}
             None => assigned.unknown.push(object.path),
         }
     }
     for (table, objects) in &assigned.by_table {
         let mut stems: BTreeMap<String, &str> = BTreeMap::new();
         for object in objects {
+            let lies_in = |folder: &str| folder.is_empty() || below(&object.path, folder).is_some();
+            if let Some((folder, form)) = formats.iter().find(|(folder, _)| lies_in(folder)) {
+                return Err(Error::TableFormat {
+                    location: location.url().to_owned(),
+                    folder: folder.clone(),
+                    form,
+                });
+            }
             let stem = stem_of(&object.path, endings).unwrap_or(&object.path).to_lowercase();
             if let Some(first) = stems.insert(stem, &object.path) {
                 return Err(Error::Twice {
@@ -66,6 +105,68 @@ pub(crate) fn assign(
         }
     }
     Ok(assigned)
+}
+
+/// That no object holds a table without which there is nothing to read; `other`
+/// is the like of another format.
+pub(crate) fn missing(
+    location: &Location,
+    table: &str,
+    unknown: &[String],
+    (other, format): (&str, Format),
+) -> Error {
+    let is_other = |path: &String| {
+        let stem = stem_of(path, &PARQUET).or_else(|| stem_of(path, &TEXT));
+        let name = stem.map(|stem| stem.rsplit('/').next().unwrap_or(stem));
+        name.is_some_and(|name| is_name_of(name, other))
+    };
+    let near = nearest(table, unknown.iter().map(String::as_str)).unwrap_or("PATH");
+    let hint = if unknown.is_empty() {
+        "; is its url right?".to_owned()
+    } else if unknown.iter().any(is_other) {
+        format!("; it looks like an export of format = \"{}\"", format.name())
+    } else {
+        format!(
+            "; if it has another name there, say so under the source's files: {table} = \"{near}\""
+        )
+    };
+    let found = if unknown.is_empty() { "no object at all".to_owned() } else { listed(unknown) };
+    let (location, table) = (location.url().to_owned(), table.to_owned());
+    Error::MissingTable { location, table, found, hint }
+}
+
+/// The first names of a list, and how many more there are. One that is long or
+/// blank is no name to be shown: it may be what stands in a row.
+pub fn listed(names: &[String]) -> String {
+    const SHOWN: usize = 20;
+    const LONG: usize = 200;
+    let shown = |name: &String| match name.trim() {
+        "" => "one without a name".to_owned(),
+        name if name.len() > LONG || name.contains(char::is_control) => "a long one".to_owned(),
+        name => name.to_owned(),
+    };
+    let shown = names.iter().take(SHOWN).map(shown).collect::<Vec<_>>().join(", ");
+    match names.len().checked_sub(SHOWN) {
+        None | Some(0) => shown,
+        Some(more) => format!("{shown} and {more} more"),
+    }
+}
+
+/// The folder of a table format that an object shows, and which format: files of
+/// earlier states of the table lie beside those of the last.
+fn table_format(path: &str) -> Option<(String, &'static str)> {
+    let parts: Vec<&str> = path.split('/').collect();
+    let is_iceberg = |place: usize| {
+        parts[place] == "metadata"
+            && parts.get(place + 1).is_some_and(|n| n.ends_with(".metadata.json"))
+    };
+    let form = |place: usize| match parts[place] {
+        "_delta_log" => Some("Delta Lake"),
+        ".hoodie" => Some("Hudi"),
+        _ if is_iceberg(place) => Some("Iceberg"),
+        _ => None,
+    };
+    (0..parts.len() - 1).find_map(|place| Some((parts[..place].join("/"), form(place)?)))
 }
 
 fn check_names(settings: &SourceSettings, tables: &[&str]) -> Result<(), Error> {
@@ -85,25 +186,60 @@ fn check_names(settings: &SourceSettings, tables: &[&str]) -> Result<(), Error> 
     Ok(())
 }
 
+/// A place that the settings name must be there: the table would be missing
+/// without a word.
+fn check_places(
+    settings: &SourceSettings,
+    tables: &[&str],
+    listed: &[ObjectInfo],
+) -> Result<(), Error> {
+    let is_read = |table: &str| tables.iter().any(|known| known.eq_ignore_ascii_case(table));
+    for (table, place) in settings.files.iter().filter(|(table, _)| is_read(table)) {
+        if !listed.iter().any(|object| is_at(&object.path, place)) {
+            let near = nearest(place, listed.iter().map(|object| object.path.as_str()));
+            return Err(Error::Setting {
+                system: settings.system.clone(),
+                setting: format!("files.{table}"),
+                reason: format!("there is no object and no folder '{place}'"),
+                hint: near.map(|path| format!("; did you mean '{path}'?")).unwrap_or_default(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Whether some part of a path is named as tools name what is theirs: Spark's
+/// `_SUCCESS` and `_temporary`, `.crc`, `.trash`.
+fn is_of_tool(path: &str) -> bool {
+    path.split('/').any(|part| part.starts_with(['.', '_']))
+}
+
+fn is_at(path: &str, place: &str) -> bool {
+    let place = place.trim_end_matches('/');
+    path == place || below(path, place).is_some()
+}
+
+/// The path below a folder.
+fn below<'a>(path: &'a str, folder: &str) -> Option<&'a str> {
+    path.strip_prefix(folder)?.strip_prefix('/')
+}
+
 fn table_of(
     path: &str,
     settings: &SourceSettings,
     tables: &[&str],
     endings: &[&str],
 ) -> Option<String> {
-    for (table, place) in &settings.files {
-        let place = place.trim_end_matches('/');
-        let below = path.strip_prefix(place).is_some_and(|rest| rest.starts_with('/'));
-        if path == place || below {
-            return Some(table.to_ascii_lowercase());
-        }
+    let mut placed = settings.files.iter();
+    if let Some((table, _)) = placed.find(|(_, place)| is_at(path, place)) {
+        return Some(table.to_ascii_lowercase());
     }
     let stem = stem_of(path, endings)?;
     let mut parts: Vec<&str> = stem.split('/').collect();
-    let name = parts.pop()?;
-    if name.starts_with(['.', '_']) {
+    if is_of_tool(path) {
         return None;
     }
+    let name = parts.pop()?;
     let found = tables.iter().find(|table| is_name_of(name, table)).or_else(|| {
         parts.iter().rev().find_map(|folder| {
             let folder = stem_of(folder, endings).unwrap_or(folder);
@@ -117,22 +253,43 @@ fn table_of(
 
 /// The path without the endings of format and compression.
 fn stem_of<'a>(path: &'a str, endings: &[&str]) -> Option<&'a str> {
+    let without = |path: &'a str, endings: &[&str]| {
+        let lower = path.to_ascii_lowercase();
+        let ending = endings.iter().find(|ending| lower.ends_with(**ending))?;
+        Some(&path[..path.len() - ending.len()])
+    };
     let path = &path[..path.len() - compression_of(path).map_or(0, str::len)];
-    let lower = path.to_ascii_lowercase();
-    let ending = endings.iter().find(|ending| lower.ends_with(**ending))?;
-    Some(&path[..path.len() - ending.len()])
+    let stem = without(path, endings)?;
+    Some(if is_named_parquet(path) { without(stem, &CODECS).unwrap_or(stem) } else { stem })
 }
 
+/// Whether an object of this name, without its endings, is a table's: the name
+/// alone, or with the number of a part behind, as databases, Spark and others
+/// write it.
 fn is_name_of(name: &str, table: &str) -> bool {
     let Some(start) = name.get(..table.len()) else { return false };
     if !start.eq_ignore_ascii_case(table) {
         return false;
     }
     let rest = name[table.len()..].to_ascii_lowercase();
-    let Some(part) = rest.strip_prefix(['_', '-', '.']) else { return rest.is_empty() };
-    let part = part.strip_prefix("part").map_or(part, |rest| rest.trim_start_matches(['_', '-']));
-    part.bytes().any(|b| b.is_ascii_digit())
-        && part.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-' || b == b'_')
+    let part = match rest.strip_prefix(['_', '-', '.']) {
+        Some(part) => part,
+        None if rest.is_empty() => return true,
+        None if rest.starts_with(|c: char| c.is_ascii_digit()) => rest.as_str(),
+        None => return false,
+    };
+    let words: Vec<&str> = part.split(['_', '-', '.']).collect();
+    let is_hex = |word: &str| word.bytes().all(|b| b.is_ascii_hexdigit());
+    // One of so many letters is no word.
+    let has_uuid = words.iter().any(|word| word.len() >= 8 && is_hex(word));
+    let is_number = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_digit());
+    let is_of_part = |word: &&str| {
+        let number = word.strip_prefix("part").or_else(|| word.strip_prefix('c')).unwrap_or(word);
+        matches!(*word, "" | "part" | "tid" | "of")
+            || number.split("of").all(is_number)
+            || has_uuid && word.len() >= 4 && is_hex(word)
+    };
+    part.bytes().any(|b| b.is_ascii_digit()) && words.iter().all(is_of_part)
 }
 
 #[cfg(test)]
@@ -143,7 +300,7 @@ mod tests {
     fn table(path: &str) -> Option<String> {
         let settings = SourceSettings::new(Format::SyntheaCsv, "hospital");
         let tables = ["patients", "claims", "claims_transactions", "drug_exposure"];
-        table_of(path, &settings, &tables, &[".csv", ".parquet"])
+        table_of(path, &settings, &tables, &[".csv", ".parquet", ".pq", ".parquet.gzip"])
     }
 
     #[test]
@@ -158,12 +315,42 @@ mod tests {
             ("Drug_Exposure/year=2020/x.parquet", Some("drug_exposure")),
             ("claims_transactions.csv", Some("claims_transactions")),
             ("claims.csv", Some("claims")),
+            ("patients000000000012.csv", Some("patients")),
+            ("patients-000000000012.csv", Some("patients")),
+            ("drug_exposure_0001_part_00.parquet", Some("drug_exposure")),
+            ("drug_exposure0001_part_00.parquet", Some("drug_exposure")),
+            ("drug_exposure_0_0_0.snappy.parquet", Some("drug_exposure")),
+            ("drug_exposure_part1of2.parquet", Some("drug_exposure")),
+            ("drug_exposure.gz.parquet", Some("drug_exposure")),
+            ("drug_exposure.parquet.gzip", Some("drug_exposure")),
+            ("drug_exposure.PQ", Some("drug_exposure")),
+            ("drug_exposure-0b9d8a31-beef-4c3e-8a57-c3f0a1b2c3d4.parquet", Some("drug_exposure")),
+            ("drug_exposure/part-00000-tid-1-0b9d-c000.parquet", Some("drug_exposure")),
+            ("drug_exposure_bad_2.parquet", None),
+            ("drug_exposure/_temporary/0/part-0.parquet", None),
+            (".trash/drug_exposure.parquet", None),
             ("claims_extra.csv", None),
             ("patients.txt", None),
             ("_patients.csv", None),
             ("README.md", None),
         ] {
             assert_eq!(table(path).as_deref(), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn folders_of_table_formats_are_known() {
+        for (path, expected) in [
+            ("person/_delta_log/00000.json", Some(("person", "Delta Lake"))),
+            ("_delta_log/00000.checkpoint.parquet", Some(("", "Delta Lake"))),
+            ("cdm/person/metadata/v1.metadata.json", Some(("cdm/person", "Iceberg"))),
+            ("person/.hoodie/hoodie.properties", Some(("person", "Hudi"))),
+            ("metadata/person.csv", None),
+            ("person/part-0.parquet", None),
+        ] {
+            let found = table_format(path);
+            let found = found.as_ref().map(|(folder, form)| (folder.as_str(), *form));
+            assert_eq!(found, expected, "{path}");
         }
     }
 }

@@ -49,7 +49,9 @@ struct Found {
     rows_read: u64,
     rows_rejected: u64,
     rows_backward: u64,
+    /// Columns that no object read so far has, and those that some lack.
     absent: Option<BTreeSet<&'static str>>,
+    absent_somewhere: BTreeSet<&'static str>,
     unknown: BTreeSet<String>,
     not_kept: BTreeSet<String>,
     notes: BTreeSet<String>,
@@ -88,6 +90,7 @@ impl TableReader {
     pub(crate) fn saw(&self, header: &Header) {
         let mut found = self.found();
         let absent: BTreeSet<_> = header.absent.iter().copied().collect();
+        found.absent_somewhere.extend(&absent);
         found.absent = Some(match found.absent.take() {
             Some(before) => before.intersection(&absent).copied().collect(),
             None => absent,
@@ -99,9 +102,14 @@ impl TableReader {
     /// What was found, and the objects read.
     pub(crate) fn into_summary(self) -> (TableSummary, Vec<ObjectRead>) {
         let mut found = self.found.into_inner().unwrap_or_else(PoisonError::into_inner);
-        if found.rows_backward > 0 {
-            let rows = found.rows_backward;
-            found.notes.insert(format!("{rows} rows end before they start; kept as they are"));
+        let everywhere = found.absent.take().unwrap_or_default();
+        let somewhere: Vec<&str> =
+            found.absent_somewhere.difference(&everywhere).copied().collect();
+        if !somewhere.is_empty() {
+            let columns = somewhere.join(", ");
+            let note =
+                format!("some objects lack columns that others have, empty there: {columns}");
+            found.notes.insert(note);
         }
         let absent = match self.layout.absence {
             Absence::Means(meaning) => meaning,
@@ -118,8 +126,9 @@ impl TableReader {
             is_read: self.ranges.iter().any(Option::is_some),
             rows_read: found.rows_read,
             rows_rejected: found.rows_rejected,
+            rows_backward: found.rows_backward,
             absent: self.objects.is_empty().then(|| absent.to_owned()),
-            absent_columns: found.absent.into_iter().flatten().filter_map(meaning).collect(),
+            absent_columns: everywhere.into_iter().filter_map(meaning).collect(),
             unknown_columns: found.unknown.into_iter().collect(),
             columns_not_kept: found.not_kept.into_iter().collect(),
             notes: found.notes.into_iter().collect(),
@@ -192,8 +201,9 @@ where
             Text::Rows(text) => text,
             Text::Elsewhere => return Ok(()),
             Text::Nothing(read) => {
-                if table.layout.absence == Absence::Error {
-                    table.layout.resolve(self.settings, pinned.url(), &[])?;
+                // A part of a table may be empty, a table that must be there not.
+                if table.layout.absence == Absence::Error && table.objects.len() == 1 {
+                    table.layout.resolve(self.settings, (pinned.url(), &object.path), &[])?;
                 }
                 if range.start == 0 {
                     let path = &object.path;
@@ -205,7 +215,8 @@ where
         };
         let started = self.start(table, place);
         let head = text.head.clone();
-        let header = table.layout.resolve(self.settings, pinned.url(), &head.names)?;
+        let header =
+            table.layout.resolve(self.settings, (pinned.url(), &object.path), &head.names)?;
         table.saw(&header);
         let take = |chunk| self.take_text(table, &started, (&head, &header), chunk, map);
         // Cutting into chunks is serial, the rest is not: so many at a time,
@@ -249,13 +260,14 @@ where
             return Ok(());
         };
         let head = text.head.clone();
-        let mut header = table.layout.resolve(self.settings, pinned.url(), &head.names)?;
+        let mut header =
+            table.layout.resolve(self.settings, (pinned.url(), &object.path), &head.names)?;
         header.keep(&table.layout, columns);
         let places: Vec<usize> = header.read.iter().map(|(_, place, _)| *place).collect();
         while let Some(chunk) = text.next()? {
             let mut tokens = Tokens::new(&head, chunk);
             while let Some(text) = tokens.next_rows(&places) {
-                let raw = raw_of(&header, text.columns);
+                let raw = raw_of(&header, text.columns, text.lines.len());
                 let (rows, _) = typed(text.lines, &raw, &table.layout, &self.clock)?;
                 look(&rows);
             }
@@ -275,7 +287,7 @@ where
         let places: Vec<usize> = header.read.iter().map(|(_, place, _)| *place).collect();
         let mut tokens = Tokens::new(head, chunk);
         while let Some(text) = tokens.next_rows(&places) {
-            let raw = raw_of(header, text.columns);
+            let raw = raw_of(header, text.columns, text.lines.len());
             let (rows, faults) = typed(text.lines, &raw, &table.layout, &self.clock)?;
             let faults = text.faults.into_iter().chain(faults).collect();
             self.take(table, started, &rows, text.rows_read, faults, map)?;
@@ -293,7 +305,7 @@ where
         map: &MapRows,
     ) -> Result<(), Error> {
         let columns = header.read.iter().map(|_| StringArray::new_null(0)).collect();
-        let raw = raw_of(header, columns);
+        let raw = raw_of(header, columns, 0);
         let (rows, _) = typed(Vec::new(), &raw, &table.layout, &self.clock)?;
         for outgoing in map(&rows)?.outgoing {
             let incoming = Incoming {
@@ -368,12 +380,21 @@ fn read_of(system: &str, object: &ObjectInfo) -> ObjectRead {
     }
 }
 
-fn raw_of(header: &Header, columns: Vec<StringArray>) -> Vec<RawColumn<'_>> {
-    let mut raw = Vec::with_capacity(columns.len());
+fn raw_of(header: &Header, columns: Vec<StringArray>, rows: usize) -> Vec<RawColumn<'_>> {
+    let mut raw = Vec::with_capacity(columns.len() + header.fixed.len());
     for ((index, _, name), values) in header.read.iter().zip(columns) {
         raw.push(RawColumn { index: *index, name, values: Arc::new(values) });
     }
+    raw.extend(fixed_of(header, rows));
     raw
+}
+
+/// The columns that the object's folders say, the same in every row.
+pub(crate) fn fixed_of(header: &Header, rows: usize) -> impl Iterator<Item = RawColumn<'_>> {
+    header.fixed.iter().map(move |(index, name, value)| {
+        let values = std::iter::repeat_n(value.as_deref(), rows).collect::<StringArray>();
+        RawColumn { index: *index, name, values: Arc::new(values) }
+    })
 }
 
 /// An object, or a range of one, that is being read.

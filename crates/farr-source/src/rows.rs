@@ -1,6 +1,7 @@
 //! Typed rows of one batch, and what could not be typed.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Date32Array, Float64Array, Int64Array, StringArray,
@@ -8,15 +9,20 @@ use arrow::array::{
 };
 use arrow::compute::{cast, filter, max, min};
 use arrow::datatypes::{
-    DataType, Date32Type, Float64Type, Int64Type, TimeUnit, TimestampMicrosecondType,
+    DataType, Date32Type, Decimal128Type, Float64Type, Int32Type, Int64Type, TimeUnit,
+    TimestampMicrosecondType,
 };
+use arrow::error::ArrowError;
 use farr_records::{Line, dictionary_of_texts};
 
 use crate::Error;
-use crate::clock::{BareYear, Clock, MICROS_A_DAY, Moment};
+use crate::clock::{Clock, MICROS_A_DAY, Moment};
 use crate::layout::{Absence, Reading, TableLayout};
 use crate::tokens::Fault;
-use crate::typing::{finite, integers, integers_of_numbers, numbers, trimmed};
+use crate::typing::{
+    MISSING_TEXTS, finite, has_decimal_comma, integers, integers_of_decimals, integers_of_numbers,
+    means_missing, numbers, trimmed, with_missing,
+};
 
 /// A column as it came: text of a CSV, or any type of a Parquet object.
 #[derive(Debug)]
@@ -118,15 +124,54 @@ impl Faults<'_> {
     }
 
     /// A fault in each row that is null in the column read and was not in the
-    /// one that came.
+    /// one that came, unless its text says that it is missing.
     fn add_unread(&mut self, read: &dyn Array, came: &dyn Array, column: &str, reason: &str) {
         if read.null_count() > came.null_count() {
+            let text = came.as_string_opt::<i32>();
             for row in nulls_of(read).filter(|row| came.is_valid(*row)) {
-                self.add(row, column, reason);
+                match text.map(|text| text.value(row)) {
+                    Some(text) if means_missing(text) => {}
+                    Some(text) if reason == NO_NUMBER && has_decimal_comma(text) => {
+                        self.add(row, column, "has a decimal comma; export it with a point");
+                    }
+                    _ => self.add(row, column, reason),
+                }
             }
         }
     }
+
+    /// The whole numbers of a column of numbers; a fault in each row that has
+    /// another.
+    fn whole_numbers(
+        &mut self,
+        values: &ArrayRef,
+        column: &str,
+        reason: &str,
+    ) -> Result<ArrayRef, ArrowError> {
+        let read = whole_numbers(values)?;
+        if read.null_count() > values.null_count() {
+            let real = values.data_type().is_floating();
+            let real = real.then(|| cast(values, &DataType::Float64)).transpose()?;
+            let real = real.as_ref().map(AsArray::as_primitive::<Float64Type>);
+            for row in nulls_of(&read).filter(|row| values.is_valid(*row)) {
+                match real.map(|values| values.value(row)) {
+                    // How some tools write that there is none.
+                    Some(value) if value.is_nan() => {}
+                    Some(value) if value.is_finite() && value.fract() == 0.0 => {
+                        self.add(row, column, INEXACT);
+                    }
+                    _ => self.add(row, column, reason),
+                }
+            }
+        }
+        Ok(read)
+    }
 }
+
+const NO_NUMBER: &str = "is no number";
+const INEXACT: &str =
+    "is too large for a real number to be exact; export it as a whole number or as text";
+const NO_DATE: &str = "is no date that exists";
 
 /// The rows in which a column is null.
 fn nulls_of(column: &dyn Array) -> impl Iterator<Item = usize> {
@@ -209,56 +254,113 @@ fn read_column(
     clock: &Clock,
     faults: &mut Faults,
 ) -> Result<Column, Error> {
-    if reading == Reading::Text && is_keyed(&column.values) {
+    if reading == Reading::Text && is_keyed(&column.values) && !says_missing(&column.values) {
         let (values, text) = (column.values.clone(), Some(column.values.clone()));
         return Ok(Column { values, times: None, text, is_kept: true });
     }
-    if let Some(text) = as_text(&column.values) {
+    let failed = |source| Error::Arrow { object: layout.name.to_owned(), source };
+    let values = unwrapped(&column.values).map_err(failed)?;
+    if let Some(text) = as_text(&values) {
+        // A column of bytes that are no text.
+        faults.add_unread(&text, &values, column.name, "is not valid UTF-8");
         return read_text(text, column.name, reading, layout, clock, faults);
     }
-    let failed = |source| Error::Arrow { object: layout.name.to_owned(), source };
     let values = match reading {
-        Reading::Text | Reading::Code | Reading::NotKept => {
-            let whole = whole_numbers(&column.values);
-            cast(whole.as_ref().unwrap_or(&column.values), &DataType::Utf8).map_err(failed)?
-        }
+        Reading::Text | Reading::Code | Reading::NotKept => text_of(&values).map_err(failed)?,
         Reading::Number => {
-            let read = cast(&column.values, &DataType::Float64).map_err(failed)?;
+            let read = cast(&values, &DataType::Float64).map_err(failed)?;
+            let read = read.as_primitive::<Float64Type>();
             // A Parquet double that is not a number is how some tools write null.
-            std::sync::Arc::new(finite(read.as_primitive::<Float64Type>()))
+            let finite = finite(read);
+            let infinite = nulls_of(&finite)
+                .filter(|row| read.is_valid(*row) && read.value(*row).is_infinite());
+            infinite.for_each(|row| faults.add(row, column.name, NO_NUMBER));
+            Arc::new(finite)
         }
         Reading::Integer => {
-            let read = match whole_numbers(&column.values) {
-                Some(read) => read,
-                None => cast(&column.values, &DataType::Int64).map_err(failed)?,
-            };
-            for row in nulls_of(&read).filter(|row| column.values.is_valid(*row)) {
-                if !is_nan(&column.values, row) {
-                    faults.add(row, column.name, "is no whole number");
-                }
-            }
-            read
+            faults.whole_numbers(&values, column.name, "is no whole number").map_err(failed)?
+        }
+        Reading::When(bare_year) if values.data_type().is_numeric() => {
+            // Days as numbers: 20120131.
+            let whole = faults.whole_numbers(&values, column.name, NO_DATE).map_err(failed)?;
+            let text = cast(&whole, &DataType::Utf8).map_err(failed)?;
+            let (text, reading) = (text.as_string().clone(), Reading::When(bare_year));
+            return read_text(text, column.name, reading, layout, clock, faults);
         }
         Reading::When(_) => {
-            return read_times(column, layout, clock, faults).map_err(failed);
+            return read_times(&values, column.name, layout, clock, faults).map_err(failed);
         }
     };
     Ok(Column { values, times: None, text: None, is_kept: reading != Reading::NotKept })
 }
 
-/// Whole numbers of a column of real or decimal ones.
-fn whole_numbers(values: &ArrayRef) -> Option<ArrayRef> {
-    let scaled = match values.data_type() {
-        DataType::Float16 | DataType::Float32 | DataType::Float64 => true,
-        DataType::Decimal128(_, scale) | DataType::Decimal256(_, scale) => *scale > 0,
-        _ => false,
-    };
-    let read = scaled.then(|| cast(values, &DataType::Float64).ok()).flatten()?;
-    Some(std::sync::Arc::new(integers_of_numbers(read.as_primitive::<Float64Type>())))
+/// The type of a column's values: a dictionary's are those that its keys name.
+fn type_of(data_type: &DataType) -> &DataType {
+    match data_type {
+        DataType::Dictionary(_, values) => values,
+        other => other,
+    }
 }
 
-fn is_nan(values: &ArrayRef, row: usize) -> bool {
-    values.as_primitive_opt::<Float64Type>().is_some_and(|values| values.value(row).is_nan())
+/// The values of a column of keys, and text for one that has nothing but nulls.
+fn unwrapped(values: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    match type_of(values.data_type()) {
+        DataType::Null => Ok(new_null_array(&DataType::Utf8, values.len())),
+        kind if kind != values.data_type() => cast(values, kind),
+        _ => Ok(values.clone()),
+    }
+}
+
+/// Numbers and times as text: whole numbers without a fraction, whatever type
+/// they come in.
+fn text_of(values: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    let text = cast(values, &DataType::Utf8)?;
+    let kind = values.data_type();
+    if !kind.is_floating() && !kind.is_decimal() {
+        return Ok(text);
+    }
+    let whole = whole_numbers(values)?;
+    let whole = cast(&whole, &DataType::Utf8)?;
+    let (whole, text) = (whole.as_string::<i32>(), text.as_string::<i32>());
+    let of_row = |row: usize| {
+        if whole.is_valid(row) {
+            return Some(whole.value(row));
+        }
+        let text = text.is_valid(row).then(|| text.value(row))?;
+        let text = if kind.is_decimal() { text.trim_end_matches('0') } else { text };
+        (text != "NaN").then_some(text)
+    };
+    Ok(Arc::new((0..values.len()).map(of_row).collect::<StringArray>()))
+}
+
+/// Whole numbers of a column of numbers of any type; null where they are not.
+fn whole_numbers(values: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    match values.data_type() {
+        kind if kind.is_floating() => {
+            let read = cast(values, &DataType::Float64)?;
+            Ok(Arc::new(integers_of_numbers(read.as_primitive::<Float64Type>())))
+        }
+        DataType::Decimal32(_, scale)
+        | DataType::Decimal64(_, scale)
+        | DataType::Decimal128(_, scale)
+        | DataType::Decimal256(_, scale)
+            if *scale > 0 =>
+        {
+            let read = cast(values, &DataType::Decimal128(DECIMAL_DIGITS, *scale))?;
+            Ok(Arc::new(integers_of_decimals(read.as_primitive::<Decimal128Type>(), *scale)))
+        }
+        _ => cast(values, &DataType::Int64),
+    }
+}
+
+/// Digits of the longest decimal of 128 bits.
+const DECIMAL_DIGITS: u8 = 38;
+
+/// Whether one of the texts that a column's keys name says that it is missing.
+fn says_missing(values: &ArrayRef) -> bool {
+    let keyed = values.as_dictionary_opt::<Int32Type>();
+    let texts = keyed.and_then(|keyed| keyed.values().as_string_opt::<i32>());
+    texts.is_some_and(|texts| texts.iter().flatten().any(|text| MISSING_TEXTS.contains(&text)))
 }
 
 /// Whether a column has keys of texts.
@@ -266,17 +368,23 @@ pub(crate) fn is_keyed(values: &ArrayRef) -> bool {
     *values.data_type() == dictionary_of_texts()
 }
 
+/// Texts, and bytes that may be text without saying so.
+fn is_text(data_type: &DataType) -> bool {
+    matches!(
+        data_type,
+        DataType::Utf8
+            | DataType::LargeUtf8
+            | DataType::Utf8View
+            | DataType::Binary
+            | DataType::LargeBinary
+            | DataType::BinaryView
+    )
+}
+
 /// The column's texts, if it is one of texts.
 fn as_text(values: &ArrayRef) -> Option<StringArray> {
-    let is_text = match values.data_type() {
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
-        DataType::Dictionary(_, value) => {
-            matches!(**value, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
-        }
-        _ => false,
-    };
-    let text = is_text.then(|| cast(values, &DataType::Utf8).ok()).flatten()?;
-    Some(text.as_string().clone())
+    let text = is_text(type_of(values.data_type())).then(|| cast(values, &DataType::Utf8).ok());
+    Some(text.flatten()?.as_string().clone())
 }
 
 fn read_text(
@@ -287,24 +395,25 @@ fn read_text(
     clock: &Clock,
     faults: &mut Faults,
 ) -> Result<Column, Error> {
-    use std::sync::Arc;
     if reading == Reading::Text {
-        let values: ArrayRef = Arc::new(text);
+        let values: ArrayRef = Arc::new(with_missing(text));
         return Ok(Column { text: Some(values.clone()), values, times: None, is_kept: true });
     }
     let text = trimmed(&text);
     let mut times = None;
     let (values, wanted): (ArrayRef, _) = match reading {
         Reading::Integer => (Arc::new(integers(&text)?), "is no whole number"),
-        Reading::Number => (Arc::new(numbers(&text)?), "is no number"),
+        Reading::Number => (Arc::new(numbers(&text)?), NO_NUMBER),
         Reading::When(bare_year) => {
             let moments = text.iter().map(|t| t.and_then(|t| clock.parse(t, bare_year)));
             let (days, local) = columns_of(moments, text.len());
             times = Some(Arc::new(local) as ArrayRef);
             check_years(&days, name, layout, faults);
-            (Arc::new(days), "is no date that exists")
+            (Arc::new(days), NO_DATE)
         }
-        Reading::Code | Reading::Text | Reading::NotKept => (Arc::new(text.clone()), ""),
+        Reading::Code | Reading::Text | Reading::NotKept => {
+            (Arc::new(with_missing(text.clone())), "")
+        }
     };
     faults.add_unread(&values, &text, name, wanted);
     let is_kept = reading != Reading::NotKept;
@@ -343,13 +452,12 @@ fn check_years(days: &Date32Array, name: &str, layout: &TableLayout, faults: &mu
 
 /// Days and local times of a column of dates or timestamps.
 fn read_times(
-    column: &RawColumn,
+    values: &ArrayRef,
+    name: &str,
     layout: &TableLayout,
     clock: &Clock,
     faults: &mut Faults,
-) -> Result<Column, arrow::error::ArrowError> {
-    use std::sync::Arc;
-    let values = &column.values;
+) -> Result<Column, ArrowError> {
     let (days, times) = match values.data_type() {
         DataType::Date32 => (values.as_primitive::<Date32Type>().clone(), None),
         DataType::Timestamp(_, zone) => {
@@ -365,24 +473,24 @@ fn read_times(
         }
         _ => (cast(values, &DataType::Date32)?.as_primitive::<Date32Type>().clone(), None),
     };
-    faults.add_unread(&days, values, column.name, "is no date that exists");
-    check_years(&days, column.name, layout, faults);
+    faults.add_unread(&days, values, name, NO_DATE);
+    check_years(&days, name, layout, faults);
     Ok(Column { values: Arc::new(days), times, text: None, is_kept: true })
 }
 
 /// Whether a Parquet column of this type can be read so.
 pub(crate) fn can_read(data_type: &DataType, reading: Reading) -> Result<(), &'static str> {
-    let is_text = as_text(&new_null_array(data_type, 0)).is_some();
-    let is_whole = data_type.is_integer() || *data_type == DataType::Boolean;
-    let is_number = is_whole || data_type.is_floating() || data_type.is_decimal();
-    let is_time =
+    let data_type = type_of(data_type);
+    let is_number = data_type.is_numeric() || *data_type == DataType::Boolean;
+    let is_day =
         matches!(data_type, DataType::Date32 | DataType::Date64 | DataType::Timestamp(_, _));
+    let is_time = is_day || matches!(data_type, DataType::Time32(_) | DataType::Time64(_));
     let (can, expected) = match reading {
-        _ if is_text || *data_type == DataType::Null => (true, ""),
+        _ if is_text(data_type) || *data_type == DataType::Null => (true, ""),
         Reading::Text | Reading::Code => (is_number || is_time, "text"),
         Reading::Integer => (is_number, "whole numbers"),
         Reading::Number => (is_number, "numbers"),
-        Reading::When(BareYear::Refused | BareYear::First | BareYear::Last) => (is_time, "dates"),
+        Reading::When(_) => (is_day || data_type.is_numeric(), "dates"),
         Reading::NotKept => (true, ""),
     };
     if can { Ok(()) } else { Err(expected) }

@@ -15,6 +15,16 @@ pub enum Format {
     Omop,
 }
 
+impl Format {
+    /// Its name in a job file.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SyntheaCsv => "synthea-csv",
+            Self::Omop => "omop",
+        }
+    }
+}
+
 /// How to read one export.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceSettings {
@@ -94,6 +104,7 @@ impl TableSummary {
         self.objects += other.objects;
         self.rows_read += other.rows_read;
         self.rows_rejected += other.rows_rejected;
+        self.rows_backward += other.rows_backward;
         union(&mut self.unknown_columns, other.unknown_columns);
         union(&mut self.columns_not_kept, other.columns_not_kept);
         union(&mut self.notes, other.notes);
@@ -114,6 +125,9 @@ pub struct TableSummary {
     pub rows_read: u64,
     /// Rows rejected while reading.
     pub rows_rejected: u64,
+    /// Rows that end before they start, and are kept as they are.
+    #[serde(default)]
+    pub rows_backward: u64,
     /// If no object holds it: what that means.
     pub absent: Option<String>,
     /// Columns that no object of the table has, with what that means.

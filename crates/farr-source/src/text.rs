@@ -12,7 +12,7 @@ use crate::Error;
 use crate::chunks::{Body, Chunk, Chunks, Tail, Window};
 use crate::cutting::RECORD_BYTES_MAX;
 use crate::decode::{BlockHashes, Compression, Stored, compression, decoded};
-use crate::tokens::{Beginning, Head};
+use crate::tokens::{Alien, Beginning, Head};
 
 /// Bytes of a chunk at most, unless one record is larger.
 const CHUNK_BYTES: u64 = 4 << 20;
@@ -68,8 +68,12 @@ pub(crate) fn open(
     let hashes = BlockHashes::default();
     let stored = Stored::new(pinned.blocks(range.clone(), block_bytes)?, hashes.clone());
     let first_block = range.start / block_bytes;
-    let Beginning::Head(head) = Head::begins(&first, first.len() as u64 == size) else {
-        return nothing(pinned, stored, &hashes, (range, first_block));
+    let head = match Head::begins(&first, first.len() as u64 == size) {
+        Beginning::Head(head) => head,
+        Beginning::Alien(alien) => return Err(is_alien(pinned, alien)),
+        Beginning::Nothing | Beginning::Short => {
+            return nothing(pinned, stored, &hashes, (range, first_block));
+        }
     };
     let head_ends = head.length as u64;
     let is_first = range.start == 0;
@@ -115,9 +119,12 @@ fn open_whole(pinned: &Pinned, path: &str, block_bytes: u64) -> Result<Text, Err
             None => is_all = true,
         }
     };
-    let Beginning::Head(head) = begins else {
-        let read = RangeRead::whole(hashes.taken());
-        return Ok(Text::Nothing(read));
+    let head = match begins {
+        Beginning::Head(head) => head,
+        Beginning::Alien(alien) => return Err(is_alien(pinned, alien)),
+        Beginning::Nothing | Beginning::Short => {
+            return Ok(Text::Nothing(RangeRead::whole(hashes.taken())));
+        }
     };
     let from = (head.length as u64, head.lines + 1);
     let chunks = Chunks::new(head.rule(), (body, ahead), None, from, chunk_bytes);
@@ -209,6 +216,10 @@ fn line_behind(pinned: &Pinned, at: u64) -> Result<u64, Error> {
         start += bytes.len() as u64;
     }
     Ok(start)
+}
+
+fn is_alien(pinned: &Pinned, Alien { found, remedy }: Alien) -> Error {
+    Error::Form { object: pinned.url().to_owned(), found, remedy }
 }
 
 /// What lies behind a range.

@@ -37,12 +37,13 @@ pub(crate) struct TextRows {
 ///
 /// It tells the delimiter: comma, tab, semicolon or bar, whichever is most
 /// frequent. Tab-separated text has no quotes, since Athena writes names with
-/// quotes in them as they are.
+/// quotes in them as they are; unless the head has some, as R writes it.
 #[derive(Debug, Clone)]
 pub(crate) struct Head {
     /// The columns, without blanks around them.
     pub(crate) names: Vec<String>,
     pub(crate) delimiter: u8,
+    has_quotes: bool,
     /// Bytes of it, with a mark of byte order.
     pub(crate) length: usize,
     /// Line breaks in it.
@@ -57,6 +58,40 @@ pub(crate) enum Beginning {
     Nothing,
     /// They end within the head.
     Short,
+    /// Something that is not read as text.
+    Alien(Alien),
+}
+
+/// What an object is instead of text, and how to mend it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Alien {
+    pub(crate) found: &'static str,
+    pub(crate) remedy: &'static str,
+}
+
+impl Alien {
+    /// What the first bytes of an object show; `is_all` if there are no more.
+    fn of(bytes: &[u8], is_all: bool) -> Option<Self> {
+        let alien = |found, remedy| Some(Self { found, remedy });
+        let starts = |marks: &[&[u8]]| marks.iter().any(|mark| bytes.starts_with(mark));
+        if starts(&[b"\xff\xfe", b"\xfe\xff"]) {
+            return alien("is text in UTF-16", "export it in UTF-8");
+        }
+        if starts(&[b"PAR1"]) {
+            let remedy = "name it .parquet where the format takes that, or export it as CSV";
+            return alien("is Parquet, not text", remedy);
+        }
+        if starts(&[b"\x1f\x8b", b"\x28\xb5\x2f\xfd"]) {
+            return alien("is compressed twice", "compress it once");
+        }
+        let end = memchr::memchr(b'\n', bytes).or(is_all.then_some(bytes.len()))?;
+        // Else all of it would be the head, and shown as names of columns.
+        if memchr::memchr(b'\r', without_end(&bytes[..end])).is_some() {
+            let found = "has lines that end with a carriage return alone";
+            return alien(found, "export it with line feeds");
+        }
+        None
+    }
 }
 
 impl Head {
@@ -66,6 +101,9 @@ impl Head {
         let bytes = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
         if bytes.iter().all(u8::is_ascii_whitespace) && !is_long {
             return if is_all { Beginning::Nothing } else { Beginning::Short };
+        }
+        if let Some(alien) = Alien::of(bytes, is_all || is_long) {
+            return Beginning::Alien(alien);
         }
         match Self::of(text, is_all || is_long) {
             Some(head) => Beginning::Head(head),
@@ -81,15 +119,19 @@ impl Head {
         let mut start = 0;
         let first = loop {
             let end = line_end(bytes, start, is_all)?;
-            if start == bytes.len() || !is_blank(&bytes[start..end]) {
-                break &bytes[start..end];
+            let line = &bytes[start..end];
+            // Excel is told the delimiter in a line of its own.
+            let is_for_excel = start == 0 && line.starts_with(b"sep=");
+            if start == bytes.len() || !is_blank(line) && !is_for_excel {
+                break line;
             }
             start = end;
         };
         let count = |delimiter: u8| memchr::memchr_iter(delimiter, first).count();
         let delimiter = [b'|', b';', b'\t', b','].into_iter().max_by_key(|d| count(*d));
         let delimiter = delimiter.unwrap_or(b',');
-        let mut head = Self { names: Vec::new(), delimiter, length: 0, lines: 0 };
+        let has_quotes = delimiter != b'\t' || first.starts_with(b"\"");
+        let mut head = Self { names: Vec::new(), delimiter, has_quotes, length: 0, lines: 0 };
         let rule = Rule { columns: None, ..head.rule() };
         let mut record = Record::default();
         let cut = rule.cut(&bytes[start..], is_all, &mut record)?;
@@ -113,8 +155,8 @@ impl Head {
 
     /// How text of this kind is cut.
     pub(crate) fn rule(&self) -> Rule {
-        let has_quotes = self.delimiter != b'\t';
-        Rule { delimiter: self.delimiter, has_quotes, columns: Some(self.names.len()) }
+        let Self { delimiter, has_quotes, .. } = *self;
+        Rule { delimiter, has_quotes, columns: Some(self.names.len()) }
     }
 }
 
@@ -456,6 +498,31 @@ mod tests {
         let (header, rows, _) = split(b"id\tname\n1\t\"Ringer's\" 5\"\n");
         assert_eq!(header, ["id", "name"]);
         assert_eq!(texts(&rows[0]), ["1", "\"Ringer's\" 5\""]);
+        let (header, rows, _) = split(b"\"id\"\t\"name\"\n1\t\"a\tb \"\"c\"\"\"\n");
+        assert_eq!(header, ["id", "name"]);
+        assert_eq!(texts(&rows[0]), ["1", "a\tb \"c\""]);
+    }
+
+    #[test]
+    fn what_is_no_text_is_named() {
+        let found = |text: &[u8]| match Head::begins(text, true) {
+            Beginning::Alien(alien) => alien.found,
+            other => panic!("{other:?}"),
+        };
+        assert!(found(b"\xff\xfei\0d\0").contains("UTF-16"));
+        assert!(found(b"PAR1...").contains("Parquet"));
+        assert!(found(b"\x1f\x8b...").contains("twice"));
+        assert!(found(b"Id,NAME\r1,Jones\r").contains("carriage return"));
+        assert!(found(b"Id,NAME\r1,Jones\r2,\"a\nb\"\r").contains("carriage return"));
+        for text in [&b"a,b\r\n1,2\r\n"[..], b"\r\na,b\r\n", b"a,b\r", b"a"] {
+            assert!(matches!(Head::begins(text, true), Beginning::Head(_)), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_line_for_excel_is_passed_over() {
+        let (header, rows, _) = split(b"sep=;\na;b\n1;2\n");
+        assert_eq!((header.len(), texts(&rows[0])), (2, vec!["1", "2"]));
     }
 
     #[test]

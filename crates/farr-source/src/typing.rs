@@ -1,15 +1,47 @@
 //! Texts into numbers, not strictly: what cannot be one becomes null, and the
 //! caller tells that from an empty text. Polars does the reading.
 
-use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, StringArray};
+use arrow::array::{
+    Array, ArrayRef, AsArray, Decimal128Array, Float64Array, Int64Array, StringArray,
+};
 use arrow::datatypes::{Float64Type, Int64Type};
 use polars::prelude::{DataType, Series};
 
 use crate::Error;
 use crate::bridge::{to_array, to_series};
 
-/// Whole numbers up to here are exact as real numbers.
-const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
+/// Whole numbers below this are exact as real numbers; it is the nearest to the
+/// one above it, too.
+const EXACT_END: f64 = 9_007_199_254_740_992.0;
+
+/// Texts that say that there is none, as databases write them, in a column of
+/// any type.
+pub(crate) const MISSING_TEXTS: [&str; 2] = ["NULL", "\\N"];
+/// ... and where a number or a date should stand.
+const MISSING_VALUES: [&str; 10] =
+    ["NULL", "\\N", "null", "(null)", "NA", "<NA>", "NaN", "nan", "NaT", "None"];
+
+/// Whether a text that should be a number or a date says that there is none.
+pub(crate) fn means_missing(text: &str) -> bool {
+    MISSING_VALUES.contains(&text)
+}
+
+/// The texts, null where they say that there is none.
+pub(crate) fn with_missing(texts: StringArray) -> StringArray {
+    let is_missing = |text: &str| text.len() <= 4 && MISSING_TEXTS.contains(&text);
+    // Nearly always there is none: lengths are looked at first.
+    if !texts.iter().flatten().any(is_missing) {
+        return texts;
+    }
+    texts.iter().map(|text| text.filter(|text| !is_missing(text))).collect()
+}
+
+/// Whether a text would be a number if its comma were a point.
+pub(crate) fn has_decimal_comma(text: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let parts = text.strip_prefix('-').unwrap_or(text).split_once(',');
+    parts.is_some_and(|(whole, fraction)| digits(whole) && digits(fraction))
+}
 
 fn read_as(text: &StringArray, data_type: &DataType) -> Result<ArrayRef, Error> {
     let series: Series = to_series("text", text)?;
@@ -35,17 +67,32 @@ pub(crate) fn integers(text: &StringArray) -> Result<Int64Array, Error> {
     let whole = integers_of_numbers(&numbers(text)?);
     let either = |i: usize| {
         if read.is_valid(i) {
-            Some(read.value(i))
-        } else {
-            whole.is_valid(i).then(|| whole.value(i))
+            return Some(read.value(i));
+        }
+        let text = trimmed.is_valid(i).then(|| trimmed.value(i))?;
+        match text.split_once('.') {
+            Some((before, nought)) if !nought.is_empty() && nought.bytes().all(|b| b == b'0') => {
+                before.parse().ok()
+            }
+            _ => whole.is_valid(i).then(|| whole.value(i)),
         }
     };
     Ok((0..text.len()).map(either).collect())
 }
 
-/// Real numbers that are whole, as such; null where they are not.
+/// Decimals that are whole, as such; null where they are not.
+pub(crate) fn integers_of_decimals(decimals: &Decimal128Array, scale: i8) -> Int64Array {
+    let unit = u32::try_from(scale).ok().and_then(|scale| 10_i128.checked_pow(scale));
+    let whole = |value: i128| {
+        let unit = unit?;
+        (value % unit == 0).then(|| i64::try_from(value / unit).ok()).flatten()
+    };
+    decimals.iter().map(|value| value.and_then(whole)).collect()
+}
+
+/// Real numbers that are whole and exact, as such; null where they are not.
 pub(crate) fn integers_of_numbers(numbers: &Float64Array) -> Int64Array {
-    let whole = |x: f64| (x.fract() == 0.0 && x.abs() <= EXACT_MAX).then_some(x as i64);
+    let whole = |x: f64| (x.fract() == 0.0 && x.abs() < EXACT_END).then_some(x as i64);
     numbers.iter().map(|x| x.and_then(whole)).collect()
 }
 
@@ -89,12 +136,16 @@ mod tests {
             Some("inf"),
             Some("1e3"),
             None,
+            Some("9007199254740993.0"),
+            Some("9007199254740993.5"),
+            Some("1e16"),
         ]);
         let whole: Vec<_> = integers(&text).unwrap().iter().collect();
         let (most, least) = (Some(i64::MAX), Some(i64::MIN));
         let expected =
             [Some(12), Some(-7), Some(12), None, most, least, None, None, None, Some(1000), None];
-        assert_eq!(whole, expected);
+        assert_eq!(whole[..11], expected);
+        assert_eq!(whole[11..], [Some(9_007_199_254_740_993), None, None]);
         let real: Vec<_> = numbers(&text).unwrap().iter().collect();
         assert_eq!(real[3], Some(12.5));
         assert_eq!((real[7], real[8], real[10]), (None, None, None));

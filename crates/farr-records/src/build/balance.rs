@@ -7,18 +7,20 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use serde::{Deserialize, Serialize};
 
+use super::TableRejects;
 use super::arrange::Arranged;
 use super::at_rest::{DERIVED, Piece};
-use super::registry::Registry;
+use super::registry::{Registry, SourceTable};
 use crate::manifest::{Balance, RecordsMade};
-use crate::{Error, Table};
+use crate::{Error, Scope, Table};
 
 /// How many rejects a job allows.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum RejectsMax {
     /// So many rows.
     Count(u64),
-    /// This share of the rows read, 0 to 1.
+    /// This share of the rows read, 0 to 1: of those of the vocabulary, and of
+    /// all others.
     Share(f64),
 }
 
@@ -254,43 +256,93 @@ pub(super) fn note_refused(registry: &mut Registry, refused: &[Refused]) {
     }
 }
 
-/// Fails if more rows are rejected than allowed, or than could be.
+/// Fails if more rows are rejected than allowed. A share is of the rows of the
+/// vocabulary, and of all others, each on its own: a vocabulary is so large that
+/// beside it a table of persons could be missing whole.
 ///
 /// # Errors
 /// [`Error::TooManyRejects`].
 pub(super) fn check_rejects(registry: &Registry, allowed: Option<RejectsMax>) -> Result<(), Error> {
-    let read: u64 = registry.tables.iter().map(|table| table.read).sum();
-    let rejected = registry.rejects.len() as u64;
-    let (too_many, limit) = match allowed {
-        None => return Ok(()),
-        Some(RejectsMax::Count(count)) => (rejected > count, count.to_string()),
-        Some(RejectsMax::Share(share)) => {
-            let too_many = rejected as f64 > share * read as f64;
-            (too_many, format!("{} % of them", share * 100.0))
-        }
+    let Some(allowed) = allowed else { return Ok(()) };
+    let is_vocabulary = |table: &SourceTable| {
+        Table::from_name(&table.name).is_some_and(|table| table.scope() == Scope::Vocabulary)
     };
-    if !too_many {
-        return Ok(());
+    let parts: &[Option<bool>] = match allowed {
+        RejectsMax::Count(_) => &[None],
+        RejectsMax::Share(_) => &[Some(false), Some(true)],
+    };
+    for part in parts {
+        let is_in = |table: &SourceTable| part.is_none_or(|part| part == is_vocabulary(table));
+        let tables = registry.tables.iter().filter(|table| is_in(table));
+        let read: u64 = tables.map(|table| table.read).sum();
+        let rejects = registry.rejects.iter();
+        let rejects = rejects.filter(|r| is_in(&registry.tables[r.source_table as usize]));
+        let rejected = rejects.count() as u64;
+        let (too_many, limit) = match allowed {
+            RejectsMax::Count(count) => (rejected > count, count.to_string()),
+            RejectsMax::Share(share) => {
+                (rejected as f64 > share * read as f64, format!("{} % of them", share * 100.0))
+            }
+        };
+        if too_many {
+            let commonest = commonest(registry);
+            return Err(Error::TooManyRejects { rejected, read, limit, commonest });
+        }
     }
-    Err(Error::TooManyRejects { rejected, read, limit, commonest: commonest(registry) })
+    Ok(())
 }
 
-/// The five commonest reasons, with counts.
-fn commonest(registry: &Registry) -> String {
-    let mut counts: BTreeMap<(u32, Option<u32>, u32), u64> = BTreeMap::new();
+/// Rejects for one reason: source table, column, reason.
+type Group = (u32, Option<u32>, u32);
+
+/// How many rejects each reason has, and the path and line of the first.
+fn grouped(registry: &Registry) -> BTreeMap<Group, (u64, (&str, u64))> {
+    let mut groups = BTreeMap::new();
     for reject in &registry.rejects {
-        *counts.entry((reject.source_table, reject.column, reject.reason)).or_default() += 1;
+        let path = registry.objects[reject.object as usize].read.path.as_str();
+        let place = (path, reject.line);
+        let group = (reject.source_table, reject.column, reject.reason);
+        let (count, first) = groups.entry(group).or_insert((0, place));
+        *count += 1;
+        *first = place.min(*first);
     }
-    let mut named: Vec<(u64, String)> = counts
+    groups
+}
+
+/// The five commonest reasons, with counts, and where the first row of each is.
+pub(super) fn commonest(registry: &Registry) -> String {
+    let mut named: Vec<(u64, String)> = grouped(registry)
         .into_iter()
-        .map(|((table, column, reason), count)| {
+        .map(|((table, column, reason), (count, (path, line)))| {
             let table = &registry.tables[table as usize].name;
             let column = column.map_or(String::new(), |c| format!(".{}", registry.text_at(c)));
-            (count, format!("{table}{column}: {} ({count})", registry.text_at(reason)))
+            let reason = registry.text_at(reason);
+            (count, format!("{table}{column}: {reason} ({count}; first at {path}, line {line})"))
         })
         .collect();
     named.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
     named.into_iter().take(5).map(|(_, text)| text).collect::<Vec<_>>().join("; ")
+}
+
+/// The source tables that have rejects, in their order.
+pub(super) fn tables_with_rejects(registry: &Registry) -> Vec<TableRejects> {
+    let mut tables: BTreeMap<u32, (u64, u64, String)> = BTreeMap::new();
+    for ((table, column, reason), (count, _)) in grouped(registry) {
+        let column = column.map_or(String::new(), |c| format!("{} ", registry.text_at(c)));
+        let text = format!("{column}{}", registry.text_at(reason));
+        let (rejected, most, commonest) = tables.entry(table).or_default();
+        *rejected += count;
+        if (count, &*commonest) > (*most, &text) {
+            (*most, *commonest) = (count, text);
+        }
+    }
+    let of_table = |(table, (rejected, _, commonest)): (u32, (u64, u64, String))| {
+        let SourceTable { system, name, read } = registry.tables[table as usize].clone();
+        TableRejects { system, source_table: name, read, rejected, commonest }
+    };
+    let mut rejects: Vec<TableRejects> = tables.into_iter().map(of_table).collect();
+    rejects.sort();
+    rejects
 }
 
 /// All rejects as a table: `system`, `source_table`, `object`, `line` (from 1),

@@ -12,7 +12,9 @@ use farr_store::Location;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use super::at_rest::{PartRows, Spilled};
-use super::balance::{Fortunes, check_rejects, note_refused, rejects_table};
+use super::balance::{
+    Fortunes, check_rejects, commonest, note_refused, rejects_table, tables_with_rejects,
+};
 use super::buffers::{ColumnSet, all_columns, column_set};
 use super::local_concepts;
 use super::marks::Marks;
@@ -40,7 +42,8 @@ use crate::{ConceptId, Derivations, Error, LocalCode, ObjectRead, Scope, ShardId
 /// one way of reading the objects.
 ///
 /// # Errors
-/// [`Error::NoPersons`] without a person table; [`Error::TooManyRejects`];
+/// [`Error::NoPersons`] without a person table, [`Error::AllRejected`] if no person
+/// could be kept; [`Error::TooManyRejects`];
 /// [`Error::Collision`]; [`Error::Balance`] if rows got lost;
 /// [`Error::Unfinished`], [`Error::Changed`] and [`Error::Ranges`] for objects
 /// that the parts do not make up; [`Error::Stopped`] if `watch` says so; and
@@ -95,8 +98,13 @@ pub fn build(
     let balance = outcome.fortunes.balance(&registry)?;
     note_refused(&mut registry, &outcome.fortunes.refused);
     check_rejects(&registry, settings.rejects_max)?;
+    let persons = outcome.files[&Table::Person].iter().map(|file| file.rows).sum();
+    if persons == 0 {
+        return Err(no_persons(&registry, 0));
+    }
     let records = outcome.fortunes.records(&registry);
     let rejects = write_rejects(store, &registry)?;
+    let tables_with_rejects = tables_with_rejects(&registry);
     let derived = derived_of(&registry, &outcome, by_ingredient);
     let has = |table: Table| spilled.seen.get(&table).is_some_and(|seen| seen.rows > 0);
     let objects: Vec<ObjectRead> = registry.objects.into_iter().map(|object| object.read).collect();
@@ -105,7 +113,7 @@ pub fn build(
         farr_version: env!("CARGO_PKG_VERSION").to_owned(),
         omop_version: "5.4".to_owned(),
         shard_count,
-        persons: outcome.files[&Table::Person].iter().map(|file| file.rows).sum(),
+        persons,
         snapshot,
         timezones: settings.timezones.clone(),
         tables: outcome.tables(),
@@ -121,7 +129,17 @@ pub fn build(
         objects: objects.iter().map(|o| ObjectRead { etag: None, ..o.clone() }).collect(),
     };
     write_manifest(store, &manifest)?;
-    Ok(Built { manifest, objects })
+    Ok(Built { manifest, objects, rejects: tables_with_rejects })
+}
+
+/// That there are no persons, of whom so many rows of other tables are.
+fn no_persons(registry: &Registry, rows: u64) -> Error {
+    let rejected = registry.rejects.len() as u64;
+    if rejected == 0 {
+        return Error::NoPersons { rows };
+    }
+    let read = registry.tables.iter().map(|table| table.read).sum();
+    Error::AllRejected { rejected, read, commonest: commonest(registry) }
 }
 
 /// The tables that the store will have, and the columns their rows have.
@@ -134,7 +152,7 @@ fn tables_of(
     let mut tables: BTreeMap<Table, ColumnSet> = seen.collect();
     if !tables.contains_key(&Table::Person) {
         let persons = spilled.seen.iter().filter(|(table, _)| table.scope() == Scope::Person);
-        return Err(Error::NoPersons { rows: persons.map(|(_, seen)| seen.rows).sum() });
+        return Err(no_persons(registry, persons.map(|(_, seen)| seen.rows).sum()));
     }
     let asks = |what: fn(&Derivations) -> bool| registry.systems.values().any(what);
     let mut add = |table: Table| {

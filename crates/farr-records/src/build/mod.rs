@@ -124,6 +124,23 @@ pub struct Built {
     pub manifest: Manifest,
     /// The objects read, with their entity tags, by system and path.
     pub objects: Vec<ObjectRead>,
+    /// The source tables of which rows were rejected, by system and name.
+    pub rejects: Vec<TableRejects>,
+}
+
+/// Rows of a source table that were rejected.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TableRejects {
+    /// The source system.
+    pub system: String,
+    /// The table's name there.
+    pub source_table: String,
+    /// Rows read.
+    pub read: u64,
+    /// Rows rejected.
+    pub rejected: u64,
+    /// The commonest reason, behind the column if it is one column's.
+    pub commonest: String,
 }
 
 /// How far a build has come.

@@ -278,7 +278,7 @@ fn too_many_rejects_fail_with_reasons() {
             Err(Error::TooManyRejects { rejected: 1, read: 2, commonest, .. }) => {
                 assert!(fails);
                 let expected = "condition_occurrence.person_id: \
-                                the person is not in the person table (1)";
+                                the person is not in the person table (1; first at export.csv, line 2)";
                 assert_eq!(commonest, expected);
             }
             Err(error) => panic!("{error}"),
@@ -295,6 +295,21 @@ fn an_id_that_is_not_the_hash_of_its_key_is_no_collision() {
     case.rows(Table::Person, 2, &names, &rows![[id, "a"], [id, "b"]]);
     let store = case.finish().unwrap();
     assert_eq!(store.balance(Table::Person), (2, 1, 0, 1));
+}
+
+#[test]
+fn a_vocabulary_does_not_make_room_for_rejects() {
+    let settings =
+        BuildSettings { rejects_max: Some(RejectsMax::Share(0.3)), ..BuildSettings::default() };
+    let case = Case::new(settings, Derivations::default());
+    case.persons(&[1]);
+    let concept = ["concept_id", "concept_name"];
+    for id in 1..20 {
+        case.rows(Table::Concept, id as u64 + 1, &concept, &rows![[id, "a"]]);
+    }
+    case.rows(Table::ConditionOccurrence, 2, &CONDITION, &rows![[11, 2, 7, 100, 100]]);
+    let error = case.finish().err().unwrap();
+    assert!(matches!(error, Error::TooManyRejects { rejected: 1, read: 2, .. }), "{error}");
 }
 
 #[test]

@@ -133,7 +133,7 @@ where
 {
     for reader in readers.iter().filter(|reader| reader.layout.name == table.name()) {
         for object in &reader.objects {
-            if is_parquet(object) {
+            if is_parquet(context.location, object)? {
                 parquet::peek(context, reader, object, (columns, lacking), look)?;
             } else {
                 context.peek_text(reader, object, columns, look)?;

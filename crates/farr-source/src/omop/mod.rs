@@ -19,18 +19,18 @@ use rayon::prelude::*;
 use self::costs::CostPersons;
 use crate::clock::{Clock, MICROS_A_DAY};
 
-use crate::error::nearest;
 use crate::layout::Absence;
-use crate::objects::assign;
+use crate::objects::{PARQUET, TEXT, assign, is_named_parquet, is_named_text, missing};
 use crate::outgoing::{Mapped, Outgoing};
 use crate::pipeline::{Context, MapRows, TableReader};
 use crate::rows::Rows;
 use crate::share::{Division, Share};
 use crate::tokens::Fault;
 use crate::unheard::Unheard;
-use crate::{Error, SourceSettings, SourceSummary};
+use crate::{Error, Format, SourceSettings, SourceSummary};
 
-const ENDINGS: [&str; 3] = [".csv", ".tsv", ".parquet"];
+const ENDINGS: [&str; 7] =
+    [TEXT[0], TEXT[1], TEXT[2], PARQUET[0], PARQUET[1], PARQUET[2], PARQUET[3]];
 
 /// Which tables are read, and without which there is nothing to read.
 struct Tables<'t> {
@@ -125,7 +125,8 @@ where
     let names: Vec<&str> = tables.iter().map(|table| table.name()).collect();
     let mut assigned = assign(location, settings, &names, &ENDINGS)?;
     if !assigned.by_table.contains_key(required.name()) {
-        return Err(missing(location, required, &assigned.unknown));
+        let other = ("patients", Format::SyntheaCsv);
+        return Err(missing(location, required.name(), &assigned.unknown, other));
     }
     let mut readers: Vec<TableReader> = Vec::new();
     for table in tables {
@@ -195,27 +196,22 @@ where
     I: Intake,
     I::Error: std::error::Error + Send + Sync + 'static,
 {
-    if is_parquet(&reader.objects[place]) {
+    if is_parquet(context.location, &reader.objects[place])? {
         parquet::read(context, reader, (place, range), map)
     } else {
         context.read_text(reader, (place, range), map)
     }
 }
 
-fn is_parquet(object: &ObjectInfo) -> bool {
-    object.path.to_ascii_lowercase().ends_with(".parquet")
-}
-
-fn missing(location: &Location, table: Table, unknown: &[String]) -> Error {
-    let near = nearest(table.name(), unknown.iter().map(String::as_str)).unwrap_or("PATH");
-    Error::MissingTable {
-        location: location.url().to_owned(),
-        table: table.name().to_owned(),
-        found: if unknown.is_empty() { "nothing else".to_owned() } else { unknown.join(", ") },
-        hint: format!(
-            "; if it has another name there, say so under the source's files: {table} = \"{near}\""
-        ),
+/// Whether an object is Parquet: by its name, or, where that says nothing, by how
+/// it starts.
+fn is_parquet(location: &Location, object: &ObjectInfo) -> Result<bool, Error> {
+    const MAGIC: &[u8] = b"PAR1";
+    if is_named_parquet(&object.path) || is_named_text(&object.path) {
+        return Ok(is_named_parquet(&object.path));
     }
+    let is_long = object.size > MAGIC.len() as u64;
+    Ok(is_long && *location.read_range(&object.path, 0..MAGIC.len() as u64)? == *MAGIC)
 }
 
 /// Rows as they are, typed.

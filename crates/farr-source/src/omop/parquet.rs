@@ -20,7 +20,7 @@ use rayon::prelude::*;
 
 use crate::Error;
 use crate::layout::{Header, Reading};
-use crate::pipeline::{Context, MapRows, TableReader};
+use crate::pipeline::{Context, MapRows, TableReader, fixed_of};
 use crate::rows::{RawColumn, Rows, can_read, typed};
 use crate::tokens::Fault;
 
@@ -84,7 +84,7 @@ where
     let mut metadata = ArrowReaderMetadata::try_new(metadata.into(), options).map_err(failed)?;
     let fields = metadata.schema().fields();
     let found: Vec<String> = fields.iter().map(|field| field.name().clone()).collect();
-    let mut header = table.layout.resolve(context.settings, &url, &found)?;
+    let mut header = table.layout.resolve(context.settings, (&url, &object.path), &found)?;
     header.read.retain(|(index, _, _)| table.layout.columns[*index].reading != Reading::NotKept);
     for (index, place, name) in &header.read {
         let data_type = fields[*place].data_type();
@@ -190,13 +190,11 @@ impl Opened {
     fn raw(&self, batch: &RecordBatch) -> Vec<RawColumn<'_>> {
         let raw =
             |(index, _, name): &'_ (usize, usize, String)| (*index, batch.column_by_name(name));
-        let columns = self.header.read.iter();
-        columns
-            .filter_map(|column| {
-                let (index, values) = raw(column);
-                Some(RawColumn { index, name: &column.2, values: values?.clone() })
-            })
-            .collect()
+        let columns = self.header.read.iter().filter_map(|column| {
+            let (index, values) = raw(column);
+            Some(RawColumn { index, name: &column.2, values: values?.clone() })
+        });
+        columns.chain(fixed_of(&self.header, batch.num_rows())).collect()
     }
 
     /// Reads bytes, of which a group's that lie beyond the object's end are

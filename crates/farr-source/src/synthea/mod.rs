@@ -20,16 +20,13 @@ use farr_store::{Location, ObjectInfo};
 use rayon::prelude::*;
 
 use crate::clock::Clock;
-use crate::error::nearest;
 use crate::layout::Absence;
-use crate::objects::assign;
+use crate::objects::{TEXT, assign, missing};
 use crate::outgoing::{Mapped, ids_of};
 use crate::pipeline::{Context, TableReader};
 use crate::rows::Rows;
 use crate::share::Division;
-use crate::{Error, Mapping, SourceSettings, SourceSummary};
-
-const ENDINGS: [&str; 1] = [".csv"];
+use crate::{Error, Format, Mapping, SourceSettings, SourceSummary};
 
 /// What mapping any row needs.
 struct Synthea<'a> {
@@ -112,12 +109,13 @@ where
 {
     let layouts = layout::tables();
     let names: Vec<&str> = layouts.iter().map(|layout| layout.name).collect();
-    let mut assigned = assign(location, settings, &names, &ENDINGS)?;
+    let mut assigned = assign(location, settings, &names, &TEXT)?;
     let mut tables: Vec<TableReader> = Vec::new();
     for layout in layouts {
         let objects = assigned.by_table.remove(layout.name).unwrap_or_default();
         if objects.is_empty() && layout.absence == Absence::Error {
-            return Err(missing(location, layout.name, &assigned.unknown));
+            let other = ("person", Format::Omop);
+            return Err(missing(location, layout.name, &assigned.unknown, other));
         }
         tables.push(TableReader::new(layout, objects));
     }
@@ -159,19 +157,7 @@ pub(crate) fn objects(
 ) -> Result<Vec<ObjectInfo>, Error> {
     let layouts = layout::tables();
     let names: Vec<&str> = layouts.iter().map(|layout| layout.name).collect();
-    Ok(assign(location, settings, &names, &ENDINGS)?.objects())
-}
-
-fn missing(location: &Location, table: &str, unknown: &[String]) -> Error {
-    let near = nearest(table, unknown.iter().map(String::as_str)).unwrap_or("PATH");
-    Error::MissingTable {
-        location: location.url().to_owned(),
-        table: table.to_owned(),
-        found: if unknown.is_empty() { "nothing else".to_owned() } else { unknown.join(", ") },
-        hint: format!(
-            "; if it has another name there, say so under the source's files: {table} = \"{near}\""
-        ),
-    }
+    Ok(assign(location, settings, &names, &TEXT)?.objects())
 }
 
 /// The payers' names by id, read ahead since other tables hold ids only.

@@ -9,3 +9,4 @@ mod shares;
 mod synthea;
 mod time;
 mod vocabulary;
+mod writers;
