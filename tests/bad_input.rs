@@ -170,6 +170,38 @@ fn rows_that_cannot_be_kept_are_rejects_with_their_place() {
 }
 
 #[test]
+fn tables_that_lost_rows_are_named() {
+    let bad = "2020-02-30,,Jones-1,e1,59621000,x\n";
+    let site = Site::new().with("conditions.csv", format!("{CONDITIONS}{ONE_ROW}{bad}{bad}"));
+    let lost = "table 'conditions': 2 of 3 rows were rejected, most often since START is no date \
+                that exists";
+    site.run(&[]).ends_with(0).says(&[lost, "rejects.parquet"]);
+    // What is printed follows the zone of the report.
+    let open = ["--set", "locations.reports.zone=open", "--force"];
+    site.run(&open).ends_with(0).says(&["table 'conditions': some rows were rejected"]);
+    let site = Site::new().with("conditions.csv", format!("{CONDITIONS}{bad}"));
+    site.run(&[]).ends_with(0).says(&["table 'conditions': every row was rejected"]);
+    let nobody = PATIENTS.replace("-01-01", "").replace("-02-03", "");
+    let said = Site::new().with("patients.csv", nobody.replace("19", "x")).run(&[]);
+    said.ends_with(3).says(&[
+        "no person could be kept",
+        "patients.BIRTHDATE",
+        "patients.csv, line 2",
+    ]);
+}
+
+/// A row in the place of a header is shown to nobody.
+#[test]
+fn rows_are_not_taken_for_columns() {
+    let site = Site::new().with("patients.csv", PATIENTS.replace('\n', "\r"));
+    site.run(&[]).ends_with(3).says(&["patients.csv", "carriage return"]);
+    let site = Site::new().with("conditions.csv", CONDITIONS.replace('\n', "\r") + ONE_ROW);
+    site.run(&[]).ends_with(3).says(&["conditions.csv", "carriage return"]);
+    let site = Site::new().with("providers.csv", "p1,o1,Jones\np2,o1,Jones\n");
+    site.run(&[]).ends_with(3).says(&["providers.csv", "3 columns, none of them known"]);
+}
+
+#[test]
 fn equal_rows_are_merged() {
     let site = Site::new().with("conditions.csv", format!("{CONDITIONS}{ONE_ROW}{ONE_ROW}"));
     site.run(&[]).ends_with(0);
@@ -192,7 +224,8 @@ fn ids_that_stand_twice_are_kept_and_counted() {
              6,2,320128,2020-01-07\n\
              7,3,320128,2020-01-05\n",
         );
-    site.run_omop(&[]).ends_with(0);
+    let twice = "'condition_occurrence': 3 rows that differ have 1 id between them";
+    site.run_omop(&[]).ends_with(0).says(&[twice]);
     assert_eq!(site.balance("condition_occurrence"), [6, 4, 1, 1]);
     let dangling = "the person is not in the person table";
     let expected = [reject("condition_occurrence.csv", 7, "person_id", dangling)];
@@ -375,7 +408,8 @@ fn too_many_rejects_fail_the_job() {
     let bad = "2020-02-30,,Jones-1,e1,59621000,x\n";
     let rows = format!("{CONDITIONS}{ONE_ROW}{bad}");
     let site = Site::new().with("conditions.csv", rows);
-    let parts = ["1 of 4 rows read were rejected", "conditions.START: is no date that exists (1)"];
+    let place = "conditions.START: is no date that exists (1; first at conditions.csv, line 3)";
+    let parts = ["1 of 4 rows read were rejected", place];
     site.run(&["--max-rejects", "0"]).ends_with(3).says(&parts);
     site.run(&["--max-rejects", "24%"]).ends_with(3).says(&parts);
     assert!(!site.place.path("records/latest").exists());

@@ -206,17 +206,13 @@ impl Ingest<'_> {
                 built.manifest.rejects.path
             ));
         }
-        for (table, RepeatedIds { ids, rows, .. }) in &built.manifest.repeated_ids {
-            let found = if shows && *rows > 0 {
-                format!(
-                    "{} stand in {} that differ",
-                    counted(*ids, "id", "ids"),
-                    counted(*rows, "row", "rows")
-                )
-            } else if *rows > 0 {
-                "some ids stand in several rows that differ".to_owned()
+        let repeated = built.manifest.repeated_ids.iter();
+        for (table, RepeatedIds { ids, rows, .. }) in repeated.filter(|(_, ids)| ids.rows > 0) {
+            let found = if shows {
+                let rows = counted(*rows, "row", "rows");
+                format!("{rows} that differ have {} between them", counted(*ids, "id", "ids"))
             } else {
-                continue;
+                "some rows that differ have the same id".to_owned()
             };
             warn(format!("records of '{table}': {found}; is part of the export there twice?"));
         }
@@ -339,8 +335,21 @@ pub(crate) fn finished(observer: &dyn Observer, stage: Stage, start: Instant, su
 
 fn warn_of((system, summary): (&str, &SourceSummary), shows_counts: bool, observer: &dyn Observer) {
     let warn = |message: String| observer.event(Event::Warning { message });
-    if !summary.unknown_objects.is_empty() {
-        let objects = farr_source::listed(&summary.unknown_objects);
+    let starts_like_a_table = |path: &String| {
+        let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
+        summary.tables.iter().any(|table| name.starts_with(&table.table))
+    };
+    let (like_tables, others): (Vec<String>, Vec<String>) =
+        summary.unknown_objects.iter().cloned().partition(starts_like_a_table);
+    if !like_tables.is_empty() {
+        let objects = farr_source::listed(&like_tables);
+        warn(format!(
+            "source '{system}': named nearly like tables, not read: {objects}; if they are \
+             tables, say so under the source's files"
+        ));
+    }
+    if !others.is_empty() {
+        let objects = farr_source::listed(&others);
         warn(format!("source '{system}': no table of the format, not read: {objects}"));
     }
     for table in &summary.tables {

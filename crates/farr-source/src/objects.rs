@@ -42,6 +42,8 @@ pub(crate) fn is_named_text(path: &str) -> bool {
 pub(crate) struct Assigned {
     pub(crate) by_table: BTreeMap<String, Vec<ObjectInfo>>,
     pub(crate) unknown: Vec<String>,
+    /// Objects that are a tool's own.
+    passed_over: usize,
 }
 
 impl Assigned {
@@ -78,7 +80,7 @@ pub(crate) fn assign(
     for object in listed {
         match table_of(&object.path, settings, tables, endings) {
             Some(table) => assigned.by_table.entry(table).or_default().push(object),
-            None if is_of_tool(&object.path) => {}
+            None if is_of_tool(&object.path) => assigned.passed_over += 1,
             None => assigned.unknown.push(object.path),
         }
     }
@@ -112,16 +114,17 @@ pub(crate) fn assign(
 pub(crate) fn missing(
     location: &Location,
     table: &str,
-    unknown: &[String],
+    assigned: &Assigned,
     (other, format): (&str, Format),
 ) -> Error {
+    let unknown = &assigned.unknown;
     let is_other = |path: &String| {
         let stem = stem_of(path, &PARQUET).or_else(|| stem_of(path, &TEXT));
         let name = stem.map(|stem| stem.rsplit('/').next().unwrap_or(stem));
         name.is_some_and(|name| is_name_of(name, other))
     };
     let near = nearest(table, unknown.iter().map(String::as_str)).unwrap_or("PATH");
-    let hint = if unknown.is_empty() {
+    let hint = if unknown.is_empty() && assigned.passed_over == 0 {
         "; is its url right?".to_owned()
     } else if unknown.iter().any(is_other) {
         format!("; it looks like an export of format = \"{}\"", format.name())
@@ -130,7 +133,11 @@ pub(crate) fn missing(
             "; if it has another name there, say so under the source's files: {table} = \"{near}\""
         )
     };
-    let found = if unknown.is_empty() { "no object at all".to_owned() } else { listed(unknown) };
+    let found = match (unknown.len(), assigned.passed_over) {
+        (0, 0) => "no object at all".to_owned(),
+        (0, _) => "only objects of tools, whose names start with a dot or a line".to_owned(),
+        _ => listed(unknown),
+    };
     let (location, table) = (location.url().to_owned(), table.to_owned());
     Error::MissingTable { location, table, found, hint }
 }

@@ -20,8 +20,9 @@ use crate::clock::{Clock, MICROS_A_DAY, Moment};
 use crate::layout::{Absence, Reading, TableLayout};
 use crate::tokens::Fault;
 use crate::typing::{
-    MISSING_TEXTS, finite, has_decimal_comma, integers, integers_of_decimals, integers_of_numbers,
-    means_missing, numbers, trimmed, with_missing,
+    EXACT_END, EXACT_END_HALF, EXACT_END_SINGLE, MISSING_TEXTS, finite, has_decimal_comma,
+    integers, integers_of_decimals, integers_of_numbers, means_missing, numbers, trimmed,
+    with_missing,
 };
 
 /// A column as it came: text of a CSV, or any type of a Parquet object.
@@ -338,7 +339,12 @@ fn whole_numbers(values: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     match values.data_type() {
         kind if kind.is_floating() => {
             let read = cast(values, &DataType::Float64)?;
-            Ok(Arc::new(integers_of_numbers(read.as_primitive::<Float64Type>())))
+            let exact_end = match kind {
+                DataType::Float16 => EXACT_END_HALF,
+                DataType::Float32 => EXACT_END_SINGLE,
+                _ => EXACT_END,
+            };
+            Ok(Arc::new(integers_of_numbers(read.as_primitive::<Float64Type>(), exact_end)))
         }
         DataType::Decimal32(_, scale)
         | DataType::Decimal64(_, scale)
@@ -417,7 +423,8 @@ fn read_text(
     };
     faults.add_unread(&values, &text, name, wanted);
     let is_kept = reading != Reading::NotKept;
-    Ok(Column { values, times, text: Some(Arc::new(text)), is_kept })
+    let text = if reading == Reading::Code { values.clone() } else { Arc::new(text) };
+    Ok(Column { values, times, text: Some(text), is_kept })
 }
 
 fn columns_of(

@@ -10,9 +10,12 @@ use polars::prelude::{DataType, Series};
 use crate::Error;
 use crate::bridge::{to_array, to_series};
 
-/// Whole numbers below this are exact as real numbers; it is the nearest to the
-/// one above it, too.
-const EXACT_END: f64 = 9_007_199_254_740_992.0;
+/// Whole numbers below this are exact as doubles; it is the nearest to the one
+/// above it, too.
+pub(crate) const EXACT_END: f64 = 9_007_199_254_740_992.0;
+/// ... as single-precision numbers, and as half-precision ones.
+pub(crate) const EXACT_END_SINGLE: f64 = 16_777_216.0;
+pub(crate) const EXACT_END_HALF: f64 = 2048.0;
 
 /// Texts that say that there is none, as databases write them, in a column of
 /// any type.
@@ -64,7 +67,7 @@ pub(crate) fn integers(text: &StringArray) -> Result<Int64Array, Error> {
     if read.null_count() == text.null_count() {
         return Ok(read.clone());
     }
-    let whole = integers_of_numbers(&numbers(text)?);
+    let whole = integers_of_numbers(&numbers(text)?, EXACT_END);
     let either = |i: usize| {
         if read.is_valid(i) {
             return Some(read.value(i));
@@ -90,9 +93,10 @@ pub(crate) fn integers_of_decimals(decimals: &Decimal128Array, scale: i8) -> Int
     decimals.iter().map(|value| value.and_then(whole)).collect()
 }
 
-/// Real numbers that are whole and exact, as such; null where they are not.
-pub(crate) fn integers_of_numbers(numbers: &Float64Array) -> Int64Array {
-    let whole = |x: f64| (x.fract() == 0.0 && x.abs() < EXACT_END).then_some(x as i64);
+/// Real numbers that are whole and lie where such are exact, as such; null where
+/// they are not.
+pub(crate) fn integers_of_numbers(numbers: &Float64Array, exact_end: f64) -> Int64Array {
+    let whole = |x: f64| (x.fract() == 0.0 && x.abs() < exact_end).then_some(x as i64);
     numbers.iter().map(|x| x.and_then(whole)).collect()
 }
 

@@ -126,7 +126,7 @@ where
     let mut assigned = assign(location, settings, &names, &ENDINGS)?;
     if !assigned.by_table.contains_key(required.name()) {
         let other = ("patients", Format::SyntheaCsv);
-        return Err(missing(location, required.name(), &assigned.unknown, other));
+        return Err(missing(location, required.name(), &assigned, other));
     }
     let mut readers: Vec<TableReader> = Vec::new();
     for table in tables {

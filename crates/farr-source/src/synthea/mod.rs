@@ -115,7 +115,7 @@ where
         let objects = assigned.by_table.remove(layout.name).unwrap_or_default();
         if objects.is_empty() && layout.absence == Absence::Error {
             let other = ("person", Format::Omop);
-            return Err(missing(location, layout.name, &assigned.unknown, other));
+            return Err(missing(location, layout.name, &assigned, other));
         }
         tables.push(TableReader::new(layout, objects));
     }

@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BinaryArray, Decimal128Array, DictionaryArray, Float64Array, Int32Array, Int64Array,
-    LargeBinaryArray, NullArray, RecordBatch, StringArray, StringViewArray, Time64MicrosecondArray,
+    ArrayRef, BinaryArray, Decimal128Array, DictionaryArray, Float32Array, Float64Array,
+    Int32Array, Int64Array, LargeBinaryArray, NullArray, RecordBatch, StringArray, StringViewArray,
+    Time64MicrosecondArray,
 };
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int32Type};
@@ -94,6 +95,8 @@ fn ids_are_exact_or_refused() {
     let found = reasons(ID, Arc::new(floats));
     assert!(found[0].contains("too large") && found[1] == "is no whole number", "{found:?}");
     assert_eq!(column(ID, Arc::new(Float64Array::from(vec![f64::NAN, 7.0]))), ["", "7"]);
+    let found = reasons(ID, Arc::new(Float32Array::from(vec![16_777_216.0, 16_777_215.0])));
+    assert!(found.len() == 1 && found[0].contains("too large"), "{found:?}");
 }
 
 #[test]
