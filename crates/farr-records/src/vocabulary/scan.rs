@@ -123,8 +123,10 @@ where
     /// The wanted columns' places.
     fn leaves(&self) -> Vec<usize> {
         let descriptor = self.metadata.metadata().file_metadata().schema_descr();
+        // Lists and structs come too, by their outer name: that they are no
+        // such column is for the reader to say.
         let is_wanted = |place: &usize| {
-            let name = descriptor.column(*place).name().to_ascii_lowercase();
+            let name = descriptor.get_column_root(*place).name().to_ascii_lowercase();
             self.columns.contains(&name.as_str())
         };
         (0..descriptor.num_columns()).filter(is_wanted).collect()
@@ -136,8 +138,12 @@ where
         let fields = self.metadata.schema().fields();
         let is_key =
             |field: &arrow::datatypes::FieldRef| field.name().eq_ignore_ascii_case(key.column);
-        let place = fields.iter().position(is_key)?;
-        let is_whole = matches!(fields[place].data_type(), DataType::Int32 | DataType::Int64);
+        let root = fields.iter().position(is_key)?;
+        let is_whole = matches!(fields[root].data_type(), DataType::Int32 | DataType::Int64);
+        // A column of lists or structs before it has another number of leaves.
+        let descriptor = self.metadata.metadata().file_metadata().schema_descr();
+        let is_leaf = |place: &usize| descriptor.get_column_root_idx(*place) == root;
+        let place = (0..descriptor.num_columns()).find(is_leaf)?;
         is_whole.then_some((key, place))
     }
 
