@@ -252,4 +252,71 @@ pub enum Error {
         /// What the reader says.
         source: ParquetError,
     },
+    /// A value of a file that is none of its column's.
+    #[error(
+        "{file}, row {row}, column '{column}': found a value of type {found} that is not \
+         {expected}; mend the export, or read it with farr ingest, which sets such rows apart with \
+         their reasons, and run cohorts over the records (--records)"
+    )]
+    OmopValue {
+        /// Which file.
+        file: String,
+        /// The row in it, from 1.
+        row: u64,
+        /// The column, as OMOP names it.
+        column: &'static str,
+        /// The type that the file has it as.
+        found: String,
+        /// What the value should be.
+        expected: &'static str,
+    },
+    /// A column of a file whose type is not one of such values.
+    #[error("{file}, column '{column}': type {found}, expected {expected}; {remedy}")]
+    OmopType {
+        /// Which file.
+        file: String,
+        /// The column, as OMOP names it.
+        column: &'static str,
+        /// The type that the file has it as.
+        found: String,
+        /// What it should hold.
+        expected: &'static str,
+        /// How to mend it.
+        remedy: &'static str,
+    },
+    /// A folder's name that gives a column a value that is none of its.
+    #[error(
+        "{file}: a folder's name gives the column '{column}' a value that is not {expected}; name \
+         the folder otherwise, or write the column into the files"
+    )]
+    OmopFolderName {
+        /// A file in the folder.
+        file: String,
+        /// The column, as OMOP names it.
+        column: &'static str,
+        /// What the value should be.
+        expected: &'static str,
+    },
+    /// A table's folder that holds nothing to read.
+    #[error(
+        "{folder}: no file in it, or in the folders below, ends in .parquet; write the table there \
+         as Parquet, or take the folder away"
+    )]
+    OmopEmpty {
+        /// The folder.
+        folder: String,
+    },
+    /// A table's folder of another format than plain Parquet.
+    #[error(
+        "{folder}: '{mark}' shows a {format} table, whose folder may hold files that are no longer \
+         part of it; export it as plain Parquet"
+    )]
+    OmopFormat {
+        /// The folder.
+        folder: String,
+        /// What shows the format.
+        mark: String,
+        /// The format.
+        format: &'static str,
+    },
 }

@@ -1,58 +1,45 @@
 //! A local folder of OMOP Parquet as it lies: any order of rows, CDM 5.3 or
-//! 5.4, any letter case of file names, ids of any numeric type or as text.
+//! 5.4, any letter case of file names, ids of any numeric type or as text,
+//! tables divided into folders by the values of columns.
+
+mod files;
+mod reading;
+#[cfg(test)]
+mod tests;
+mod typing;
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, UInt32Array, new_null_array,
-};
-use arrow::compute::{
-    CastOptions, cast_with_options, concat_batches, filter_record_batch, take_record_batch,
-};
+use arrow::array::{Array, AsArray, BooleanArray, Int64Array, RecordBatch, UInt32Array};
+use arrow::compute::{concat_batches, filter_record_batch, take_record_batch};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema};
-use arrow::error::ArrowError;
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
-};
 
+use self::files::Part;
+use self::reading::Wanted;
 use crate::vocabulary::{RowKey, Scanned, VocabularyTables, keyed};
 use crate::{
     Column, ConceptSetExpression, Error, Scope, Shard, ShardId, Table, Vocabulary, parquet_file,
     sorted_by_person,
 };
 
-/// A local folder with one file `<table>.parquet`, or one folder of such
-/// files `<table>/`, for each table that it has.
+/// A local folder with one file `<table>.parquet`, or one folder of such files
+/// `<table>/` and of folders of them, for each table that it has.
 #[derive(Debug, Clone)]
 pub struct OmopParquet {
-    files: BTreeMap<Table, Vec<PathBuf>>,
+    files: BTreeMap<Table, Vec<Part>>,
 }
-
-/// Rows read at a time.
-const BATCH_ROWS: usize = 65_536;
 
 impl OmopParquet {
     /// Looks which tables the folder has.
     ///
     /// # Errors
-    /// [`Error::Folder`] if it cannot be listed.
+    /// [`Error::Folder`] if it cannot be listed; [`Error::OmopEmpty`] for a
+    /// table's folder without a Parquet file; [`Error::OmopFormat`] for one of
+    /// another format.
     pub fn open(folder: &Path) -> Result<Self, Error> {
-        let mut files: BTreeMap<Table, Vec<PathBuf>> = BTreeMap::new();
-        for path in entries(folder)? {
-            let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-            let Some(table) = Table::from_name(stem) else { continue };
-            if path.is_dir() {
-                let parts = entries(&path)?.into_iter().filter(|part| is_parquet(part));
-                files.entry(table).or_default().extend(parts);
-            } else if is_parquet(&path) {
-                files.entry(table).or_default().push(path);
-            }
-        }
-        Ok(Self { files })
+        Ok(Self { files: files::tables(folder)? })
     }
 
     /// Whether the folder has the table.
@@ -69,19 +56,20 @@ impl OmopParquet {
     /// that no file has are null. `None` if the folder lacks the table.
     ///
     /// # Errors
-    /// [`Error::OmopParquet`] for a file that is none, [`Error::Arrow`] for values
-    /// that do not fit the column's type.
+    /// [`Error::OmopParquet`] for a file that is none, [`Error::OmopType`],
+    /// [`Error::OmopValue`] and [`Error::OmopFolderName`] for what does not fit
+    /// a column's type.
     pub fn read(&self, table: Table, columns: &[&str]) -> Result<Option<RecordBatch>, Error> {
         let Some(files) = self.files.get(&table) else { return Ok(None) };
-        let (columns, schema) = wanted_of(table, columns);
+        let wanted = Wanted::new(table, columns);
         let mut batches = Vec::new();
-        for file in files {
-            read_file(table, file, &columns, &schema, |batch| {
+        for part in files {
+            part.read(&wanted, |batch| {
                 batches.push(batch);
                 Ok(())
             })?;
         }
-        let joined = concat_batches(&schema, &batches);
+        let joined = concat_batches(&wanted.schema, &batches);
         joined.map(Some).map_err(|source| Error::Arrow { table, source })
     }
 
@@ -114,8 +102,8 @@ impl OmopParquet {
     pub fn decoded_bytes(&self, needs: &BTreeMap<Table, Vec<&'static str>>) -> Result<u64, Error> {
         let mut bytes = 0;
         for (table, columns) in with_keys(needs) {
-            for file in self.files.get(&table).into_iter().flatten() {
-                let metadata = footer_of(file)?;
+            for part in self.files.get(&table).into_iter().flatten() {
+                let metadata = part.footer()?;
                 let rows = metadata.metadata().file_metadata().num_rows() as u64;
                 let width = columns.iter().filter_map(|name| table.column(name)).map(width_of);
                 bytes += rows * width.sum::<u64>();
@@ -132,11 +120,9 @@ impl OmopParquet {
         mut take: impl FnMut(Table, RecordBatch) -> Result<(), Error>,
     ) -> Result<(), Error> {
         for (table, names) in with_keys(needs) {
-            let (columns, schema) = wanted_of(table, &names);
-            for file in self.files.get(&table).into_iter().flatten() {
-                read_file(table, file, &columns, &schema, |batch| {
-                    take(table, of_persons(table, &batch)?)
-                })?;
+            let wanted = Wanted::new(table, &names);
+            for part in self.files.get(&table).into_iter().flatten() {
+                part.read(&wanted, |batch| take(table, of_persons(table, &batch)?))?;
             }
         }
         Ok(())
@@ -181,16 +167,21 @@ impl VocabularyTables for OmopParquet {
         key: Option<&RowKey>,
         map: impl Fn(&RecordBatch) -> Result<T, Error> + Sync,
     ) -> Result<Vec<T>, Error> {
-        let (wanted, schema) = wanted_of(table, columns);
+        let wanted = Wanted::new(table, columns);
         let mut mapped = Vec::new();
-        for file in self.files.get(&table).into_iter().flatten() {
-            let failed = |source| Error::OmopParquet { file: file.display().to_string(), source };
-            let metadata = footer_of(file)?;
-            let open = |_: usize, _: &[usize]| opened(file);
+        for part in self.files.get(&table).into_iter().flatten() {
+            let failed = |source| part.unreadable(source);
+            let metadata = part.footer()?;
+            let open = |_: usize, _: &[usize]| part.open();
             let scanned = Scanned { metadata: &metadata, columns, key, open, failed };
             let left = key.filter(|_| !scanned.is_exact());
-            mapped.extend(scanned.map(|batch| {
-                map(&keyed(table, conform(table, batch, &wanted, &schema)?, left)?)
+            mapped.extend(scanned.map(|batch| match part.conform(&wanted, batch) {
+                Ok(columns) => {
+                    let batch = wanted.batch(columns, batch.num_rows())?;
+                    map(&keyed(table, batch, left)?)
+                }
+                // Rows that the key passes over are not counted here.
+                Err(_) => Err(part.first_misfit(&wanted)),
             })?);
         }
         Ok(mapped)
@@ -205,21 +196,13 @@ impl VocabularyTables for OmopParquet {
     }
 
     fn has_rows(&self, table: Table) -> Result<bool, Error> {
-        for file in self.files.get(&table).into_iter().flatten() {
-            if footer_of(file)?.metadata().file_metadata().num_rows() > 0 {
+        for part in self.files.get(&table).into_iter().flatten() {
+            if part.footer()?.metadata().file_metadata().num_rows() > 0 {
                 return Ok(true);
             }
         }
         Ok(false)
     }
-}
-
-/// The columns of a table by name, and the schema of a batch of them.
-fn wanted_of(table: Table, names: &[&str]) -> (Vec<Column>, Arc<Schema>) {
-    let columns: Vec<Column> = names.iter().filter_map(|name| table.column(name)).collect();
-    let fields = columns.iter().map(|c| Field::new(c.name, c.kind.data_type(), true));
-    let schema = Schema::new(fields.collect::<Vec<_>>());
-    (columns, Arc::new(schema))
 }
 
 /// The persons' tables asked for and the persons', with what sorts their rows.
@@ -271,96 +254,6 @@ pub(crate) fn shard_of(
     let known = tables.remove(&Table::Person).unwrap_or_else(none);
     tables.insert(Table::Person, with_persons(&known, &persons)?);
     Shard::new(id, tables)
-}
-
-fn footer_of(path: &Path) -> Result<ArrowReaderMetadata, Error> {
-    let failed = |source| Error::OmopParquet { file: path.display().to_string(), source };
-    ArrowReaderMetadata::load(&opened(path)?, ArrowReaderOptions::default()).map_err(failed)
-}
-
-fn opened(path: &Path) -> Result<File, Error> {
-    let folder = || path.display().to_string();
-    File::open(path).map_err(|source| Error::Folder { folder: folder(), source })
-}
-
-fn entries(folder: &Path) -> Result<Vec<PathBuf>, Error> {
-    let failed = |source| Error::Folder { folder: folder.display().to_string(), source };
-    let mut paths = Vec::new();
-    for entry in fs::read_dir(folder).map_err(failed)? {
-        paths.push(entry.map_err(failed)?.path());
-    }
-    paths.sort();
-    Ok(paths)
-}
-
-fn is_parquet(path: &Path) -> bool {
-    path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("parquet"))
-}
-
-fn read_file(
-    table: Table,
-    path: &Path,
-    columns: &[Column],
-    schema: &Arc<Schema>,
-    mut take: impl FnMut(RecordBatch) -> Result<(), Error>,
-) -> Result<(), Error> {
-    let name = path.display().to_string();
-    let opened = opened(path)?;
-    let failed = |source| Error::OmopParquet { file: name.clone(), source };
-    let builder = ParquetRecordBatchReaderBuilder::try_new(opened).map_err(failed)?;
-    let there: Vec<(usize, String)> = builder
-        .schema()
-        .fields()
-        .iter()
-        .enumerate()
-        .map(|(place, field)| (place, field.name().to_ascii_lowercase()))
-        .collect();
-    let wanted = there.iter().filter(|(_, name)| columns.iter().any(|c| c.name == name));
-    let mask = ProjectionMask::roots(builder.parquet_schema(), wanted.map(|(place, _)| *place));
-    let reader =
-        builder.with_projection(mask).with_batch_size(BATCH_ROWS).build().map_err(failed)?;
-    for batch in reader {
-        let batch = batch.map_err(|source| Error::Arrow { table, source })?;
-        take(conform(table, &batch, columns, schema)?)?;
-    }
-    Ok(())
-}
-
-fn conform(
-    table: Table,
-    batch: &RecordBatch,
-    columns: &[Column],
-    schema: &Arc<Schema>,
-) -> Result<RecordBatch, Error> {
-    let failed = |source: ArrowError| Error::Arrow { table, source };
-    let found = batch.schema();
-    let arrays = columns.iter().map(|column| {
-        let place = found.fields().iter().position(|f| f.name().eq_ignore_ascii_case(column.name));
-        let wanted = column.kind.data_type();
-        match place {
-            None => Ok(new_null_array(&wanted, batch.num_rows())),
-            Some(place) if *batch.column(place).data_type() == wanted => {
-                Ok(batch.column(place).clone())
-            }
-            Some(place) => converted(batch.column(place), &wanted).map_err(failed),
-        }
-    });
-    let arrays = arrays.collect::<Result<Vec<ArrayRef>, Error>>()?;
-    RecordBatch::try_new(schema.clone(), arrays).map_err(failed)
-}
-
-/// The column with another type; a value that does not fit is an error, not a
-/// null. Ids written as text may have a fraction of nought ("192671.0").
-fn converted(column: &ArrayRef, wanted: &DataType) -> Result<ArrayRef, ArrowError> {
-    let options = CastOptions { safe: false, ..CastOptions::default() };
-    let is_text = matches!(column.data_type(), DataType::Utf8 | DataType::LargeUtf8);
-    match cast_with_options(column, wanted, &options) {
-        Err(_) if is_text && *wanted == DataType::Int64 => {
-            let numbers = cast_with_options(column, &DataType::Float64, &options)?;
-            cast_with_options(&numbers, wanted, &options)
-        }
-        outcome => outcome,
-    }
 }
 
 fn person_values(table: Table, batch: &RecordBatch) -> &[i64] {
