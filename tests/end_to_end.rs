@@ -14,6 +14,7 @@ mod concepts;
 mod formats;
 mod job_schema;
 mod main_job;
+mod omop_reading;
 mod output;
 mod parts;
 mod place;
