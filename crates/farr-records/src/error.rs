@@ -284,6 +284,14 @@ pub enum Error {
         /// How to mend it.
         remedy: &'static str,
     },
+    /// A file of a table of persons that does not say whose its rows are.
+    #[error("{file}: found no column '{column}', which says whose the rows are; export it with it")]
+    OmopNoPerson {
+        /// Which file.
+        file: String,
+        /// The column, as OMOP names it.
+        column: &'static str,
+    },
     /// A folder's name that gives a column a value that is none of its.
     #[error(
         "{file}: a folder's name gives the column '{column}' a value that is not {expected}; name \

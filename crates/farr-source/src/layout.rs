@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use farr_records::partition_of;
+
 use crate::clock::BareYear;
 use crate::error::nearest;
 use crate::{Error, SourceSettings};
@@ -137,7 +139,7 @@ impl TableLayout {
                 }
                 header.read.push((index, place, name.clone()));
             } else if let Some((key, value)) = folder() {
-                header.fixed.push((index, key.clone(), value.clone()));
+                header.fixed.push((index, (*key).to_owned(), value.clone()));
             } else if given.is_some() || column.absence.is_error() {
                 let wanted = given.unwrap_or(column.name);
                 return Err(self.missing(object, column.name, wanted, found));
@@ -217,16 +219,10 @@ impl TableLayout {
     }
 }
 
-/// What the folders of a path say of the rows below them: `column=value`, as
-/// Hive, Spark and DuckDB divide tables.
-fn said_by_folders(path: &str) -> Vec<(String, Option<String>)> {
+/// What the folders of a path say of the rows below them.
+fn said_by_folders(path: &str) -> Vec<(&str, Option<String>)> {
     let folders = path.rsplit_once('/').map_or("", |(folders, _)| folders).split('/');
-    let said = folders.filter_map(|folder| folder.split_once('='));
-    let value = |text: &str| {
-        let text = percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
-        (text != "__HIVE_DEFAULT_PARTITION__").then_some(text)
-    };
-    said.map(|(key, text)| (key.to_owned(), value(text))).collect()
+    folders.filter_map(partition_of).collect()
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use farr_records::is_hidden;
 use farr_store::{Location, ObjectInfo};
 
 use crate::error::nearest;
@@ -218,7 +219,7 @@ fn check_places(
 /// Whether some part of a path is named as tools name what is theirs: Spark's
 /// `_SUCCESS` and `_temporary`, `.crc`, `.trash`.
 fn is_of_tool(path: &str) -> bool {
-    path.split('/').any(|part| part.starts_with(['.', '_']))
+    path.split('/').any(is_hidden)
 }
 
 fn is_at(path: &str, place: &str) -> bool {

@@ -1,6 +1,7 @@
 //! Which files of a folder hold which table, and what the names of the folders
 //! between say of their rows.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -107,15 +108,23 @@ fn refuse_foreign(folder: &Part) -> Result<(), Error> {
 
 /// Whether Spark and Hive pass over it: what they are writing, checksums, logs.
 /// A folder of a column whose name starts with `_` is none of these.
-fn is_hidden(name: &str) -> bool {
+pub fn is_hidden(name: &str) -> bool {
     name.starts_with('.') || name.starts_with('_') && !name.contains('=')
 }
 
 /// The column of the table that a folder's name gives, and its value.
 fn given(table: Table, name: &str) -> Option<(Column, Option<String>)> {
-    let (key, value) = name.split_once('=')?;
-    let column = table.column(&key.to_ascii_lowercase())?;
-    Some((column, (value != HIVE_NULL).then(|| percent_decoded(value))))
+    let (key, value) = partition_of(name)?;
+    Some((table.column(&key.to_ascii_lowercase())?, value))
+}
+
+/// What a folder's name says of all rows below it, as Hive, Spark and DuckDB
+/// divide tables (`column=value`): the column, and its text or null.
+pub fn partition_of(folder: &str) -> Option<(&str, Option<String>)> {
+    let (column, text) = folder.split_once('=')?;
+    let decoded = percent_encoding::percent_decode_str(text).decode_utf8();
+    let value = decoded.map_or_else(|_| text.to_owned(), Cow::into_owned);
+    Some((column, (text != HIVE_NULL).then_some(value)))
 }
 
 /// A folder's name for messages. Of persons' tables only concepts and what may
@@ -132,26 +141,6 @@ fn shown_name(table: Table, name: &str) -> String {
 
 fn is_number(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-/// The text with `%41` as `A`; what is no such escape, or gives no UTF-8, stays.
-fn percent_decoded(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut place = 0;
-    while place < bytes.len() {
-        let is_escape =
-            |hex: &&str| bytes[place] == b'%' && hex.bytes().all(|digit| digit.is_ascii_hexdigit());
-        let hex = text.get(place + 1..place + 3).filter(is_escape);
-        if let Some(byte) = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            decoded.push(byte);
-            place += 3;
-        } else {
-            decoded.push(bytes[place]);
-            place += 1;
-        }
-    }
-    String::from_utf8(decoded).unwrap_or_else(|_| text.to_owned())
 }
 
 fn entries(folder: &Path, shown: &str) -> Result<Vec<PathBuf>, Error> {
@@ -240,7 +229,8 @@ mod tests {
         assert_eq!(given(&format!("{stop}=")), [(stop, some(""))]);
         assert_eq!(given(&format!("{kind}=1/{kind}=2")), [(kind, some("2"))]);
         for text in ["%+1", "%", "%%", "100%é", "%FF"] {
-            assert_eq!(percent_decoded(text), text);
+            let folder = format!("a={text}");
+            assert_eq!(partition_of(&folder), Some(("a", Some(text.to_owned()))));
         }
     }
 

@@ -17,6 +17,7 @@ use arrow::compute::{concat_batches, filter_record_batch, take_record_batch};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema};
 
 use self::files::Part;
+pub use self::files::{is_hidden, partition_of};
 use self::reading::Wanted;
 use crate::vocabulary::{RowKey, Scanned, VocabularyTables, keyed};
 use crate::{

@@ -67,6 +67,7 @@ impl Part {
     ) -> Result<(), Error> {
         let failed = |source| self.unreadable(source);
         let builder = ParquetRecordBatchReaderBuilder::try_new(self.open()?).map_err(failed)?;
+        self.check_person(wanted, builder.schema())?;
         let fields = builder.schema().fields().iter().enumerate();
         let places = fields.filter(|(_, field)| wanted.has(field.name())).map(|(place, _)| place);
         let mask = ProjectionMask::roots(builder.parquet_schema(), places);
@@ -81,6 +82,20 @@ impl Part {
             rows_before += batch.num_rows() as u64;
         }
         Ok(())
+    }
+
+    /// Without its person no row would count, and nobody would notice.
+    fn check_person(&self, wanted: &Wanted, schema: &Schema) -> Result<(), Error> {
+        // CDM 5.4 has none in `cost`.
+        let person = wanted.table.person_column().filter(|_| wanted.table != Table::Cost);
+        let Some(person) = person.filter(|person| wanted.has(person)) else { return Ok(()) };
+        let mut names = schema.fields().iter().map(|field| field.name());
+        let is_given = self.given.iter().any(|(column, _)| column.name == person);
+        if is_given || names.any(|name| name.eq_ignore_ascii_case(person)) {
+            return Ok(());
+        }
+        let (file, column) = (self.shown.clone(), person);
+        Err(Error::OmopNoPerson { file, column })
     }
 
     /// The error of the first value, in the order of rows, that does not fit,

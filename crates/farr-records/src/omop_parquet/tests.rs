@@ -70,6 +70,15 @@ fn a_value_that_is_no_id_is_placed_and_not_shown() {
     says(&error, &parts, "SMITH");
 }
 
+#[test]
+fn rows_of_nobody_are_not_passed_over() {
+    let folder = Folder::new().with("death.parquet", &[("subject_id", whole(&[1]))]);
+    let error = folder.read(Table::Death, &["person_id"]).unwrap_err();
+    assert!(matches!(error, Error::OmopNoPerson { column: "person_id", .. }), "{error}");
+    let folder = Folder::new().with("death/person_id=7/0.parquet", &[("x", whole(&[1]))]);
+    assert_eq!(ids(&folder.read(Table::Death, &["person_id"]).unwrap(), "person_id"), [Some(7)]);
+}
+
 /// The row is that of the file, whatever batches and row groups it is read in.
 #[test]
 fn rows_are_counted_through_a_file() {
