@@ -181,6 +181,8 @@ fn tables_that_lost_rows_are_named() {
     site.run(&open).ends_with(0).says(&["table 'conditions': some rows were rejected"]);
     let site = Site::new().with("conditions.csv", format!("{CONDITIONS}{bad}"));
     site.run(&[]).ends_with(0).says(&["table 'conditions': every row was rejected"]);
+    // It is there, and empty.
+    assert_eq!(site.persons(), 0);
     let nobody = PATIENTS.replace("-01-01", "").replace("-02-03", "");
     let said = Site::new().with("patients.csv", nobody.replace("19", "x")).run(&[]);
     said.ends_with(3).says(&[
@@ -194,11 +196,13 @@ fn tables_that_lost_rows_are_named() {
 #[test]
 fn rows_are_not_taken_for_columns() {
     let site = Site::new().with("patients.csv", PATIENTS.replace('\n', "\r"));
-    site.run(&[]).ends_with(3).says(&["patients.csv", "carriage return"]);
+    let said = site.run(&[]).ends_with(3);
+    said.says(&["patients.csv", "carriage return"]).keeps(&["1950"]);
     let site = Site::new().with("conditions.csv", CONDITIONS.replace('\n', "\r") + ONE_ROW);
     site.run(&[]).ends_with(3).says(&["conditions.csv", "carriage return"]);
     let site = Site::new().with("providers.csv", "p1,o1,Jones\np2,o1,Jones\n");
-    site.run(&[]).ends_with(3).says(&["providers.csv", "3 columns, none of them known"]);
+    let said = site.run(&[]).ends_with(3);
+    said.says(&["providers.csv", "3 columns, none of them known"]).keeps(&["p1", "o1"]);
 }
 
 #[test]

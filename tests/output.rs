@@ -58,7 +58,14 @@ fn json_lines_for_machines() {
 #[test]
 fn a_failure_is_the_last_json_line() {
     let place = Place::new();
-    let more = ["--log", "json", "--max-rejects", "0", "--set", "source.0.files.patients=\"x\""];
+    let more = [
+        "--log",
+        "json",
+        "--max-rejects",
+        "0",
+        "--set",
+        "source.0.columns.patients={gender=\"x\"}",
+    ];
     let said = place.run(&main_job(), &population(), &more).ends_with(3);
     let last = lines(&said.out).pop().unwrap();
     assert_eq!((&last["status"], &last["failure"]), (&"failed".into(), &"data".into()));

@@ -366,6 +366,13 @@ fn warn_of((system, summary): (&str, &SourceSummary), shows_counts: bool, observ
             };
             warn(format!("{of_table}: {rows} end before they start; kept as they are"));
         }
+        if !table.columns_missing_somewhere.is_empty() {
+            let columns = table.columns_missing_somewhere.join(", ");
+            warn(format!(
+                "{of_table}: some objects lack columns that others have; their rows have none: \
+                 {columns}"
+            ));
+        }
         for note in &table.notes {
             warn(format!("{of_table}: {note}"));
         }

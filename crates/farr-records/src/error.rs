@@ -61,8 +61,8 @@ pub enum Error {
     },
     /// No source gave a person table, so no row could be kept.
     #[error(
-        "no source has a person table, so none of {rows} rows could be kept; \
-         check that the patients' file is at the source's location"
+        "no source has a person: their table is missing or empty, so none of {rows} rows could \
+         be kept; check that the patients' file is at the source's location"
     )]
     NoPersons {
         /// Rows of persons' tables that came in.
@@ -284,13 +284,15 @@ pub enum Error {
         /// How to mend it.
         remedy: &'static str,
     },
-    /// A file of a table of persons that does not say whose its rows are.
-    #[error("{file}: found no column '{column}', which says whose the rows are; export it with it")]
-    OmopNoPerson {
+    /// A column that must stand once in a file, and does not.
+    #[error("{file}: found the column '{column}' {times} times, expected once; export it so")]
+    OmopColumn {
         /// Which file.
         file: String,
         /// The column, as OMOP names it.
         column: &'static str,
+        /// How often it stands there, in any letter case.
+        times: usize,
     },
     /// A folder's name that gives a column a value that is none of its.
     #[error(

@@ -44,7 +44,10 @@ pub use manifest::{
     RecordsMade, RepeatedIds, TableEntry,
 };
 pub use members::{Member, Members, Origin};
-pub use omop_parquet::{OmopParquet, is_hidden, partition_of};
+pub use omop_parquet::{
+    OmopParquet, exact_end, is_hidden, partition_of, shown_path, texts_of_numbers, whole_number,
+    whole_numbers,
+};
 pub use omop_parts::OmopParts;
 pub use parquet_file::parquet_bytes;
 pub use schema::{Column, Kind, Scope, Table};

@@ -100,8 +100,8 @@ impl Clock {
 }
 
 /// A date or time in the usual form that stands in another: `… UTC` (BigQuery),
-/// a blank before the offset (SQL Server, Snowflake), digits alone (HL7), a whole
-/// number as a real one (pandas); `None` for anything else.
+/// a blank before the offset (SQL Server, Snowflake), digits alone (Oracle, HL7), a
+/// whole number as a real one (pandas); `None` for anything else.
 fn rewritten(text: &str) -> Option<String> {
     if !text.is_ascii() {
         return None;
@@ -119,7 +119,7 @@ fn rewritten(text: &str) -> Option<String> {
     }
     match digits.len() {
         8 if digits.len() < text.len() => Some(digits.to_owned()),
-        12 | 14 => Some(format!("{}T{}", &digits[..8], &digits[8..])),
+        14 => Some(format!("{}T{}", &digits[..8], &digits[8..])),
         _ => None,
     }
 }
@@ -162,7 +162,8 @@ mod tests {
             ("2024-07-10 00:30:00.000 +0900", Some("2024-07-09")),
             ("2024-07-10 04:59:59 Z", Some("2024-07-09")),
             ("20240710235959", Some("2024-07-10")),
-            ("202407102359", Some("2024-07-10")),
+            // Milliseconds since 1970 have as many digits.
+            ("199912312359", None),
             ("20240710.0", Some("2024-07-10")),
             ("20240230.0", None),
             ("20240710.5", None),

@@ -70,7 +70,8 @@ pub enum Error {
     },
     /// A folder of a table format, of which not all files are the table's.
     #[error(
-        "{location}: '{folder}' is a {form} table: some of its files may be rows of the past; \
+        "{location}: the folder '{folder}' is of the table format {form}: some of its files may \
+         be rows of the past; \
          export what it holds now as plain Parquet or CSV"
     )]
     TableFormat {

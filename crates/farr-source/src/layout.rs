@@ -121,7 +121,8 @@ impl TableLayout {
             let place =
                 names.iter().find_map(|name| found.iter().position(|other| is_called(name, other)));
             let folder = || {
-                let mut said = folders.iter();
+                // The innermost, if there are several.
+                let mut said = folders.iter().rev();
                 said.find(|(key, _)| names.iter().any(|name| is_called(name, key)))
             };
             if let Some(place) = place {

@@ -1,6 +1,6 @@
 //! Which objects hold which table, by their names.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use farr_records::is_hidden;
 use farr_store::{Location, ObjectInfo};
@@ -20,8 +20,9 @@ pub(crate) fn compression_of(path: &str) -> Option<&'static str> {
 /// pandas' documentation names compressed ones.
 pub(crate) const PARQUET: [&str; 4] = [".parquet", ".parq", ".pq", ".parquet.gzip"];
 
-/// Endings of delimited text.
-pub(crate) const TEXT: [&str; 3] = [".csv", ".tsv", ".txt"];
+/// Endings of delimited text. Readmes and dictionaries lie beside tables as `.txt`:
+/// such a table is named by the settings.
+pub(crate) const TEXT: [&str; 2] = [".csv", ".tsv"];
 
 /// How Parquet's pages are compressed, which some writers name before the ending.
 const CODECS: [&str; 8] =
@@ -60,8 +61,9 @@ impl Assigned {
 ///
 /// A table's object has its name (any letter case), perhaps with the number of a
 /// part behind, or lies in a folder of that name; its ending is one of `endings`,
-/// perhaps followed by `.gz` or `.zst`. The settings' `files` come first. What
-/// lies below a folder whose name starts with a dot or a line is a tool's own.
+/// perhaps followed by `.gz` or `.zst`. The settings' `files` come first. Objects
+/// and, within a table's folder, folders whose name starts with a dot or a line are
+/// a tool's own, and so are folders anywhere with a dot.
 ///
 /// # Errors
 /// [`Error::Setting`] for a table that the format has not, or a place where
@@ -75,14 +77,13 @@ pub(crate) fn assign(
     check_names(settings, tables)?;
     let listed = location.list("")?;
     check_places(settings, tables, &listed)?;
-    let formats: Vec<(String, &str)> =
-        listed.iter().filter_map(|object| table_format(&object.path)).collect();
+    let formats = table_formats(&listed);
     let mut assigned = Assigned::default();
-    for object in listed {
+    for object in &listed {
         match table_of(&object.path, settings, tables, endings) {
-            Some(table) => assigned.by_table.entry(table).or_default().push(object),
-            None if is_of_tool(&object.path) => assigned.passed_over += 1,
-            None => assigned.unknown.push(object.path),
+            Some(table) => assigned.by_table.entry(table).or_default().push(object.clone()),
+            None if is_of_tool(&object.path, tables) => assigned.passed_over += 1,
+            None => assigned.unknown.push(object.path.clone()),
         }
     }
     for (table, objects) in &assigned.by_table {
@@ -92,7 +93,7 @@ pub(crate) fn assign(
             if let Some((folder, form)) = formats.iter().find(|(folder, _)| lies_in(folder)) {
                 return Err(Error::TableFormat {
                     location: location.url().to_owned(),
-                    folder: folder.clone(),
+                    folder: if folder.is_empty() { "." } else { folder }.to_owned(),
                     form,
                 });
             }
@@ -160,22 +161,38 @@ pub fn listed(names: &[String]) -> String {
     }
 }
 
-/// The folder of a table format that an object shows, and which format: files of
-/// earlier states of the table lie beside those of the last.
-fn table_format(path: &str) -> Option<(String, &'static str)> {
-    let parts: Vec<&str> = path.split('/').collect();
-    let is_iceberg = |place: usize| {
-        parts[place] == "metadata"
-            && parts.get(place + 1).is_some_and(|n| n.ends_with(".metadata.json"))
+/// The folders of table formats, and which format each is of: files of earlier
+/// states of the table lie beside those of the last.
+fn table_formats(listed: &[ObjectInfo]) -> BTreeMap<&str, &'static str> {
+    // The folder before the name that shows the format.
+    let before = |path: &'_ str, name: &str| {
+        let whole = path.strip_prefix(name).filter(|rest| rest.starts_with('/'));
+        match (whole, path.find(&format!("/{name}/"))) {
+            (Some(_), _) => Some(0),
+            (None, place) => place,
+        }
     };
-    let form = |place: usize| match parts[place] {
-        "_delta_log" => Some("Delta Lake"),
-        ".hoodie" => Some("Hudi"),
-        _ if is_iceberg(place) => Some("Iceberg"),
-        _ => None,
-    };
-    (0..parts.len() - 1).find_map(|place| Some((parts[..place].join("/"), form(place)?)))
+    let (mut formats, mut with_data) = (BTreeMap::new(), BTreeSet::new());
+    for object in listed {
+        let path = object.path.as_str();
+        for (name, format) in [("_delta_log", "Delta Lake"), (".hoodie", "Hudi")] {
+            if let Some(end) = before(path, name) {
+                formats.insert(&path[..end], format);
+            }
+        }
+        if let Some(end) = before(path, "metadata").filter(|_| path.ends_with(".metadata.json")) {
+            formats.entry(&path[..end]).or_insert(ICEBERG);
+        }
+        if let Some(end) = before(path, "data") {
+            with_data.insert(&path[..end]);
+        }
+    }
+    // Other folders are named so as well.
+    formats.retain(|folder, format| *format != ICEBERG || with_data.contains(folder));
+    formats
 }
+
+const ICEBERG: &str = "Iceberg";
 
 fn check_names(settings: &SourceSettings, tables: &[&str]) -> Result<(), Error> {
     let named = settings.files.keys().map(|table| ("files", table));
@@ -216,10 +233,18 @@ fn check_places(
     Ok(())
 }
 
-/// Whether some part of a path is named as tools name what is theirs: Spark's
-/// `_SUCCESS` and `_temporary`, `.crc`, `.trash`.
-fn is_of_tool(path: &str) -> bool {
-    path.split('/').any(is_hidden)
+/// Whether a path is named as tools name what is theirs: Spark's `_SUCCESS` and
+/// `_temporary` below a table's folder, `.crc`, `.trash`. A folder above a table's
+/// may be the site's own, for all its line.
+fn is_of_tool(path: &str, tables: &[&str]) -> bool {
+    let parts: Vec<&str> = path.split('/').collect();
+    let is_table = |part: &&str| {
+        let name = part.split('.').next().unwrap_or(part);
+        tables.iter().any(|table| table.eq_ignore_ascii_case(name))
+    };
+    let above = parts.iter().position(is_table).unwrap_or(parts.len() - 1);
+    let (above, below) = parts.split_at(above);
+    above.iter().any(|part| part.starts_with('.')) || below.iter().any(|part| is_hidden(part))
 }
 
 fn is_at(path: &str, place: &str) -> bool {
@@ -244,7 +269,7 @@ fn table_of(
     }
     let stem = stem_of(path, endings)?;
     let mut parts: Vec<&str> = stem.split('/').collect();
-    if is_of_tool(path) {
+    if is_of_tool(path, tables) {
         return None;
     }
     let name = parts.pop()?;
@@ -280,24 +305,27 @@ fn is_name_of(name: &str, table: &str) -> bool {
         return false;
     }
     let rest = name[table.len()..].to_ascii_lowercase();
+    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
     let part = match rest.strip_prefix(['_', '-', '.']) {
         Some(part) => part,
         None if rest.is_empty() => return true,
-        None if rest.starts_with(|c: char| c.is_ascii_digit()) => rest.as_str(),
+        // A number of less digits behind the name is rather another table's.
+        None if digits >= 4 => rest.as_str(),
         None => return false,
     };
     let words: Vec<&str> = part.split(['_', '-', '.']).collect();
     let is_hex = |word: &str| word.bytes().all(|b| b.is_ascii_hexdigit());
+    let has_digit = |word: &str| word.bytes().any(|b| b.is_ascii_digit());
     // One of so many letters is no word.
     let has_uuid = words.iter().any(|word| word.len() >= 8 && is_hex(word));
     let is_number = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_digit());
     let is_of_part = |word: &&str| {
-        let number = word.strip_prefix("part").or_else(|| word.strip_prefix('c')).unwrap_or(word);
-        matches!(*word, "" | "part" | "tid" | "of")
+        let number = word.strip_prefix("part").unwrap_or(word);
+        matches!(*word, "" | "part" | "tid")
             || number.split("of").all(is_number)
-            || has_uuid && word.len() >= 4 && is_hex(word)
+            || is_hex(word) && (has_digit(word) || has_uuid && word.len() >= 4)
     };
-    part.bytes().any(|b| b.is_ascii_digit()) && words.iter().all(is_of_part)
+    has_digit(part) && words.iter().all(is_of_part)
 }
 
 #[cfg(test)]
@@ -334,7 +362,15 @@ mod tests {
             ("drug_exposure.PQ", Some("drug_exposure")),
             ("drug_exposure-0b9d8a31-beef-4c3e-8a57-c3f0a1b2c3d4.parquet", Some("drug_exposure")),
             ("drug_exposure/part-00000-tid-1-0b9d-c000.parquet", Some("drug_exposure")),
+            ("drug_exposure_0a.csv", Some("drug_exposure")),
+            ("drug_exposure_3f2a9c1.csv", Some("drug_exposure")),
             ("drug_exposure_bad_2.parquet", None),
+            ("drug_exposure_of_2.parquet", None),
+            ("drug_exposure2.parquet", None),
+            ("_2024/drug_exposure.csv", Some("drug_exposure")),
+            ("_2024/drug_exposure.csv/part-0.csv", Some("drug_exposure")),
+            ("drug_exposure/_2024=a/part-0.csv", Some("drug_exposure")),
+            ("drug_exposure.csv/_SUCCESS.csv", None),
             ("drug_exposure/_temporary/0/part-0.parquet", None),
             (".trash/drug_exposure.parquet", None),
             ("claims_extra.csv", None),
@@ -348,17 +384,26 @@ mod tests {
 
     #[test]
     fn folders_of_table_formats_are_known() {
-        for (path, expected) in [
-            ("person/_delta_log/00000.json", Some(("person", "Delta Lake"))),
-            ("_delta_log/00000.checkpoint.parquet", Some(("", "Delta Lake"))),
-            ("cdm/person/metadata/v1.metadata.json", Some(("cdm/person", "Iceberg"))),
-            ("person/.hoodie/hoodie.properties", Some(("person", "Hudi"))),
-            ("metadata/person.csv", None),
-            ("person/part-0.parquet", None),
-        ] {
-            let found = table_format(path);
-            let found = found.as_ref().map(|(folder, form)| (folder.as_str(), *form));
-            assert_eq!(found, expected, "{path}");
-        }
+        let object = |path: &&str| ObjectInfo {
+            path: (*path).to_owned(),
+            size: 0,
+            modified_ms: 0,
+            etag: None,
+            version: None,
+        };
+        let listed = [
+            "person/_delta_log/00000.json",
+            "person/_delta_log/00001.json",
+            "cdm/visits/metadata/v1.metadata.json",
+            "cdm/visits/data/a.parquet",
+            "cdm/metadata/v1.metadata.json",
+            "metadata.csv",
+            "death/.hoodie/hoodie.properties",
+            "note/_delta_logs/0",
+        ];
+        let listed: Vec<ObjectInfo> = listed.iter().map(object).collect();
+        let expected = [("cdm/visits", "Iceberg"), ("death", "Hudi"), ("person", "Delta Lake")];
+        assert_eq!(table_formats(&listed), expected.into());
+        assert_eq!(table_formats(&[object(&"_delta_log/0.json")]), [("", "Delta Lake")].into());
     }
 }

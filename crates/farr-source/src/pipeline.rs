@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 use std::error::Error as StdError;
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::StringArray;
 use farr_records::{
     Derivations, Incoming, Intake, ObjectId, ObjectRead, RangeRead, Reject, SourceTableId,
+    shown_path,
 };
 use farr_store::{Location, ObjectInfo, Pinned, Sha256Hash};
 use rayon::prelude::*;
@@ -103,14 +105,11 @@ impl TableReader {
     pub(crate) fn into_summary(self) -> (TableSummary, Vec<ObjectRead>) {
         let mut found = self.found.into_inner().unwrap_or_else(PoisonError::into_inner);
         let everywhere = found.absent.take().unwrap_or_default();
-        let somewhere: Vec<&str> =
-            found.absent_somewhere.difference(&everywhere).copied().collect();
-        if !somewhere.is_empty() {
-            let columns = somewhere.join(", ");
-            let note =
-                format!("some objects lack columns that others have, empty there: {columns}");
-            found.notes.insert(note);
-        }
+        let names = |columns: &mut dyn Iterator<Item = &&str>| {
+            columns.map(|column| (*column).to_owned()).collect::<Vec<_>>()
+        };
+        let columns_missing = names(&mut everywhere.iter());
+        let columns_missing_somewhere = names(&mut found.absent_somewhere.difference(&everywhere));
         let absent = match self.layout.absence {
             Absence::Means(meaning) => meaning,
             Absence::Error | Absence::ErrorUnlessEmpty | Absence::Silent => "nothing follows",
@@ -129,6 +128,8 @@ impl TableReader {
             rows_backward: found.rows_backward,
             absent: self.objects.is_empty().then(|| absent.to_owned()),
             absent_columns: everywhere.into_iter().filter_map(meaning).collect(),
+            columns_missing,
+            columns_missing_somewhere,
             unknown_columns: found.unknown.into_iter().collect(),
             columns_not_kept: found.not_kept.into_iter().collect(),
             notes: found.notes.into_iter().collect(),
@@ -173,6 +174,7 @@ where
             id: self.intake.object(read.clone()),
             source_table: table.id.expect("tables are registered before they are read"),
             read,
+            has_rows: AtomicBool::new(false),
         }
     }
 
@@ -207,6 +209,7 @@ where
                 }
                 if range.start == 0 {
                     let path = &object.path;
+                    let path = shown_path(path);
                     table.note(format!("{path} is empty: it has no header and no rows"));
                 }
                 self.finish(table, self.start(table, place), read);
@@ -232,14 +235,14 @@ where
             Ok(chunks)
         };
         let mut chunks = next()?;
-        if range.start == 0 && chunks.is_empty() {
-            self.take_none(table, &started, &header, map)?;
-        }
         while !chunks.is_empty() {
             let (taken, following) =
                 rayon::join(|| chunks.into_par_iter().try_for_each(take), &mut next);
             taken?;
             chunks = following?;
+        }
+        if range.start == 0 && !started.has_rows() {
+            self.take_none(table, &started, &header, map)?;
         }
         self.finish(table, started, text.read()?);
         Ok(())
@@ -295,8 +298,8 @@ where
         Ok(())
     }
 
-    /// Hands over that an object without rows is there: its tables are empty,
-    /// not absent.
+    /// Hands over that an object of which no row is kept is there: its tables are
+    /// empty, not absent.
     pub(crate) fn take_none(
         &self,
         table: &TableReader,
@@ -333,6 +336,9 @@ where
     ) -> Result<(), Error> {
         let refused = |error: I::Error| Error::Intake(Box::new(error));
         let mapped = if rows.len() > 0 { map(rows)? } else { Mapped::default() };
+        if rows.len() > 0 {
+            started.has_rows.store(true, Ordering::Relaxed);
+        }
         faults.extend(mapped.faults);
         self.intake.rows_read(started.source_table, rows_read);
         let mut stand = 0;
@@ -402,4 +408,12 @@ pub(crate) struct Started {
     pub(crate) id: ObjectId,
     pub(crate) source_table: SourceTableId,
     pub(crate) read: ObjectRead,
+    has_rows: AtomicBool,
+}
+
+impl Started {
+    /// Whether any of its rows could be read.
+    pub(crate) fn has_rows(&self) -> bool {
+        self.has_rows.load(Ordering::Relaxed)
+    }
 }

@@ -9,19 +9,17 @@ use arrow::array::{
 };
 use arrow::compute::{cast, filter, max, min};
 use arrow::datatypes::{
-    DataType, Date32Type, Decimal128Type, Float64Type, Int32Type, Int64Type, TimeUnit,
-    TimestampMicrosecondType,
+    DataType, Date32Type, Float64Type, Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType,
 };
 use arrow::error::ArrowError;
-use farr_records::{Line, dictionary_of_texts};
+use farr_records::{Line, dictionary_of_texts, texts_of_numbers, whole_numbers};
 
 use crate::Error;
 use crate::clock::{Clock, MICROS_A_DAY, Moment};
 use crate::layout::{Absence, Reading, TableLayout};
 use crate::tokens::Fault;
 use crate::typing::{
-    EXACT_END, EXACT_END_HALF, EXACT_END_SINGLE, MISSING_TEXTS, finite, has_decimal_comma,
-    integers, integers_of_decimals, integers_of_numbers, means_missing, numbers, trimmed,
+    MISSING_TEXTS, finite, has_decimal_comma, integers, means_missing, numbers, trimmed,
     with_missing,
 };
 
@@ -149,7 +147,9 @@ impl Faults<'_> {
         column: &str,
         reason: &str,
     ) -> Result<ArrayRef, ArrowError> {
-        let read = whole_numbers(values)?;
+        let read = whole_numbers(values).ok_or_else(|| {
+            ArrowError::CastError(format!("{} to whole numbers", values.data_type()))
+        })?;
         if read.null_count() > values.null_count() {
             let real = values.data_type().is_floating();
             let real = real.then(|| cast(values, &DataType::Float64)).transpose()?;
@@ -165,7 +165,7 @@ impl Faults<'_> {
                 }
             }
         }
-        Ok(read)
+        Ok(Arc::new(read))
     }
 }
 
@@ -267,15 +267,20 @@ fn read_column(
         return read_text(text, column.name, reading, layout, clock, faults);
     }
     let values = match reading {
-        Reading::Text | Reading::Code | Reading::NotKept => text_of(&values).map_err(failed)?,
+        Reading::Text | Reading::Code | Reading::NotKept => match texts_of_numbers(&values) {
+            Some(texts) => Arc::new(texts),
+            None => cast(&values, &DataType::Utf8).map_err(failed)?,
+        },
         Reading::Number => {
             let read = cast(&values, &DataType::Float64).map_err(failed)?;
             let read = read.as_primitive::<Float64Type>();
             // A Parquet double that is not a number is how some tools write null.
             let finite = finite(read);
-            let infinite = nulls_of(&finite)
-                .filter(|row| read.is_valid(*row) && read.value(*row).is_infinite());
-            infinite.for_each(|row| faults.add(row, column.name, NO_NUMBER));
+            if finite.null_count() > read.null_count() {
+                let infinite = nulls_of(&finite).filter(|row| read.value(*row).is_infinite());
+                let infinite = infinite.filter(|row| read.is_valid(*row));
+                infinite.for_each(|row| faults.add(row, column.name, NO_NUMBER));
+            }
             Arc::new(finite)
         }
         Reading::Integer => {
@@ -311,56 +316,6 @@ fn unwrapped(values: &ArrayRef) -> Result<ArrayRef, ArrowError> {
         _ => Ok(values.clone()),
     }
 }
-
-/// Numbers and times as text: whole numbers without a fraction, whatever type
-/// they come in.
-fn text_of(values: &ArrayRef) -> Result<ArrayRef, ArrowError> {
-    let text = cast(values, &DataType::Utf8)?;
-    let kind = values.data_type();
-    if !kind.is_floating() && !kind.is_decimal() {
-        return Ok(text);
-    }
-    let whole = whole_numbers(values)?;
-    let whole = cast(&whole, &DataType::Utf8)?;
-    let (whole, text) = (whole.as_string::<i32>(), text.as_string::<i32>());
-    let of_row = |row: usize| {
-        if whole.is_valid(row) {
-            return Some(whole.value(row));
-        }
-        let text = text.is_valid(row).then(|| text.value(row))?;
-        let text = if kind.is_decimal() { text.trim_end_matches('0') } else { text };
-        (text != "NaN").then_some(text)
-    };
-    Ok(Arc::new((0..values.len()).map(of_row).collect::<StringArray>()))
-}
-
-/// Whole numbers of a column of numbers of any type; null where they are not.
-fn whole_numbers(values: &ArrayRef) -> Result<ArrayRef, ArrowError> {
-    match values.data_type() {
-        kind if kind.is_floating() => {
-            let read = cast(values, &DataType::Float64)?;
-            let exact_end = match kind {
-                DataType::Float16 => EXACT_END_HALF,
-                DataType::Float32 => EXACT_END_SINGLE,
-                _ => EXACT_END,
-            };
-            Ok(Arc::new(integers_of_numbers(read.as_primitive::<Float64Type>(), exact_end)))
-        }
-        DataType::Decimal32(_, scale)
-        | DataType::Decimal64(_, scale)
-        | DataType::Decimal128(_, scale)
-        | DataType::Decimal256(_, scale)
-            if *scale > 0 =>
-        {
-            let read = cast(values, &DataType::Decimal128(DECIMAL_DIGITS, *scale))?;
-            Ok(Arc::new(integers_of_decimals(read.as_primitive::<Decimal128Type>(), *scale)))
-        }
-        _ => cast(values, &DataType::Int64),
-    }
-}
-
-/// Digits of the longest decimal of 128 bits.
-const DECIMAL_DIGITS: u8 = 38;
 
 /// Whether one of the texts that a column's keys name says that it is missing.
 fn says_missing(values: &ArrayRef) -> bool {

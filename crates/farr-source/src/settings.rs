@@ -97,9 +97,15 @@ impl TableSummary {
         };
         if self.is_read && other.is_read {
             self.absent_columns.retain(|column| other.absent_columns.contains(column));
+            let missing = [self.columns_missing.clone(), other.columns_missing.clone()].concat();
+            self.columns_missing.retain(|column| other.columns_missing.contains(column));
+            union(&mut self.columns_missing_somewhere, missing);
+            self.columns_missing_somewhere.retain(|column| !self.columns_missing.contains(column));
         } else if other.is_read {
             self.absent_columns = other.absent_columns;
+            self.columns_missing = other.columns_missing;
         }
+        union(&mut self.columns_missing_somewhere, other.columns_missing_somewhere);
         self.is_read |= other.is_read;
         self.objects += other.objects;
         self.rows_read += other.rows_read;
@@ -132,6 +138,12 @@ pub struct TableSummary {
     pub absent: Option<String>,
     /// Columns that no object of the table has, with what that means.
     pub absent_columns: Vec<AbsentColumn>,
+    /// Columns that no object of the table has, and those that some lack.
+    #[serde(default)]
+    pub columns_missing: Vec<String>,
+    /// See [`columns_missing`](Self::columns_missing).
+    #[serde(default)]
+    pub columns_missing_somewhere: Vec<String>,
     /// Columns that are not known, and so not kept.
     pub unknown_columns: Vec<String>,
     /// Columns that are known and have no place in the records.

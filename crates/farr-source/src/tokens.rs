@@ -85,8 +85,10 @@ impl Alien {
             return alien("is compressed twice", "compress it once");
         }
         let end = memchr::memchr(b'\n', bytes).or(is_all.then_some(bytes.len()))?;
-        // Else all of it would be the head, and shown as names of columns.
-        if memchr::memchr(b'\r', without_end(&bytes[..end])).is_some() {
+        // Else all of it would be the head, and shown as names of columns. Several
+        // at the end of a line are ends that were converted twice.
+        let line = bytes[..end].trim_ascii_end();
+        if memchr::memchr(b'\r', line).is_some() {
             let found = "has lines that end with a carriage return alone";
             return alien(found, "export it with line feeds");
         }
@@ -514,7 +516,8 @@ mod tests {
         assert!(found(b"\x1f\x8b...").contains("twice"));
         assert!(found(b"Id,NAME\r1,Jones\r").contains("carriage return"));
         assert!(found(b"Id,NAME\r1,Jones\r2,\"a\nb\"\r").contains("carriage return"));
-        for text in [&b"a,b\r\n1,2\r\n"[..], b"\r\na,b\r\n", b"a,b\r", b"a"] {
+        for text in [&b"a,b\r\n1,2\r\n"[..], b"\r\na,b\r\n", b"a,b\r\r\n1,2\r\r\n", b"a,b\r", b"a"]
+        {
             assert!(matches!(Head::begins(text, true), Beginning::Head(_)), "{text:?}");
         }
     }

@@ -1,21 +1,13 @@
 //! Texts into numbers, not strictly: what cannot be one becomes null, and the
 //! caller tells that from an empty text. Polars does the reading.
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, Decimal128Array, Float64Array, Int64Array, StringArray,
-};
+use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, StringArray};
 use arrow::datatypes::{Float64Type, Int64Type};
+use farr_records::whole_number;
 use polars::prelude::{DataType, Series};
 
 use crate::Error;
 use crate::bridge::{to_array, to_series};
-
-/// Whole numbers below this are exact as doubles; it is the nearest to the one
-/// above it, too.
-pub(crate) const EXACT_END: f64 = 9_007_199_254_740_992.0;
-/// ... as single-precision numbers, and as half-precision ones.
-pub(crate) const EXACT_END_SINGLE: f64 = 16_777_216.0;
-pub(crate) const EXACT_END_HALF: f64 = 2048.0;
 
 /// Texts that say that there is none, as databases write them, in a column of
 /// any type.
@@ -67,37 +59,13 @@ pub(crate) fn integers(text: &StringArray) -> Result<Int64Array, Error> {
     if read.null_count() == text.null_count() {
         return Ok(read.clone());
     }
-    let whole = integers_of_numbers(&numbers(text)?, EXACT_END);
     let either = |i: usize| {
         if read.is_valid(i) {
             return Some(read.value(i));
         }
-        let text = trimmed.is_valid(i).then(|| trimmed.value(i))?;
-        match text.split_once('.') {
-            Some((before, nought)) if !nought.is_empty() && nought.bytes().all(|b| b == b'0') => {
-                before.parse().ok()
-            }
-            _ => whole.is_valid(i).then(|| whole.value(i)),
-        }
+        whole_number(trimmed.is_valid(i).then(|| trimmed.value(i))?)
     };
     Ok((0..text.len()).map(either).collect())
-}
-
-/// Decimals that are whole, as such; null where they are not.
-pub(crate) fn integers_of_decimals(decimals: &Decimal128Array, scale: i8) -> Int64Array {
-    let unit = u32::try_from(scale).ok().and_then(|scale| 10_i128.checked_pow(scale));
-    let whole = |value: i128| {
-        let unit = unit?;
-        (value % unit == 0).then(|| i64::try_from(value / unit).ok()).flatten()
-    };
-    decimals.iter().map(|value| value.and_then(whole)).collect()
-}
-
-/// Real numbers that are whole and lie where such are exact, as such; null where
-/// they are not.
-pub(crate) fn integers_of_numbers(numbers: &Float64Array, exact_end: f64) -> Int64Array {
-    let whole = |x: f64| (x.fract() == 0.0 && x.abs() < exact_end).then_some(x as i64);
-    numbers.iter().map(|x| x.and_then(whole)).collect()
 }
 
 /// The numbers, null where they are infinite or none.
@@ -149,7 +117,8 @@ mod tests {
         let expected =
             [Some(12), Some(-7), Some(12), None, most, least, None, None, None, Some(1000), None];
         assert_eq!(whole[..11], expected);
-        assert_eq!(whole[11..], [Some(9_007_199_254_740_993), None, None]);
+        let large = Some(10_000_000_000_000_000);
+        assert_eq!(whole[11..], [Some(9_007_199_254_740_993), None, large]);
         let real: Vec<_> = numbers(&text).unwrap().iter().collect();
         assert_eq!(real[3], Some(12.5));
         assert_eq!((real[7], real[8], real[10]), (None, None, None));

@@ -12,7 +12,7 @@ use super::arrange::Arranged;
 use super::at_rest::{DERIVED, Piece};
 use super::registry::{Registry, SourceTable};
 use crate::manifest::{Balance, RecordsMade};
-use crate::{Error, Scope, Table};
+use crate::{Error, Scope, Table, shown_path};
 
 /// How many rejects a job allows.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -285,7 +285,7 @@ pub(super) fn check_rejects(registry: &Registry, allowed: Option<RejectsMax>) ->
             }
         };
         if too_many {
-            let commonest = commonest(registry);
+            let commonest = commonest(registry, is_in);
             return Err(Error::TooManyRejects { rejected, read, limit, commonest });
         }
     }
@@ -309,14 +309,17 @@ fn grouped(registry: &Registry) -> BTreeMap<Group, (u64, (&str, u64))> {
     groups
 }
 
-/// The five commonest reasons, with counts, and where the first row of each is.
-pub(super) fn commonest(registry: &Registry) -> String {
+/// The five commonest reasons for which rows of some tables were rejected, with
+/// counts, and where the first row of each is.
+pub(super) fn commonest(registry: &Registry, is_in: impl Fn(&SourceTable) -> bool) -> String {
     let mut named: Vec<(u64, String)> = grouped(registry)
         .into_iter()
+        .filter(|((table, _, _), _)| is_in(&registry.tables[*table as usize]))
         .map(|((table, column, reason), (count, (path, line)))| {
             let table = &registry.tables[table as usize].name;
             let column = column.map_or(String::new(), |c| format!(".{}", registry.text_at(c)));
             let reason = registry.text_at(reason);
+            let path = shown_path(path);
             (count, format!("{table}{column}: {reason} ({count}; first at {path}, line {line})"))
         })
         .collect();

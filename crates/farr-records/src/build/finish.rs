@@ -135,11 +135,11 @@ pub fn build(
 /// That there are no persons, of whom so many rows of other tables are.
 fn no_persons(registry: &Registry, rows: u64) -> Error {
     let rejected = registry.rejects.len() as u64;
-    if rejected == 0 {
-        return Error::NoPersons { rows };
-    }
     let read = registry.tables.iter().map(|table| table.read).sum();
-    Error::AllRejected { rejected, read, commonest: commonest(registry) }
+    if rejected == 0 {
+        return Error::NoPersons { rows: rows.max(read) };
+    }
+    Error::AllRejected { rejected, read, commonest: commonest(registry, |_| true) }
 }
 
 /// The tables that the store will have, and the columns their rows have.

@@ -213,8 +213,10 @@ proptest! {
 
     #[test]
     fn a_build_depends_on_rows_alone(rows in prop::collection::vec(source_row(), 0..120)) {
-        let source: Vec<SourceRow> = rows
-            .into_iter()
+        // Without anybody there is no store.
+        let somebody = vec![Value::Number(3), Value::Number(1950), Value::Null];
+        let source: Vec<SourceRow> = std::iter::once((0, somebody))
+            .chain(rows)
             .enumerate()
             .map(|(place, (kind, values))| SourceRow { kind, line: place as u64 + 2, values })
             .collect();

@@ -310,6 +310,7 @@ fn a_vocabulary_does_not_make_room_for_rejects() {
     case.rows(Table::ConditionOccurrence, 2, &CONDITION, &rows![[11, 2, 7, 100, 100]]);
     let error = case.finish().err().unwrap();
     assert!(matches!(error, Error::TooManyRejects { rejected: 1, read: 2, .. }), "{error}");
+    assert!(error.to_string().contains("condition_occurrence.person_id"), "{error}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::{Column, Error, Kind, Scope, Table};
+use crate::{Column, Error, Table};
 
 /// A file of a table.
 #[derive(Debug, Clone)]
@@ -24,9 +24,42 @@ const FOREIGN: [(&str, &str); 2] = [("_delta_log", "Delta Lake"), (".hoodie", "H
 /// How Hive writes a null into a folder's name.
 const HIVE_NULL: &str = "__HIVE_DEFAULT_PARTITION__";
 
-/// The files of the tables that a folder has, in order of their paths.
-pub(super) fn tables(folder: &Path) -> Result<BTreeMap<Table, Vec<Part>>, Error> {
-    let mut tables: BTreeMap<Table, Vec<Part>> = BTreeMap::new();
+/// The files of a table, in order of their paths; or why they are not read, which
+/// only matters to who needs it.
+pub(super) type Parts = Result<Vec<Part>, Unread>;
+
+/// Why a table's folder is not read.
+#[derive(Debug, Clone)]
+pub(super) enum Unread {
+    /// There is no Parquet file.
+    Empty { folder: String },
+    /// It belongs to a format whose folders may hold files that are no longer part
+    /// of the table.
+    Foreign { folder: String, mark: &'static str, format: &'static str },
+}
+
+impl From<Unread> for Error {
+    fn from(unread: Unread) -> Self {
+        match unread {
+            Unread::Empty { folder } => Self::OmopEmpty { folder },
+            Unread::Foreign { folder, mark, format } => {
+                Self::OmopFormat { folder, mark: mark.to_owned(), format }
+            }
+        }
+    }
+}
+
+/// The tables that a folder has.
+pub(super) fn tables(folder: &Path) -> Result<BTreeMap<Table, Parts>, Error> {
+    let mut tables: BTreeMap<Table, Parts> = BTreeMap::new();
+    let mut add = |table: Table, found: Parts| {
+        let known = tables.entry(table).or_insert_with(|| Ok(Vec::new()));
+        match (known, found) {
+            (Ok(parts), Ok(more)) => parts.extend(more),
+            (known, Err(unread)) => *known = Err(unread),
+            (Err(_), Ok(_)) => {}
+        }
+    };
     for path in entries(folder, &folder.display().to_string())? {
         let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
         let Some(table) = Table::from_name(stem) else { continue };
@@ -35,14 +68,14 @@ pub(super) fn tables(folder: &Path) -> Result<BTreeMap<Table, Vec<Part>>, Error>
             let mut parts = Vec::new();
             let is_named = path.extension().is_none() || is_parquet(&path);
             let above = Part { path, shown: shown.clone(), given: Vec::new() };
-            add_below(table, &above, &mut Vec::new(), &mut parts)?;
-            if !parts.is_empty() {
-                tables.entry(table).or_default().extend(parts);
-            } else if is_named {
-                return Err(Error::OmopEmpty { folder: shown });
+            match add_below(table, &above, &mut Vec::new(), &mut parts)? {
+                Some(unread) => add(table, Err(unread)),
+                None if !parts.is_empty() => add(table, Ok(parts)),
+                None if is_named => add(table, Err(Unread::Empty { folder: shown })),
+                None => {}
             }
         } else if is_parquet(&path) {
-            tables.entry(table).or_default().push(Part { path, shown, given: Vec::new() });
+            add(table, Ok(vec![Part { path, shown, given: Vec::new() }]));
         }
     }
     Ok(tables)
@@ -55,55 +88,56 @@ fn add_below(
     folder: &Part,
     above: &mut Vec<PathBuf>,
     parts: &mut Vec<Part>,
-) -> Result<(), Error> {
+) -> Result<Option<Unread>, Error> {
     let failed = |source| Error::Folder { folder: folder.shown.clone(), source };
     let place = fs::canonicalize(&folder.path).map_err(failed)?;
     if above.contains(&place) {
-        return Ok(());
+        return Ok(None);
     }
-    refuse_foreign(folder)?;
+    if let Some(foreign) = foreign(folder)? {
+        return Ok(Some(foreign));
+    }
     above.push(place);
     for path in entries(&folder.path, &folder.shown)? {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         if is_hidden(name) {
             continue;
         }
-        let shown = format!("{}/{}", folder.shown, shown_name(table, name));
+        let shown = format!("{}/{}", folder.shown, shown_name(name));
         let mut part = Part { shown, given: folder.given.clone(), path: path.clone() };
         if path.is_dir() {
             if let Some((column, value)) = given(table, name) {
                 part.given.retain(|(known, _)| *known != column);
                 part.given.push((column, value));
             }
-            add_below(table, &part, above, parts)?;
+            if let Some(foreign) = add_below(table, &part, above, parts)? {
+                return Ok(Some(foreign));
+            }
         } else if is_parquet(&path) {
             parts.push(part);
         }
     }
     above.pop();
-    Ok(())
+    Ok(None)
 }
 
-/// A table of a format whose folder may hold files that are no longer of it.
-fn refuse_foreign(folder: &Part) -> Result<(), Error> {
-    let foreign = |mark: &str, format| Error::OmopFormat {
-        folder: folder.shown.clone(),
-        mark: mark.to_owned(),
-        format,
-    };
+/// What shows that a folder is of another format.
+fn foreign(folder: &Part) -> Result<Option<Unread>, Error> {
+    let foreign =
+        |mark, format| Some(Unread::Foreign { folder: folder.shown.clone(), mark, format });
     for (mark, format) in FOREIGN {
         if folder.path.join(mark).exists() {
-            return Err(foreign(mark, format));
+            return Ok(foreign(mark, format));
         }
     }
     let metadata = folder.path.join("metadata");
     if metadata.is_dir() && folder.path.join("data").is_dir() {
         let is_iceberg = |path: &PathBuf| path.to_string_lossy().ends_with(".metadata.json");
         if entries(&metadata, &folder.shown)?.iter().any(is_iceberg) {
-            return Err(foreign("metadata", "Iceberg"));
+            return Ok(foreign("metadata", "Iceberg"));
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 /// Whether Spark and Hive pass over it: what they are writing, checksums, logs.
@@ -124,19 +158,24 @@ pub fn partition_of(folder: &str) -> Option<(&str, Option<String>)> {
     let (column, text) = folder.split_once('=')?;
     let decoded = percent_encoding::percent_decode_str(text).decode_utf8();
     let value = decoded.map_or_else(|_| text.to_owned(), Cow::into_owned);
-    Some((column, (text != HIVE_NULL).then_some(value)))
+    Some((column, Some(value).filter(|_| !text.is_empty() && text != HIVE_NULL)))
 }
 
-/// A folder's name for messages. Of persons' tables only concepts and what may
-/// be a year, month or day are shown.
-fn shown_name(table: Table, name: &str) -> String {
-    let Some((key, value)) = name.split_once('=') else { return name.to_owned() };
-    let is_shown = match table.column(&key.to_ascii_lowercase()) {
-        _ if table.scope() != Scope::Person || value == HIVE_NULL => true,
-        Some(column) => column.kind == Kind::Concept && is_number(value),
-        None => value.len() <= 4 && is_number(value),
-    };
-    if is_shown { name.to_owned() } else { format!("{key}=…") }
+/// A path for messages: what its folders say of their rows is shown of concepts,
+/// years, months and days alone, since it may be a person's.
+pub fn shown_path(path: &str) -> String {
+    path.split('/').map(shown_name).collect::<Vec<_>>().join("/")
+}
+
+fn shown_name(name: &str) -> Cow<'_, str> {
+    let Some((key, value)) = name.split_once('=') else { return Cow::Borrowed(name) };
+    let key_text = key.to_ascii_lowercase();
+    let is_harmless =
+        matches!(&*key_text, "year" | "month" | "day") || key_text.ends_with("_concept_id");
+    if value == HIVE_NULL || is_harmless && is_number(value) {
+        return Cow::Borrowed(name);
+    }
+    Cow::Owned(format!("{key}=…"))
 }
 
 fn is_number(text: &str) -> bool {
@@ -173,7 +212,8 @@ mod tests {
     }
 
     fn parts(files: &[&str], table: Table) -> Vec<Part> {
-        tables(folder_of(files).path()).unwrap().remove(&table).unwrap_or_default()
+        let found = tables(folder_of(files).path()).unwrap().remove(&table);
+        found.map_or_else(Vec::new, Result::unwrap)
     }
 
     fn names(parts: &[Part]) -> Vec<&str> {
@@ -209,7 +249,8 @@ mod tests {
         let folder = folder_of(&["death/a/b.parquet"]);
         let death = folder.path().join("death");
         std::os::unix::fs::symlink(&death, death.join("a/back")).unwrap();
-        assert_eq!(names(&tables(folder.path()).unwrap()[&Table::Death]), ["b.parquet"]);
+        let found = &tables(folder.path()).unwrap()[&Table::Death];
+        assert_eq!(names(found.as_ref().unwrap()), ["b.parquet"]);
     }
 
     #[test]
@@ -226,7 +267,7 @@ mod tests {
         let path = format!("{}=32817/{stop}=no%20more%C3%A9%2", kind.to_uppercase());
         assert_eq!(given(&path), [(kind, some("32817")), (stop, some("no moreé%2"))]);
         assert_eq!(given(&format!("{stop}={HIVE_NULL}")), [(stop, None)]);
-        assert_eq!(given(&format!("{stop}=")), [(stop, some(""))]);
+        assert_eq!(given(&format!("{stop}=")), [(stop, None)]);
         assert_eq!(given(&format!("{kind}=1/{kind}=2")), [(kind, some("2"))]);
         for text in ["%+1", "%", "%%", "100%é", "%FF"] {
             let folder = format!("a={text}");
@@ -236,7 +277,7 @@ mod tests {
 
     #[test]
     fn messages_hold_no_value_of_a_person() {
-        let shown = |name: &str| shown_name(Table::ConditionOccurrence, name);
+        let shown = |name: &str| shown_name(name).into_owned();
         assert_eq!(shown("person_id=17"), "person_id=…");
         assert_eq!(shown("PERSON_ID=17"), "PERSON_ID=…");
         assert_eq!(shown("condition_source_value=HIV"), "condition_source_value=…");
@@ -245,7 +286,8 @@ mod tests {
         for name in ["condition_concept_id=320128", "year=2020", "part-0.parquet"] {
             assert_eq!(shown(name), name);
         }
-        assert_eq!(shown_name(Table::Concept, "domain_id=Drug"), "domain_id=Drug");
+        assert_eq!(shown("patient=7"), "patient=…");
+        assert_eq!(shown_path("a/year=2020/mrn=7/b"), "a/year=2020/mrn=…/b");
         let parts = parts(&["death/person_id=17/0.parquet"], Table::Death);
         assert!(parts[0].shown.ends_with("death/person_id=…/0.parquet"), "{}", parts[0].shown);
         assert!(parts[0].path.ends_with("death/person_id=17/0.parquet"));
@@ -259,13 +301,15 @@ mod tests {
             ("death/metadata/v1.metadata.json", "Iceberg"),
         ] {
             let folder = folder_of(&[mark, "death/data/0.parquet", "death/part/0.parquet"]);
-            let error = tables(folder.path()).unwrap_err().to_string();
+            let unread = tables(folder.path()).unwrap()[&Table::Death].clone().unwrap_err();
+            let error = Error::from(unread).to_string();
             assert!(error.contains("death") && error.contains(format), "{error}");
             assert!(error.contains("plain Parquet"), "{error}");
         }
         for files in [["death/_SUCCESS"], ["death/year=2020/000000_0"]] {
             let folder = folder_of(&files);
-            let error = tables(folder.path()).unwrap_err();
+            let unread = tables(folder.path()).unwrap()[&Table::Death].clone().unwrap_err();
+            let error = Error::from(unread);
             let death = folder.path().join("death").display().to_string();
             assert!(matches!(&error, Error::OmopEmpty { folder } if *folder == death), "{error}");
         }

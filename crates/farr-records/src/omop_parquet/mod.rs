@@ -16,9 +16,10 @@ use arrow::array::{Array, AsArray, BooleanArray, Int64Array, RecordBatch, UInt32
 use arrow::compute::{concat_batches, filter_record_batch, take_record_batch};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema};
 
-use self::files::Part;
-pub use self::files::{is_hidden, partition_of};
+use self::files::{Part, Parts};
+pub use self::files::{is_hidden, partition_of, shown_path};
 use self::reading::Wanted;
+pub use self::typing::{exact_end, texts_of_numbers, whole_number, whole_numbers};
 use crate::vocabulary::{RowKey, Scanned, VocabularyTables, keyed};
 use crate::{
     Column, ConceptSetExpression, Error, Scope, Shard, ShardId, Table, Vocabulary, parquet_file,
@@ -29,18 +30,25 @@ use crate::{
 /// `<table>/` and of folders of them, for each table that it has.
 #[derive(Debug, Clone)]
 pub struct OmopParquet {
-    files: BTreeMap<Table, Vec<Part>>,
+    files: BTreeMap<Table, Parts>,
 }
 
 impl OmopParquet {
     /// Looks which tables the folder has.
     ///
     /// # Errors
-    /// [`Error::Folder`] if it cannot be listed; [`Error::OmopEmpty`] for a
-    /// table's folder without a Parquet file; [`Error::OmopFormat`] for one of
-    /// another format.
+    /// [`Error::Folder`] if it cannot be listed.
     pub fn open(folder: &Path) -> Result<Self, Error> {
         Ok(Self { files: files::tables(folder)? })
+    }
+
+    /// The files of a table; `None` if the folder lacks it.
+    fn parts(&self, table: Table) -> Result<Option<&[Part]>, Error> {
+        match self.files.get(&table) {
+            None => Ok(None),
+            Some(Ok(parts)) => Ok(Some(parts)),
+            Some(Err(unread)) => Err(unread.clone().into()),
+        }
     }
 
     /// Whether the folder has the table.
@@ -57,11 +65,13 @@ impl OmopParquet {
     /// that no file has are null. `None` if the folder lacks the table.
     ///
     /// # Errors
-    /// [`Error::OmopParquet`] for a file that is none, [`Error::OmopType`],
+    /// [`Error::OmopParquet`] for a file that is none; [`Error::OmopType`],
     /// [`Error::OmopValue`] and [`Error::OmopFolderName`] for what does not fit
-    /// a column's type.
+    /// a column's type; [`Error::OmopColumn`] for a column that must be there once
+    /// and is not; [`Error::OmopEmpty`] and [`Error::OmopFormat`] for a folder
+    /// that does not hold the table as plain Parquet.
     pub fn read(&self, table: Table, columns: &[&str]) -> Result<Option<RecordBatch>, Error> {
-        let Some(files) = self.files.get(&table) else { return Ok(None) };
+        let Some(files) = self.parts(table)? else { return Ok(None) };
         let wanted = Wanted::new(table, columns);
         let mut batches = Vec::new();
         for part in files {
@@ -103,7 +113,7 @@ impl OmopParquet {
     pub fn decoded_bytes(&self, needs: &BTreeMap<Table, Vec<&'static str>>) -> Result<u64, Error> {
         let mut bytes = 0;
         for (table, columns) in with_keys(needs) {
-            for part in self.files.get(&table).into_iter().flatten() {
+            for part in self.parts(table)?.unwrap_or_default() {
                 let metadata = part.footer()?;
                 let rows = metadata.metadata().file_metadata().num_rows() as u64;
                 let width = columns.iter().filter_map(|name| table.column(name)).map(width_of);
@@ -122,7 +132,7 @@ impl OmopParquet {
     ) -> Result<(), Error> {
         for (table, names) in with_keys(needs) {
             let wanted = Wanted::new(table, &names);
-            for part in self.files.get(&table).into_iter().flatten() {
+            for part in self.parts(table)?.unwrap_or_default() {
                 part.read(&wanted, |batch| take(table, of_persons(table, &batch)?))?;
             }
         }
@@ -170,7 +180,7 @@ impl VocabularyTables for OmopParquet {
     ) -> Result<Vec<T>, Error> {
         let wanted = Wanted::new(table, columns);
         let mut mapped = Vec::new();
-        for part in self.files.get(&table).into_iter().flatten() {
+        for part in self.parts(table)?.unwrap_or_default() {
             let failed = |source| part.unreadable(source);
             let metadata = part.footer()?;
             let open = |_: usize, _: &[usize]| part.open();
@@ -197,7 +207,7 @@ impl VocabularyTables for OmopParquet {
     }
 
     fn has_rows(&self, table: Table) -> Result<bool, Error> {
-        for part in self.files.get(&table).into_iter().flatten() {
+        for part in self.parts(table)?.unwrap_or_default() {
             if part.footer()?.metadata().file_metadata().num_rows() > 0 {
                 return Ok(true);
             }

@@ -67,7 +67,7 @@ impl Part {
     ) -> Result<(), Error> {
         let failed = |source| self.unreadable(source);
         let builder = ParquetRecordBatchReaderBuilder::try_new(self.open()?).map_err(failed)?;
-        self.check_person(wanted, builder.schema())?;
+        self.check_columns(wanted, builder.schema())?;
         let fields = builder.schema().fields().iter().enumerate();
         let places = fields.filter(|(_, field)| wanted.has(field.name())).map(|(place, _)| place);
         let mask = ProjectionMask::roots(builder.parquet_schema(), places);
@@ -84,18 +84,22 @@ impl Part {
         Ok(())
     }
 
-    /// Without its person no row would count, and nobody would notice.
-    fn check_person(&self, wanted: &Wanted, schema: &Schema) -> Result<(), Error> {
-        // CDM 5.4 has none in `cost`.
+    /// Each column wanted stands once at most, and that of the person once: without
+    /// it no row would count, and nobody would notice.
+    fn check_columns(&self, wanted: &Wanted, schema: &Schema) -> Result<(), Error> {
+        // CDM 5.4 has no person in `cost`.
         let person = wanted.table.person_column().filter(|_| wanted.table != Table::Cost);
-        let Some(person) = person.filter(|person| wanted.has(person)) else { return Ok(()) };
-        let mut names = schema.fields().iter().map(|field| field.name());
-        let is_given = self.given.iter().any(|(column, _)| column.name == person);
-        if is_given || names.any(|name| name.eq_ignore_ascii_case(person)) {
-            return Ok(());
+        for column in &wanted.columns {
+            let is_column = |field: &&Arc<Field>| field.name().eq_ignore_ascii_case(column.name);
+            let times = schema.fields().iter().filter(is_column).count();
+            let is_given = self.given.iter().any(|(given, _)| given.name == column.name);
+            let is_missing = times == 0 && !is_given && person == Some(column.name);
+            if times > 1 || is_missing {
+                let (file, column) = (self.shown.clone(), column.name);
+                return Err(Error::OmopColumn { file, column, times });
+            }
         }
-        let (file, column) = (self.shown.clone(), person);
-        Err(Error::OmopNoPerson { file, column })
+        Ok(())
     }
 
     /// The error of the first value, in the order of rows, that does not fit,

@@ -71,10 +71,14 @@ fn a_value_that_is_no_id_is_placed_and_not_shown() {
 }
 
 #[test]
-fn rows_of_nobody_are_not_passed_over() {
+fn a_person_must_stand_in_a_file_and_once() {
     let folder = Folder::new().with("death.parquet", &[("subject_id", whole(&[1]))]);
     let error = folder.read(Table::Death, &["person_id"]).unwrap_err();
-    assert!(matches!(error, Error::OmopNoPerson { column: "person_id", .. }), "{error}");
+    assert!(matches!(error, Error::OmopColumn { column: "person_id", times: 0, .. }), "{error}");
+    let columns = [("person_id", whole(&[1])), ("PERSON_ID", whole(&[2]))];
+    let folder = Folder::new().with("death.parquet", &columns);
+    let error = folder.read(Table::Death, &["person_id"]).unwrap_err();
+    assert!(matches!(error, Error::OmopColumn { times: 2, .. }), "{error}");
     let folder = Folder::new().with("death/person_id=7/0.parquet", &[("x", whole(&[1]))]);
     assert_eq!(ids(&folder.read(Table::Death, &["person_id"]).unwrap(), "person_id"), [Some(7)]);
 }
@@ -94,11 +98,11 @@ fn rows_are_counted_through_a_file() {
 
 #[test]
 fn whole_numbers_are_no_dates() {
-    let columns = [("person_id", whole(&[1])), ("death_date", whole(&[20_120_101]))];
+    let columns = [("person_id", whole(&[1])), ("death_date", whole(&[20_130_405]))];
     let folder = Folder::new().with("death.parquet", &columns);
     let error = folder.read(Table::Death, &["person_id", "death_date"]).unwrap_err();
     assert!(matches!(error, Error::OmopType { column: "death_date", .. }), "{error}");
-    says(&error, &["death.parquet", "Int64", "dates", "cannot be told apart"], "20120102");
+    says(&error, &["death.parquet", "Int64", "dates", "cannot be told apart"], "20130405");
 }
 
 #[test]

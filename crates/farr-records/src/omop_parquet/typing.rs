@@ -6,14 +6,14 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, ArrowPrimitiveType, AsArray, PrimitiveBuilder, StringArray, StringBuilder,
-    new_null_array,
+    Array, ArrayRef, ArrowPrimitiveType, AsArray, Int64Array, PrimitiveBuilder, StringArray,
+    StringBuilder, new_null_array,
 };
 use arrow::compute::kernels::cast_utils::{Parser, string_to_datetime};
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{
     DataType, Date32Type, Decimal128Type, Decimal256Type, Float64Type, Int64Type, TimeUnit,
-    TimestampMicrosecondType, UInt64Type, i256,
+    TimestampMicrosecondType, i256,
 };
 
 use crate::Kind;
@@ -108,21 +108,51 @@ fn each_text<T: ArrowPrimitiveType>(
 }
 
 fn integers(column: &ArrayRef) -> Result<ArrayRef, Misfit> {
+    if let Some(texts) = column.as_string_opt() {
+        return each_text::<Int64Type>(texts, whole_number);
+    }
+    let whole = whole_numbers(column).ok_or(Misfit::Type)?;
+    let reals = column.data_type().is_floating().then(|| cast(column, &DataType::Float64));
+    let reals = reals.transpose()?;
+    let reals = reals.as_ref().map(AsArray::as_primitive::<Float64Type>);
+    // NaN is how some tools write null.
+    let is_nan = |row: usize| reals.is_some_and(|reals| reals.value(row).is_nan());
+    if whole.null_count() > column.null_count()
+        && let Some(row) = (0..column.len())
+            .find(|row| whole.is_null(*row) && column.is_valid(*row) && !is_nan(*row))
+    {
+        return Err(Misfit::Row(row));
+    }
+    Ok(Arc::new(whole))
+}
+
+/// Where whole numbers of a floating type are no longer exact: there it has one
+/// for several, of which its first is the nearest to the one above it, too.
+pub fn exact_end(data_type: &DataType) -> Option<f64> {
+    match data_type {
+        DataType::Float16 => Some(f64::from(1 << 11)),
+        DataType::Float32 => Some(f64::from(1 << 24)),
+        DataType::Float64 => Some((1_u64 << 53) as f64),
+        _ => None,
+    }
+}
+
+/// The whole numbers of a column of numbers, exactly; null where a number is not
+/// whole, not exact ([`exact_end`]) or none of 64 bits. `None` for a column of
+/// anything else.
+pub fn whole_numbers(column: &ArrayRef) -> Option<Int64Array> {
+    let of = |read: &dyn Fn(usize) -> Option<i64>| {
+        (0..column.len()).map(|row| column.is_valid(row).then(|| read(row)).flatten()).collect()
+    };
     match column.data_type() {
-        DataType::Int64 => Ok(column.clone()),
-        DataType::UInt64 => {
-            let values = column.as_primitive::<UInt64Type>();
-            each::<Int64Type>(values, |row| i64::try_from(values.value(row)).ok().map(Some))
-        }
+        DataType::Int64 => Some(column.as_primitive::<Int64Type>().clone()),
         whole if whole.is_integer() || *whole == DataType::Boolean => {
-            cast(column, &DataType::Int64)
+            // Numbers that are too large become null.
+            let read = arrow::compute::cast(column, &DataType::Int64).ok()?;
+            Some(read.as_primitive::<Int64Type>().clone())
         }
-        // Beyond these, a real number may stand for several whole ones.
-        DataType::Float16 => integers_of_reals(column, f64::from(1 << 11)),
-        DataType::Float32 => integers_of_reals(column, f64::from(1 << 24)),
-        DataType::Float64 => integers_of_reals(column, (1_u64 << 53) as f64),
         DataType::Decimal32(precision, scale) | DataType::Decimal64(precision, scale) => {
-            integers(&cast(column, &DataType::Decimal128(*precision, *scale))?)
+            whole_numbers(&cast(column, &DataType::Decimal128(*precision, *scale)).ok()?)
         }
         DataType::Decimal128(_, scale) => {
             let values = column.as_primitive::<Decimal128Type>();
@@ -133,8 +163,7 @@ fn integers(column: &ArrayRef) -> Result<ArrayRef, Misfit> {
                 (Some(power), false) => value.checked_mul(power),
                 (None, _) => None,
             };
-            let read = |row: usize| i64::try_from(whole(values.value(row))?).ok();
-            each::<Int64Type>(values, |row| read(row).map(Some))
+            Some(of(&|row| i64::try_from(whole(values.value(row))?).ok()))
         }
         DataType::Decimal256(_, scale) => {
             let values = column.as_primitive::<Decimal256Type>();
@@ -150,31 +179,22 @@ fn integers(column: &ArrayRef) -> Result<ArrayRef, Misfit> {
                 (Some(power), false) => value.checked_mul(power),
                 (None, _) => None,
             };
-            let read = |row: usize| i64::try_from(whole(values.value(row))?.to_i128()?).ok();
-            each::<Int64Type>(values, |row| read(row).map(Some))
+            Some(of(&|row| i64::try_from(whole(values.value(row))?.to_i128()?).ok()))
         }
-        DataType::Utf8 => each_text::<Int64Type>(column.as_string(), whole_number),
-        _ => Err(Misfit::Type),
+        real => {
+            let end = exact_end(real)?;
+            let values = arrow::compute::cast(column, &DataType::Float64).ok()?;
+            let values = values.as_primitive::<Float64Type>();
+            let whole =
+                |value: f64| (value.fract() == 0.0 && value.abs() < end).then_some(value as i64);
+            Some(of(&|row| whole(values.value(row))))
+        }
     }
-}
-
-/// Real numbers that are whole and no larger than `most`; NaN is how some tools
-/// write null.
-fn integers_of_reals(column: &ArrayRef, most: f64) -> Result<ArrayRef, Misfit> {
-    let values = cast(column, &DataType::Float64)?;
-    let values = values.as_primitive::<Float64Type>();
-    each::<Int64Type>(values, |row| {
-        let value = values.value(row);
-        if value.is_nan() {
-            return Some(None);
-        }
-        (value.fract() == 0.0 && value.abs() <= most).then_some(Some(value as i64))
-    })
 }
 
 /// The whole number that a decimal text is (`12`, `-7.00`, `1.2e3`), digit by
 /// digit: a real number would round those of 16 digits and more.
-fn whole_number(text: &str) -> Option<i64> {
+pub fn whole_number(text: &str) -> Option<i64> {
     if let Ok(value) = text.parse() {
         return Some(value);
     }
@@ -220,8 +240,10 @@ fn numbers(column: &ArrayRef) -> Result<ArrayRef, Misfit> {
             if reals.values().iter().all(|value| value.is_finite()) {
                 return Ok(values);
             }
-            let finite = |value: f64| value.is_finite().then_some(value);
-            Ok(Arc::new(reals.unary_opt::<_, Float64Type>(finite)))
+            each::<Float64Type>(reals, |row| match reals.value(row) {
+                value if value.is_nan() => Some(None),
+                value => value.is_finite().then_some(Some(value)),
+            })
         }
         DataType::Utf8 => each_text::<Float64Type>(column.as_string(), |text| {
             text.parse().ok().filter(|value: &f64| value.is_finite())
@@ -243,7 +265,7 @@ fn days(column: &ArrayRef) -> Result<ArrayRef, Misfit> {
         DataType::Date32 => Ok(column.clone()),
         DataType::Date64 => of_ticks(SECONDS_A_DAY * 1000),
         DataType::Timestamp(unit, _) => of_ticks(SECONDS_A_DAY * ticks_a_second(*unit)),
-        DataType::Utf8 => each_text::<Date32Type>(column.as_string(), Date32Type::parse),
+        DataType::Utf8 => each_text::<Date32Type>(column.as_string(), day_of_text),
         _ => Err(Misfit::Type),
     }
 }
@@ -279,9 +301,22 @@ fn times(column: &ArrayRef) -> Result<ArrayRef, Misfit> {
     }
 }
 
+fn day_of_text(text: &str) -> Option<i32> {
+    if text.len() > 10 {
+        return i32::try_from(time_of_text(text)?.div_euclid(MICROS_A_DAY)).ok();
+    }
+    // The parser passes over what it does not know.
+    let is_dash = |place: usize| text.len() == 10 && matches!(place, 4 | 7);
+    let is_right = |(place, byte): (usize, u8)| {
+        if is_dash(place) { byte == b'-' } else { byte.is_ascii_digit() }
+    };
+    let is_date = matches!(text.len(), 8 | 10) && text.bytes().enumerate().all(is_right);
+    is_date.then(|| Date32Type::parse(text)).flatten()
+}
+
 fn time_of_text(text: &str) -> Option<i64> {
     if text.len() <= 10 {
-        return i64::from(Date32Type::parse(text)?).checked_mul(MICROS_A_DAY);
+        return i64::from(day_of_text(text)?).checked_mul(MICROS_A_DAY);
     }
     let utc: arrow::array::timezone::Tz = "+00:00".parse().ok()?;
     string_to_datetime(&utc, text).ok().map(|time| time.timestamp_micros())
@@ -293,10 +328,7 @@ fn texts(column: &ArrayRef) -> Result<ArrayRef, Misfit> {
     match column.data_type() {
         DataType::Utf8 => Ok(column.clone()),
         number if number.is_floating() || number.is_decimal() => {
-            let shown = cast(column, &DataType::Utf8)?;
-            let shown = shown.as_string::<i32>().iter();
-            let texts: StringArray = shown.map(|text| text.and_then(text_of_number)).collect();
-            Ok(Arc::new(texts))
+            texts_of_numbers(column).map(|texts| Arc::new(texts) as ArrayRef).ok_or(Misfit::Type)
         }
         DataType::Timestamp(unit, Some(_)) => {
             let local = cast(&cast(column, &DataType::Int64)?, &DataType::Timestamp(*unit, None))?;
@@ -310,12 +342,21 @@ fn texts(column: &ArrayRef) -> Result<ArrayRef, Misfit> {
     }
 }
 
-fn text_of_number(text: &str) -> Option<&str> {
-    match text.split_once('.') {
-        Some((whole, zeros)) if zeros.bytes().all(|digit| digit == b'0') => Some(whole),
-        None if matches!(text, "NaN" | "inf" | "-inf") => None,
-        _ => Some(text),
+/// Real and decimal numbers as text, without a needless fraction (`12.0`, `0.70`);
+/// null where there is none. `None` for a column of anything else.
+pub fn texts_of_numbers(column: &ArrayRef) -> Option<StringArray> {
+    let kind = column.data_type();
+    if !kind.is_floating() && !kind.is_decimal() {
+        return None;
     }
+    let shown = arrow::compute::cast(column, &DataType::Utf8).ok()?;
+    let short = |text| match text {
+        "NaN" | "inf" | "-inf" => None,
+        // With an exponent noughts may be its.
+        _ if !text.contains('.') || text.contains(['e', 'E']) => Some(text),
+        _ => Some(text.trim_end_matches('0').trim_end_matches('.')),
+    };
+    Some(shown.as_string::<i32>().iter().map(|text| text.and_then(short)).collect())
 }
 
 #[cfg(test)]
@@ -425,13 +466,14 @@ mod tests {
     fn ids_of_numbers_are_exact_or_none() {
         let doubles = |values: &[f64]| ids(&array(Float64Array::from(values.to_vec())));
         assert_eq!(doubles(&[1.0, f64::NAN, -3.0]), Ok(vec![Some(1), None, Some(-3)]));
-        for value in [0.7, f64::INFINITY, 9_007_199_254_740_994.0] {
+        for value in [0.7, f64::INFINITY, 9_007_199_254_740_992.0] {
             assert_eq!(doubles(&[1.0, value]), Err(Misfit::Row(1)), "{value}");
         }
         let singles = |value: f32| ids(&array(Float32Array::from(vec![value])));
         assert_eq!(singles(f32::NAN), Ok(vec![None]));
-        assert_eq!(singles(16_777_216.0), Ok(vec![Some(1 << 24)]));
-        assert_eq!(singles(16_777_218.0), Err(Misfit::Row(0)));
+        assert_eq!(singles(16_777_215.0), Ok(vec![Some((1 << 24) - 1)]));
+        // What a column of these makes of 16,777,217.
+        assert_eq!(singles(16_777_216.0), Err(Misfit::Row(0)));
 
         let large = 9_007_199_254_740_993_i128;
         let decimals = |values: Vec<i128>, scale| {
@@ -467,7 +509,17 @@ mod tests {
         let expected = ["2012-01-31", "2012-01-31", "2012-01-31", "2012-01-31", "2012-02-01"];
         assert_eq!(dates(&text(&values)), Ok(some(&expected)));
         assert_eq!(dates(&text(&["", "  "])), Ok(vec![None, None]));
-        for value in ["2012-02-30", "2012", "31/01/2012", "tomorrow", "NaT", "2012-01-31 at noon"] {
+        for value in [
+            "2012-02-30",
+            "2012",
+            "31/01/2012",
+            "tomorrow",
+            "NaT",
+            "2012-01-31 at noon",
+            "2012-1-31",
+            "2012-01-3x",
+            "2012-1-3xy",
+        ] {
             assert_eq!(dates(&text(&["", value])), Err(Misfit::Row(1)), "{value}");
         }
         // One microsecond before midnight, before and after 1970.
@@ -520,8 +572,9 @@ mod tests {
             let read = read_as(&values, Kind::Number)?;
             Ok(read.as_primitive::<Float64Type>().iter().collect::<Vec<_>>())
         };
-        let doubles = Float64Array::from(vec![1.5, f64::NAN, f64::INFINITY]);
-        assert_eq!(numbers(array(doubles)), Ok(vec![Some(1.5), None, None]));
+        let doubles = |other| array(Float64Array::from(vec![1.5, other]));
+        assert_eq!(numbers(doubles(f64::NAN)), Ok(vec![Some(1.5), None]));
+        assert_eq!(numbers(doubles(f64::INFINITY)), Err(Misfit::Row(1)));
         assert_eq!(numbers(text(&["1.5", "", "-2e3"])), Ok(vec![Some(1.5), None, Some(-2000.0)]));
         for value in ["inf", "NaN", "positive"] {
             assert_eq!(numbers(text(&[value])), Err(Misfit::Row(0)), "{value}");
@@ -539,8 +592,21 @@ mod tests {
         assert_eq!(words(&array(codes)), Ok(some(&["250", "401.9"])));
         let nothing = Float64Array::from(vec![f64::NAN, f64::INFINITY]);
         assert_eq!(words(&array(nothing)), Ok(vec![None, None]));
-        let codes = Decimal128Array::from(vec![25000]).with_precision_and_scale(9, 2).unwrap();
-        assert_eq!(words(&array(codes)), Ok(some(&["250"])));
+        let codes = |values: Vec<i128>, scale| {
+            let codes = Decimal128Array::from(values).with_precision_and_scale(38, scale);
+            words(&array(codes.unwrap())).unwrap()
+        };
+        assert_eq!(codes(vec![25_000, 70, -5], 2), some(&["250", "0.7", "-0.05"]));
+        let large = 10_i128.pow(20);
+        assert_eq!(
+            codes(vec![large, -9 * large], 0),
+            some(&[&large.to_string(), &format!("-9{}", "0".repeat(20))])
+        );
+        assert_eq!(codes(vec![large * 100, large * 100 + 10], 2)[0], Some(large.to_string()));
+        let small = Float64Array::from(vec![1.5e-70, 1e300]);
+        let read = words(&array(small)).unwrap();
+        let numbers = read.iter().flatten().map(|text| text.parse::<f64>().unwrap());
+        assert_eq!(numbers.collect::<Vec<_>>(), [1.5e-70, 1e300]);
         let time = TimestampMicrosecondArray::from(vec![0]).with_timezone("UTC");
         assert_eq!(words(&array(time)), Ok(some(&["1970-01-01T00:00:00"])));
     }

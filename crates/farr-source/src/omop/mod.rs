@@ -29,8 +29,7 @@ use crate::tokens::Fault;
 use crate::unheard::Unheard;
 use crate::{Error, Format, SourceSettings, SourceSummary};
 
-const ENDINGS: [&str; 7] =
-    [TEXT[0], TEXT[1], TEXT[2], PARQUET[0], PARQUET[1], PARQUET[2], PARQUET[3]];
+const ENDINGS: [&str; 6] = [TEXT[0], TEXT[1], PARQUET[0], PARQUET[1], PARQUET[2], PARQUET[3]];
 
 /// Which tables are read, and without which there is nothing to read.
 struct Tables<'t> {

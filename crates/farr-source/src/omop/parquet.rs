@@ -147,10 +147,6 @@ impl Opened {
         self.metadata.metadata().row_groups()
     }
 
-    fn rows(&self) -> i64 {
-        self.groups().iter().map(RowGroupMetaData::num_rows).sum()
-    }
-
     fn mask(&self) -> ProjectionMask {
         let places = self.header.read.iter().map(|(_, place, _)| *place);
         ProjectionMask::roots(self.metadata.metadata().file_metadata().schema_descr(), places)
@@ -285,9 +281,6 @@ where
     let stretches = stretches(&starts, &range, block_bytes, STRETCH_BYTES.min(8 * block_bytes));
     stretches.into_par_iter().try_for_each(|stretch| {
         let started = context.start(table, place);
-        if stretch.blocks.start == 0 && opened.rows() == 0 {
-            context.take_none(table, &started, &opened.header, map)?;
-        }
         let blocks = stretch.blocks.start * block_bytes
             ..(stretch.blocks.end * block_bytes).min(opened.pinned.size());
         let rows = opened.groups()[stretch.groups.clone()].iter().map(|g| bytes_of(g, |_| true));
@@ -299,6 +292,9 @@ where
                 context.take(table, &started, rows, read, faults, map)
             })
         })?;
+        if stretch.blocks.start == 0 && !started.has_rows() {
+            context.take_none(table, &started, &opened.header, map)?;
+        }
         let hashed = (blocks.start - part.start) as usize..(blocks.end - part.start) as usize;
         let hashes = part.bytes[hashed].par_chunks(block_bytes as usize).map(Sha256Hash::of);
         let read = RangeRead {

@@ -4,17 +4,19 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BinaryArray, Decimal128Array, DictionaryArray, Float32Array, Float64Array,
-    Int32Array, Int64Array, LargeBinaryArray, NullArray, RecordBatch, StringArray, StringViewArray,
-    Time64MicrosecondArray,
+    ArrayRef, BinaryArray, Decimal128Array, Decimal256Array, DictionaryArray, Float32Array,
+    Float64Array, Int32Array, Int64Array, LargeBinaryArray, NullArray, RecordBatch, StringArray,
+    StringViewArray, Time64MicrosecondArray,
 };
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Int32Type};
+use arrow::datatypes::{DataType, Int32Type, i256};
+use farr_disclosure::Zone;
 use farr_records::Table;
+use farr_store::Location;
 use parquet::arrow::ArrowWriter;
 
 use super::intake::{Kept, folder, omop, read_folder, synthea, text_of};
-use crate::SourceSummary;
+use crate::{Share, SourceSummary, read};
 
 const PERSON: &[u8] = b"person_id,gender_concept_id,year_of_birth\n1,8507,1980\n2,8532,1990\n";
 const TABLE: Table = Table::Measurement;
@@ -75,6 +77,10 @@ fn numbers_as_text_keep_their_fraction() {
     assert_eq!(column("value_source_value", floats([f64::NAN, -1.5])), ["", "-1.5"]);
     let decimals = Decimal128Array::from(vec![700, 12_000]).with_precision_and_scale(18, 3);
     assert_eq!(column("value_source_value", Arc::new(decimals.unwrap())), ["0.7", "12"]);
+    let large = 10_i128.pow(20);
+    let decimals = Decimal128Array::from(vec![large, -9 * large]).with_precision_and_scale(38, 0);
+    let expected = [large, -9 * large].map(|number| number.to_string());
+    assert_eq!(column("value_source_value", Arc::new(decimals.unwrap())), expected);
 }
 
 #[test]
@@ -88,6 +94,10 @@ fn ids_are_exact_or_refused() {
     };
     let expected = ["9007199254740993", "9007199254740995"];
     assert_eq!(column(ID, decimals(vec![large * unit, (large + 2) * unit])), expected);
+    let unit_of_40 = i256::from_i128(10).wrapping_pow(40);
+    let wide = [large, large + 2].map(|id| i256::from_i128(id).wrapping_mul(unit_of_40));
+    let wide = Decimal256Array::from_iter_values(wide).with_precision_and_scale(76, 40);
+    assert_eq!(column(ID, Arc::new(wide.unwrap())), expected);
     let texts = ["9007199254740993.0", "9007199254740995.00"];
     assert_eq!(column(ID, Arc::new(StringArray::from(texts.to_vec()))), expected);
     assert_eq!(reasons(ID, decimals(vec![large * unit + 1, 5])), ["is no whole number"; 2]);
@@ -215,7 +225,7 @@ fn table_formats_are_refused_and_their_leavings_passed_over() {
     let of = |files: &[(&str, &[u8])]| read_folder(folder(files).path(), &omop()).1;
     let error = of(&[("person/a.csv", PERSON), ("person/_delta_log/0.json", b"{}")]);
     let error = error.unwrap_err().to_string();
-    assert!(error.contains("'person' is a Delta Lake table"), "{error}");
+    assert!(error.contains("'person' is of the table format Delta Lake"), "{error}");
     let files: &[(&str, &[u8])] = &[
         ("person.csv", PERSON),
         ("person/_temporary/0/part-0.csv", PERSON),
@@ -287,6 +297,15 @@ fn parts_may_be_empty_or_lack_columns() {
     let summary = summary.unwrap();
     assert_eq!(kept.column(Table::Person, "person_id").len(), 3);
     let persons = summary.tables.iter().find(|table| table.table == "person").unwrap();
-    assert_eq!(persons.notes.len(), 2, "{:?}", persons.notes);
-    assert!(persons.notes[1].contains("empty there: race_concept_id"), "{:?}", persons.notes);
+    assert_eq!(persons.notes.len(), 1, "{:?}", persons.notes);
+    assert_eq!(persons.columns_missing_somewhere, ["race_concept_id"]);
+    // As much is known of shares that have read an object each.
+    let location = Location::folder(files.path(), Zone::Restricted).unwrap();
+    let share = |place| {
+        let share = Share::new(place, 3).unwrap();
+        read(&omop(), &location, None, share, &Kept::default()).unwrap()
+    };
+    let joined = SourceSummary::joined((0..3).map(share).collect());
+    let persons = joined.tables.iter().find(|table| table.table == "person").unwrap();
+    assert_eq!(persons.columns_missing_somewhere, ["race_concept_id"]);
 }
