@@ -416,6 +416,9 @@ fn too_many_rejects_fail_the_job() {
     let parts = ["1 of 4 rows read were rejected", place];
     site.run(&["--max-rejects", "0"]).ends_with(3).says(&parts);
     site.run(&["--max-rejects", "24%"]).ends_with(3).says(&parts);
+    let open = ["--max-rejects", "0", "--set", "locations.reports.zone=open"];
+    let said = site.run(&open).ends_with(3).keeps(&["of 4 rows", "(1;"]);
+    said.says(&["more rows were rejected than the job allows (0)", "conditions.csv, line 3"]);
     assert!(!site.place.path("records/latest").exists());
     site.run(&["--max-rejects", "25%"]).ends_with(0);
     site.run(&["--max-rejects", "1"]).ends_with(0);

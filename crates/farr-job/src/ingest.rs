@@ -119,6 +119,7 @@ impl Ingest<'_> {
                 self.cancel.check()?;
                 return Err(Error::Stopped);
             }
+            Err(error) if !self.plan.shows_counts() => return Err(error.without_counts().into()),
             built => built?,
         };
         let manifest = &built.manifest;

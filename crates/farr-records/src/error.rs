@@ -80,6 +80,8 @@ pub enum Error {
         read: u64,
         /// The commonest reasons, with counts.
         commonest: String,
+        /// The same without.
+        reasons: String,
     },
     /// Two different natural keys of persons have the same hashed id.
     #[error(
@@ -123,6 +125,16 @@ pub enum Error {
         limit: String,
         /// The commonest reasons, with counts.
         commonest: String,
+        /// The same without.
+        reasons: String,
+    },
+    /// One of the two, without numbers of rows.
+    #[error("{what}; the commonest reasons: {reasons}; mend the source")]
+    Rejected {
+        /// What is wrong.
+        what: String,
+        /// The commonest reasons.
+        reasons: String,
     },
     /// Rows got lost or were counted twice: a bug in farr.
     #[error(
@@ -329,4 +341,21 @@ pub enum Error {
         /// The format.
         format: &'static str,
     },
+}
+
+impl Error {
+    /// The same without numbers of rows, which go to restricted zones only.
+    #[must_use]
+    pub fn without_counts(self) -> Self {
+        match self {
+            Self::TooManyRejects { limit, reasons, .. } => {
+                let what = format!("more rows were rejected than the job allows ({limit})");
+                Self::Rejected { what, reasons }
+            }
+            Self::AllRejected { reasons, .. } => {
+                Self::Rejected { what: "no person could be kept".to_owned(), reasons }
+            }
+            other => other,
+        }
+    }
 }

@@ -285,8 +285,8 @@ pub(super) fn check_rejects(registry: &Registry, allowed: Option<RejectsMax>) ->
             }
         };
         if too_many {
-            let commonest = commonest(registry, is_in);
-            return Err(Error::TooManyRejects { rejected, read, limit, commonest });
+            let (commonest, reasons) = commonest(registry, is_in);
+            return Err(Error::TooManyRejects { rejected, read, limit, commonest, reasons });
         }
     }
     Ok(())
@@ -309,22 +309,31 @@ fn grouped(registry: &Registry) -> BTreeMap<Group, (u64, (&str, u64))> {
     groups
 }
 
-/// The five commonest reasons for which rows of some tables were rejected, with
-/// counts, and where the first row of each is.
-pub(super) fn commonest(registry: &Registry, is_in: impl Fn(&SourceTable) -> bool) -> String {
-    let mut named: Vec<(u64, String)> = grouped(registry)
+/// The five commonest reasons for which rows of some tables were rejected, and
+/// where the first row of each is: with counts, and without.
+pub(super) fn commonest(
+    registry: &Registry,
+    is_in: impl Fn(&SourceTable) -> bool,
+) -> (String, String) {
+    let mut named: Vec<(u64, String, String)> = grouped(registry)
         .into_iter()
         .filter(|((table, _, _), _)| is_in(&registry.tables[*table as usize]))
         .map(|((table, column, reason), (count, (path, line)))| {
             let table = &registry.tables[table as usize].name;
             let column = column.map_or(String::new(), |c| format!(".{}", registry.text_at(c)));
-            let reason = registry.text_at(reason);
-            let path = shown_path(path);
-            (count, format!("{table}{column}: {reason} ({count}; first at {path}, line {line})"))
+            let reason = format!("{table}{column}: {}", registry.text_at(reason));
+            (count, reason, format!("first at {}, line {line}", shown_path(path)))
         })
         .collect();
     named.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
-    named.into_iter().take(5).map(|(_, text)| text).collect::<Vec<_>>().join("; ")
+    named.truncate(5);
+    let joined = |text: &dyn Fn(&(u64, String, String)) -> String| {
+        named.iter().map(text).collect::<Vec<_>>().join("; ")
+    };
+    (
+        joined(&|(count, reason, first)| format!("{reason} ({count}; {first})")),
+        joined(&|(_, reason, first)| format!("{reason} ({first})")),
+    )
 }
 
 /// The source tables that have rejects, in their order.

@@ -139,7 +139,8 @@ fn no_persons(registry: &Registry, rows: u64) -> Error {
     if rejected == 0 {
         return Error::NoPersons { rows: rows.max(read) };
     }
-    Error::AllRejected { rejected, read, commonest: commonest(registry, |_| true) }
+    let (commonest, reasons) = commonest(registry, |_| true);
+    Error::AllRejected { rejected, read, commonest, reasons }
 }
 
 /// The tables that the store will have, and the columns their rows have.
