@@ -65,7 +65,7 @@ pub enum Error {
          be kept; check that the patients' file is at the source's location"
     )]
     NoPersons {
-        /// Rows of persons' tables that came in.
+        /// Rows read.
         rows: u64,
     },
     /// No row of a person could be kept, and so none of anything else.

@@ -14,11 +14,13 @@ mod concept_set;
 mod day;
 mod encoding;
 mod error;
+mod folders;
 mod ids;
 mod incoming;
 mod manifest;
 mod members;
 mod narrow;
+mod numbers;
 mod omop_parquet;
 mod omop_parts;
 mod parquet_file;
@@ -34,6 +36,7 @@ pub use build::{
 pub use concept_set::{ConceptReference, ConceptSetExpression, ConceptSetItem, ConceptSetWarning};
 pub use day::{Day, Interval};
 pub use error::Error;
+pub use folders::{is_hidden, partition_of, shown_path};
 pub use ids::{ConceptId, IdHasher, PersonId, SHARDS_MAX, ShardId, hash_of_person};
 pub use incoming::{
     Derivations, FinalIds, Incoming, Intake, Line, LocalCode, LocalCodes, ObjectId, ObjectRead,
@@ -44,10 +47,8 @@ pub use manifest::{
     RecordsMade, RepeatedIds, TableEntry,
 };
 pub use members::{Member, Members, Origin};
-pub use omop_parquet::{
-    OmopParquet, exact_end, is_hidden, partition_of, shown_path, texts_of_numbers, whole_number,
-    whole_numbers,
-};
+pub use numbers::{texts_of_numbers, whole_number, whole_numbers};
+pub use omop_parquet::OmopParquet;
 pub use omop_parts::OmopParts;
 pub use parquet_file::parquet_bytes;
 pub use schema::{Column, Kind, Scope, Table};

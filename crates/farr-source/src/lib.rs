@@ -38,7 +38,7 @@ mod tests;
 pub use error::Error;
 pub use mapping::{Mapping, Target, read_vocabulary};
 pub use objects::listed;
-pub use settings::{AbsentColumn, Format, SourceSettings, SourceSummary, TableSummary};
+pub use settings::{Format, SourceSettings, SourceSummary, TableSummary};
 pub use share::Share;
 
 use farr_records::Intake;

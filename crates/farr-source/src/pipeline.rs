@@ -19,7 +19,6 @@ use crate::clock::Clock;
 use crate::layout::{Absence, Header, TableLayout};
 use crate::outgoing::Mapped;
 use crate::rows::{RawColumn, Rows, typed};
-use crate::settings::AbsentColumn;
 use crate::share::Division;
 use crate::text::{self, Text};
 use crate::tokens::{Fault, Head, Tokens};
@@ -104,31 +103,24 @@ impl TableReader {
     /// What was found, and the objects read.
     pub(crate) fn into_summary(self) -> (TableSummary, Vec<ObjectRead>) {
         let mut found = self.found.into_inner().unwrap_or_else(PoisonError::into_inner);
+        // Of an object without a head nothing is known.
+        let is_read = found.absent.is_some();
         let everywhere = found.absent.take().unwrap_or_default();
-        let names = |columns: &mut dyn Iterator<Item = &&str>| {
-            columns.map(|column| (*column).to_owned()).collect::<Vec<_>>()
-        };
-        let columns_missing = names(&mut everywhere.iter());
-        let columns_missing_somewhere = names(&mut found.absent_somewhere.difference(&everywhere));
+        let somewhere = found.absent_somewhere.difference(&everywhere);
+        let columns_missing_somewhere = somewhere.map(|column| (*column).to_owned()).collect();
         let absent = match self.layout.absence {
             Absence::Means(meaning) => meaning,
             Absence::Error | Absence::ErrorUnlessEmpty | Absence::Silent => "nothing follows",
         };
-        let meaning = |column: &'static str| {
-            let layout = self.layout.columns.iter().find(|layout| layout.name == column)?;
-            let Absence::Means(meaning) = layout.absence else { return None };
-            Some(AbsentColumn { column: column.to_owned(), meaning: meaning.to_owned() })
-        };
         let summary = TableSummary {
             table: self.layout.name.to_owned(),
             objects: self.ranges.iter().flatten().filter(|range| range.start == 0).count(),
-            is_read: self.ranges.iter().any(Option::is_some),
+            is_read,
             rows_read: found.rows_read,
             rows_rejected: found.rows_rejected,
             rows_backward: found.rows_backward,
             absent: self.objects.is_empty().then(|| absent.to_owned()),
-            absent_columns: everywhere.into_iter().filter_map(meaning).collect(),
-            columns_missing,
+            columns_missing: everywhere.into_iter().map(str::to_owned).collect(),
             columns_missing_somewhere,
             unknown_columns: found.unknown.into_iter().collect(),
             columns_not_kept: found.not_kept.into_iter().collect(),

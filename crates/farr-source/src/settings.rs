@@ -96,13 +96,11 @@ impl TableSummary {
             mine.dedup();
         };
         if self.is_read && other.is_read {
-            self.absent_columns.retain(|column| other.absent_columns.contains(column));
             let missing = [self.columns_missing.clone(), other.columns_missing.clone()].concat();
             self.columns_missing.retain(|column| other.columns_missing.contains(column));
             union(&mut self.columns_missing_somewhere, missing);
             self.columns_missing_somewhere.retain(|column| !self.columns_missing.contains(column));
         } else if other.is_read {
-            self.absent_columns = other.absent_columns;
             self.columns_missing = other.columns_missing;
         }
         union(&mut self.columns_missing_somewhere, other.columns_missing_somewhere);
@@ -124,8 +122,7 @@ pub struct TableSummary {
     pub table: String,
     /// How many objects hold it; in a share, how many start in it.
     pub objects: usize,
-    /// Whether any of its objects was read: if not, nothing is known of its
-    /// columns.
+    /// Whether the columns of any of its objects are known.
     pub is_read: bool,
     /// Rows read.
     pub rows_read: u64,
@@ -136,12 +133,10 @@ pub struct TableSummary {
     pub rows_backward: u64,
     /// If no object holds it: what that means.
     pub absent: Option<String>,
-    /// Columns that no object of the table has, with what that means.
-    pub absent_columns: Vec<AbsentColumn>,
-    /// Columns that no object of the table has, and those that some lack.
+    /// Known columns that no object of the table has.
     #[serde(default)]
     pub columns_missing: Vec<String>,
-    /// See [`columns_missing`](Self::columns_missing).
+    /// Those that some have and others lack.
     #[serde(default)]
     pub columns_missing_somewhere: Vec<String>,
     /// Columns that are not known, and so not kept.
@@ -152,11 +147,31 @@ pub struct TableSummary {
     pub notes: Vec<String>,
 }
 
-/// A known column that an export lacks.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct AbsentColumn {
-    /// The logical column.
-    pub column: String,
-    /// What its absence means.
-    pub meaning: String,
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_that_some_objects_lack_are_those_of_all_shares() {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let share = |is_read, missing: &[&str], somewhere: &[&str]| TableSummary {
+            is_read,
+            columns_missing: names(missing),
+            columns_missing_somewhere: names(somewhere),
+            ..TableSummary::default()
+        };
+        let joined = |shares: Vec<TableSummary>| {
+            let of_share = |table| SourceSummary { tables: vec![table], ..Default::default() };
+            let all = SourceSummary::joined(shares.into_iter().map(of_share).collect());
+            let table = &all.tables[0];
+            (table.columns_missing.join(" "), table.columns_missing_somewhere.join(" "))
+        };
+        let expected = |all: &str, some: &str| (all.to_owned(), some.to_owned());
+        let (one, other) = (share(true, &["a", "b"], &["c"]), share(true, &["b", "d"], &[]));
+        assert_eq!(joined(vec![one.clone(), other]), expected("b", "a c d"));
+        // A share in which nothing was, or only an empty object, says nothing.
+        let nothing = share(false, &[], &[]);
+        assert_eq!(joined(vec![one.clone(), nothing.clone()]), expected("a b", "c"));
+        assert_eq!(joined(vec![nothing, one]), expected("a b", "c"));
+    }
 }

@@ -100,7 +100,7 @@ pub fn build(
     check_rejects(&registry, settings.rejects_max)?;
     let persons = outcome.files[&Table::Person].iter().map(|file| file.rows).sum();
     if persons == 0 {
-        return Err(no_persons(&registry, 0));
+        return Err(no_persons(&registry));
     }
     let records = outcome.fortunes.records(&registry);
     let rejects = write_rejects(store, &registry)?;
@@ -132,12 +132,12 @@ pub fn build(
     Ok(Built { manifest, objects, rejects: tables_with_rejects })
 }
 
-/// That there are no persons, of whom so many rows of other tables are.
-fn no_persons(registry: &Registry, rows: u64) -> Error {
+/// That there are no persons, and why.
+fn no_persons(registry: &Registry) -> Error {
     let rejected = registry.rejects.len() as u64;
     let read = registry.tables.iter().map(|table| table.read).sum();
     if rejected == 0 {
-        return Error::NoPersons { rows: rows.max(read) };
+        return Error::NoPersons { rows: read };
     }
     let (commonest, reasons) = commonest(registry, |_| true);
     Error::AllRejected { rejected, read, commonest, reasons }
@@ -152,8 +152,7 @@ fn tables_of(
     let seen = spilled.seen.iter().map(|(table, seen)| (*table, seen.columns));
     let mut tables: BTreeMap<Table, ColumnSet> = seen.collect();
     if !tables.contains_key(&Table::Person) {
-        let persons = spilled.seen.iter().filter(|(table, _)| table.scope() == Scope::Person);
-        return Err(no_persons(registry, persons.map(|(_, seen)| seen.rows).sum()));
+        return Err(no_persons(registry));
     }
     let asks = |what: fn(&Derivations) -> bool| registry.systems.values().any(what);
     let mut add = |table: Table| {

@@ -1,11 +1,11 @@
 //! Which files of a folder hold which table, and what the names of the folders
 //! between say of their rows.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::folders::{is_hidden, partition_of, shown_name};
 use crate::{Column, Error, Table};
 
 /// A file of a table.
@@ -20,9 +20,6 @@ pub(super) struct Part {
 
 /// What other formats than plain Parquet have in a table's folder.
 const FOREIGN: [(&str, &str); 2] = [("_delta_log", "Delta Lake"), (".hoodie", "Hudi")];
-
-/// How Hive writes a null into a folder's name.
-const HIVE_NULL: &str = "__HIVE_DEFAULT_PARTITION__";
 
 /// The files of a table, in order of their paths; or why they are not read, which
 /// only matters to who needs it.
@@ -140,46 +137,10 @@ fn foreign(folder: &Part) -> Result<Option<Unread>, Error> {
     Ok(None)
 }
 
-/// Whether Spark and Hive pass over it: what they are writing, checksums, logs.
-/// A folder of a column whose name starts with `_` is none of these.
-pub fn is_hidden(name: &str) -> bool {
-    name.starts_with('.') || name.starts_with('_') && !name.contains('=')
-}
-
 /// The column of the table that a folder's name gives, and its value.
 fn given(table: Table, name: &str) -> Option<(Column, Option<String>)> {
     let (key, value) = partition_of(name)?;
     Some((table.column(&key.to_ascii_lowercase())?, value))
-}
-
-/// What a folder's name says of all rows below it, as Hive, Spark and DuckDB
-/// divide tables (`column=value`): the column, and its text or null.
-pub fn partition_of(folder: &str) -> Option<(&str, Option<String>)> {
-    let (column, text) = folder.split_once('=')?;
-    let decoded = percent_encoding::percent_decode_str(text).decode_utf8();
-    let value = decoded.map_or_else(|_| text.to_owned(), Cow::into_owned);
-    Some((column, Some(value).filter(|_| !text.is_empty() && text != HIVE_NULL)))
-}
-
-/// A path for messages: what its folders say of their rows is shown of concepts,
-/// years, months and days alone, since it may be a person's.
-pub fn shown_path(path: &str) -> String {
-    path.split('/').map(shown_name).collect::<Vec<_>>().join("/")
-}
-
-fn shown_name(name: &str) -> Cow<'_, str> {
-    let Some((key, value)) = name.split_once('=') else { return Cow::Borrowed(name) };
-    let key_text = key.to_ascii_lowercase();
-    let is_harmless =
-        matches!(&*key_text, "year" | "month" | "day") || key_text.ends_with("_concept_id");
-    if value == HIVE_NULL || is_harmless && is_number(value) {
-        return Cow::Borrowed(name);
-    }
-    Cow::Owned(format!("{key}=…"))
-}
-
-fn is_number(text: &str) -> bool {
-    text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn entries(folder: &Path, shown: &str) -> Result<Vec<PathBuf>, Error> {
@@ -199,6 +160,7 @@ fn is_parquet(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::folders::{HIVE_NULL, shown_path};
 
     #[expect(clippy::disallowed_methods, reason = "a test makes its input")]
     fn folder_of(files: &[&str]) -> tempfile::TempDir {

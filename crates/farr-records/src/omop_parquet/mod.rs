@@ -17,9 +17,7 @@ use arrow::compute::{concat_batches, filter_record_batch, take_record_batch};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema};
 
 use self::files::{Part, Parts};
-pub use self::files::{is_hidden, partition_of, shown_path};
 use self::reading::Wanted;
-pub use self::typing::{exact_end, texts_of_numbers, whole_number, whole_numbers};
 use crate::vocabulary::{RowKey, Scanned, VocabularyTables, keyed};
 use crate::{
     Column, ConceptSetExpression, Error, Scope, Shard, ShardId, Table, Vocabulary, parquet_file,
