@@ -17,8 +17,8 @@ fn exact_end(data_type: &DataType) -> Option<f64> {
 }
 
 /// The whole numbers of a column of numbers, exactly; null where a number is not
-/// whole, not exact ([`exact_end`]) or none of 64 bits. `None` for a column of
-/// anything else.
+/// whole, not exact (of 2^53 or more as a double) or none of 64 bits. `None` for a
+/// column of anything else.
 pub fn whole_numbers(column: &ArrayRef) -> Option<Int64Array> {
     let of = |read: &dyn Fn(usize) -> Option<i64>| {
         (0..column.len()).map(|row| column.is_valid(row).then(|| read(row)).flatten()).collect()
