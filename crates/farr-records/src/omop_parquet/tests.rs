@@ -22,7 +22,8 @@ impl Folder {
     /// With a file of these columns, in some row groups.
     #[expect(clippy::disallowed_methods, reason = "a test makes its input")]
     fn with(self, file: &str, columns: &[(&str, ArrayRef)]) -> Self {
-        let batch = RecordBatch::try_from_iter(columns.to_vec()).unwrap();
+        let columns = columns.iter().map(|(name, column)| (*name, Arc::clone(column), true));
+        let batch = RecordBatch::try_from_iter_with_nullable(columns).unwrap();
         let path = self.0.path().join(file);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         let rows = (batch.num_rows() / 4).max(3);
