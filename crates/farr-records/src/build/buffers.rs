@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::BuildSettings;
 use super::at_rest::{Flush, Held, spill_schema};
-use super::divided::{Divided, FINE, Origin, Slice, joined};
+use super::divided::{Divided, FINE, Origin, by_part};
 use super::spill::{self, RowsFile, RowsIn, RowsOut, Segment};
 use super::texts::{TextLists, Texts, with_keys};
 use crate::incoming::{PROVISIONAL, dictionary_of_texts};
@@ -64,7 +64,7 @@ pub(super) struct Closed {
 
 /// What is written out at a time is about so small a part of the buffers: it
 /// takes memory beside them.
-const FLUSHES: u64 = 8;
+const FLUSHES: u64 = 16;
 
 /// Into how many parts it is divided at least; into more only while each takes so
 /// many bytes.
@@ -186,22 +186,19 @@ impl Buffers {
         let held = held.into_iter().map(|divided| divided.with_texts(table, &texts));
         let held = held.collect::<Result<Vec<_>, _>>().map_err(failed)?;
         let schema = spill_schema(table, all_columns(table));
-        let fine = held.iter().map(Divided::parts).max().unwrap_or(1);
-        let each = fine / parts.min(fine);
+        let (rows, starts) = by_part(&schema, held, parts).map_err(failed)?;
+        let rows = with_keys(&rows).map_err(failed)?;
         let mut bytes = Vec::new();
-        let write = |part: u32| -> Result<Option<Segment>, Error> {
-            let range = part * each..(part + 1) * each;
-            let there = held.iter().filter(|divided| divided.has(range.clone()));
-            let slices: Vec<Slice> = there.map(|divided| divided.slice(range.clone())).collect();
-            if slices.is_empty() {
+        let write = |bounds: &[u32]| -> Result<Option<Segment>, Error> {
+            let (start, end) = (bounds[0] as usize, bounds[1] as usize);
+            if start == end {
                 return Ok(None);
             }
-            let rows = joined(&schema, &slices).and_then(|rows| with_keys(&rows));
             bytes.clear();
-            spill::encode_into(&mut bytes, &rows.map_err(failed)?).map_err(failed)?;
+            spill::encode_into(&mut bytes, &rows.slice(start, end - start)).map_err(failed)?;
             Ok(Some(self.rows.append(&bytes)?))
         };
-        let segments = (0..fine / each).map(write).collect::<Result<_, _>>()?;
+        let segments = starts.windows(2).map(write).collect::<Result<_, _>>()?;
         self.flushes().push(Flush { table, segments });
         Ok(())
     }

@@ -9,7 +9,7 @@ use arrow::array::{
     AnyDictionaryArray, Array, ArrayRef, AsArray, DictionaryArray, PrimitiveArray, RecordBatch,
     StringArray, new_null_array,
 };
-use arrow::compute::{cast, concat};
+use arrow::compute::cast;
 use arrow::datatypes::{
     ArrowDictionaryKeyType, DataType, Field, Int32Type, Schema, UInt8Type, UInt16Type, UInt32Type,
 };
@@ -17,6 +17,7 @@ use arrow::error::ArrowError;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::divided::Order;
 use crate::narrow::{narrowest, rank, widened};
 use crate::{Scope, Table};
 
@@ -248,6 +249,7 @@ pub(super) fn plain(rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
 /// if some have no keys.
 pub(super) fn joined_texts(
     columns: Vec<(Option<ArrayRef>, usize)>,
+    order: Order<'_>,
 ) -> Result<ArrayRef, ArrowError> {
     let none = DataType::Dictionary(Box::new(DataType::UInt8), Box::new(DataType::Utf8));
     let columns: Vec<ArrayRef> = columns
@@ -259,21 +261,14 @@ pub(super) fn joined_texts(
     let longest = dictionaries.iter().map(|d| d.values()).max_by_key(Array::len);
     let Some(all) = longest.filter(|_| dictionaries.len() == columns.len()) else {
         let plain = columns.iter().map(|column| cast(column, &DataType::Utf8));
-        return below_each_other(&plain.collect::<Result<Vec<_>, _>>()?);
+        return order.join(&plain.collect::<Result<Vec<_>, _>>()?);
     };
     let keys: Vec<ArrayRef> = dictionaries.iter().map(|d| keys_of(*d)).collect();
     let kind = keys.iter().map(Array::data_type).max_by_key(|kind| rank(kind));
     let kind = kind.unwrap_or(&DataType::UInt8).clone();
     let keys: Vec<ArrayRef> = keys.iter().map(|keys| widened(keys, &kind)).collect();
-    let keys = below_each_other(&keys)?;
+    let keys = order.join(&keys)?;
     Ok(keyed(&keys, all)?.unwrap_or(keys))
-}
-
-fn below_each_other(columns: &[ArrayRef]) -> Result<ArrayRef, ArrowError> {
-    match columns {
-        [one] => Ok(Arc::clone(one)),
-        all => concat(&all.iter().map(AsRef::as_ref).collect::<Vec<_>>()),
-    }
 }
 
 fn keys_of(dictionary: &dyn AnyDictionaryArray) -> ArrayRef {
@@ -373,7 +368,7 @@ mod tests {
                 let rows = rows.map(|rows| if rests { read(&with_keys(&rows).unwrap()) } else { rows });
                 (rows.map(|rows| rows.column(0).clone()), len)
             };
-            let joined = joined_texts(columns.into_iter().map(column).collect()).unwrap();
+            let joined = joined_texts(columns.into_iter().map(column).collect(), Order::Whole).unwrap();
             prop_assert_eq!(texts_of(&joined), expected);
         }
     }
