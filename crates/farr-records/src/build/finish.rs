@@ -9,7 +9,6 @@ use arrow::array::RecordBatch;
 use bytes::Bytes;
 use farr_disclosure::Labelled;
 use farr_store::Location;
-use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use super::at_rest::{PartRows, Spilled};
 use super::balance::{
@@ -21,7 +20,7 @@ use super::marks::Marks;
 use super::parts::Joined;
 use super::pulled::Pulled;
 use super::registry::Registry;
-use super::repeated::{IdsSpilled, count_range, ranges_for};
+use super::repeated::{IdsSpilled, count_repeated, ranges_for};
 use super::shards::{Outcome, Plan, write};
 use super::spill::Scratch;
 use super::{BuildSettings, Built, Progress, SpillPlace, Watch};
@@ -341,13 +340,8 @@ fn repeated_ids(
 ) -> Result<BTreeMap<String, RepeatedIds>, Error> {
     let mut repeated = BTreeMap::new();
     for (table, shards) in &outcome.ids {
-        let shards: Vec<&IdsSpilled> = shards.iter().collect();
         let ranges = ranges_for(spilled.seen.get(table).map_or(0, |seen| seen.rows));
-        let count = |range: u32| count_range(scratch, &shards, range as usize);
-        let sum = |a: RepeatedIds, b: RepeatedIds| {
-            Ok(RepeatedIds { ids: a.ids + b.ids, rows: a.rows + b.rows, missing: 0 })
-        };
-        let found = (0..ranges).into_par_iter().map(count).try_reduce(RepeatedIds::default, sum)?;
+        let found = count_repeated(scratch, shards, ranges)?;
         let rows = outcome.files.get(table).into_iter().flatten().map(|file| file.rows);
         let with_id = shards.iter().map(|shard| shard.ids);
         let missing = rows.sum::<u64>() - with_id.sum::<u64>();

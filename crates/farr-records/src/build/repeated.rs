@@ -1,12 +1,17 @@
 //! Ids that several rows of a table have. They may lie in different shards, so
 //! ids are spilled in ranges of their hash and counted range by range.
 
+use rayon::prelude::*;
+
 use super::spill::{Scratch, Segment};
 use crate::manifest::RepeatedIds;
 use crate::{Error, PersonId, hash_of_person};
 
 /// Ids of a range, about.
 const IDS_PER_RANGE: u64 = 1 << 18;
+
+/// Ranges that are read together: of each of many shards a piece worth reading.
+const RANGES_READ: usize = 16;
 
 /// Into how many ranges the ids of so many rows are divided.
 pub(super) fn ranges_for(rows: u64) -> u32 {
@@ -16,7 +21,9 @@ pub(super) fn ranges_for(rows: u64) -> u32 {
 /// Ids of a shard in the temporary file, range by range.
 #[derive(Debug)]
 pub(super) struct IdsSpilled {
-    ranges: Vec<Option<Segment>>,
+    all: Segment,
+    /// Where each range's bytes start; one more than there are ranges.
+    starts: Vec<usize>,
     /// How many there are.
     pub(super) ids: u64,
 }
@@ -44,26 +51,35 @@ pub(super) fn spill_ids(spill: &Scratch, ids: &[i64], ranges: u32) -> Result<Ids
         ends[range] += BYTES;
     }
     let all = spill.append(&bytes)?;
-    let part = |range: usize| {
-        let (start, end) = (starts[range], starts[range + 1]);
-        (start < end).then(|| all.part(start as u64..end as u64))
-    };
-    let ranges = (0..ranges as usize).map(part).collect();
-    Ok(IdsSpilled { ranges, ids: ids.len() as u64 })
+    Ok(IdsSpilled { all, starts, ids: ids.len() as u64 })
 }
 
-/// Counts the ids that occur more than once in one range of all shards.
-pub(super) fn count_range(
+/// Counts the ids that occur more than once, of so many ranges of all shards.
+pub(super) fn count_repeated(
     spill: &Scratch,
-    shards: &[&IdsSpilled],
-    range: usize,
+    shards: &[IdsSpilled],
+    ranges: u32,
 ) -> Result<RepeatedIds, Error> {
-    let mut ids = Vec::new();
-    for segment in shards.iter().filter_map(|shard| shard.ranges[range]) {
-        let bytes = spill.read(segment)?;
-        ids.extend(bytes.as_chunks::<8>().0.iter().map(|id| i64::from_le_bytes(*id)));
-    }
-    Ok(count(&mut ids))
+    let sum = |a: RepeatedIds, b: RepeatedIds| RepeatedIds {
+        ids: a.ids + b.ids,
+        rows: a.rows + b.rows,
+        missing: 0,
+    };
+    let ranges: Vec<usize> = (0..ranges as usize).collect();
+    let counted = ranges.par_chunks(RANGES_READ).map(|ranges| {
+        let (first, end) = (ranges[0], ranges[0] + ranges.len());
+        let mut of_ranges = vec![Vec::new(); ranges.len()];
+        for IdsSpilled { all, starts, .. } in shards {
+            let start = starts[first];
+            let bytes = spill.read(all.part(start as u64..starts[end] as u64))?;
+            for (range, ids) in ranges.iter().zip(&mut of_ranges) {
+                let bytes = &bytes[starts[*range] - start..starts[range + 1] - start];
+                ids.extend(bytes.as_chunks::<8>().0.iter().map(|id| i64::from_le_bytes(*id)));
+            }
+        }
+        Ok(of_ranges.iter_mut().map(|ids| count(ids)).fold(RepeatedIds::default(), sum))
+    });
+    counted.try_reduce(RepeatedIds::default, |a, b| Ok(sum(a, b)))
 }
 
 /// Counts the ids that occur more than once; sorts them.
@@ -84,14 +100,12 @@ mod tests {
     #[test]
     fn repeated_ids_are_found_across_shards() {
         let spill = Scratch::new(None).unwrap();
-        let one = spill_ids(&spill, &[1, 2, 3, -7, -7], 4).unwrap();
-        let two = spill_ids(&spill, &[3, 4, 3], 4).unwrap();
-        let mut sum = RepeatedIds::default();
-        for range in 0..4 {
-            let found = count_range(&spill, &[&one, &two], range).unwrap();
-            sum.ids += found.ids;
-            sum.rows += found.rows;
+        for ranges in [1, 4, 64] {
+            let one = spill_ids(&spill, &[1, 2, 3, -7, -7], ranges).unwrap();
+            let two = spill_ids(&spill, &[3, 4, 3], ranges).unwrap();
+            let none = spill_ids(&spill, &[], ranges).unwrap();
+            let found = count_repeated(&spill, &[one, none, two], ranges).unwrap();
+            assert_eq!(found, RepeatedIds { ids: 2, rows: 5, missing: 0 });
         }
-        assert_eq!(sum, RepeatedIds { ids: 2, rows: 5, missing: 0 });
     }
 }
