@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::{Xxh3, xxh3_64};
+use xxhash_rust::xxh3::xxh3_64;
 
 /// A person, as `person_id` has it. Prints redacted: logs hold no patient.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -102,7 +102,7 @@ pub struct IdHasher {
     prefix: Vec<u8>,
 }
 
-/// Bytes up to which a key is hashed in one piece, as keys are.
+/// Bytes up to which a key is put together on the stack, as keys are.
 const SHORT_KEY: usize = 192;
 
 impl IdHasher {
@@ -119,34 +119,43 @@ impl IdHasher {
     /// The id of a natural key, given in parts.
     pub fn id(&self, key: &[&str]) -> i64 {
         let length = key.iter().map(|part| size_of::<u64>() + part.len()).sum::<usize>();
-        let hash = if self.prefix.len() + length <= SHORT_KEY {
-            let mut bytes = [0; SHORT_KEY];
-            let mut end = 0;
-            let mut put = |part: &[u8]| {
-                bytes[end..end + part.len()].copy_from_slice(part);
-                end += part.len();
-            };
-            put(&self.prefix);
-            for part in key {
-                put(&(part.len() as u64).to_le_bytes());
-                put(part.as_bytes());
-            }
-            xxh3_64(&bytes[..end])
-        } else {
-            let mut hasher = Xxh3::new();
-            hasher.update(&self.prefix);
-            for part in key {
-                hasher.update(&(part.len() as u64).to_le_bytes());
-                hasher.update(part.as_bytes());
-            }
-            hasher.digest()
+        if self.prefix.len() + length > SHORT_KEY {
+            return self.id_of_parts(key.iter().copied(), &mut Vec::with_capacity(length));
+        }
+        let mut bytes = [0; SHORT_KEY];
+        let mut end = 0;
+        let mut put = |part: &[u8]| {
+            bytes[end..end + part.len()].copy_from_slice(part);
+            end += part.len();
         };
-        (hash & (u64::MAX >> 1)) as i64
+        put(&self.prefix);
+        for part in key {
+            put(&(part.len() as u64).to_le_bytes());
+            put(part.as_bytes());
+        }
+        id_of(xxh3_64(&bytes[..end]))
     }
+
+    /// The same of a key of any length, made in bytes that serve for several.
+    pub fn id_of_parts<'k>(&self, key: impl Iterator<Item = &'k str>, bytes: &mut Vec<u8>) -> i64 {
+        bytes.clear();
+        bytes.extend_from_slice(&self.prefix);
+        for part in key {
+            bytes.extend_from_slice(&(part.len() as u64).to_le_bytes());
+            bytes.extend_from_slice(part.as_bytes());
+        }
+        id_of(xxh3_64(bytes))
+    }
+}
+
+fn id_of(hash: u64) -> i64 {
+    (hash & (u64::MAX >> 1)) as i64
 }
 
 #[cfg(test)]
 mod tests {
+    use xxhash_rust::xxh3::Xxh3;
+
     use super::*;
 
     #[test]

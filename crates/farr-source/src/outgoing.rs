@@ -94,14 +94,12 @@ pub(crate) fn constant_text(value: &str, rows: usize) -> ArrayRef {
 /// when another year's export has more columns that are empty.
 pub(crate) fn ids_of_rows(hasher: &IdHasher, rows: &Rows) -> Int64Array {
     let texts = rows.texts();
-    let mut key: Vec<&str> = Vec::with_capacity(2 * texts.len());
+    let mut bytes = Vec::new();
     (0..rows.len())
         .map(|row| {
-            key.clear();
-            for (name, text) in texts.iter().filter(|(_, text)| text.is_valid(row)) {
-                key.extend([*name, text.value(row)]);
-            }
-            Some(hasher.id(&key))
+            let said = texts.iter().filter(|(_, text)| text.is_valid(row));
+            let key = said.flat_map(|(name, text)| [*name, text.value(row)]);
+            Some(hasher.id_of_parts(key, &mut bytes))
         })
         .collect()
 }
