@@ -583,3 +583,25 @@ pub fn parquet_bytes(name: &str, batch: &RecordBatch) -> Result<Bytes, Error> {
     encode(batch, &batch.schema(), &Sequences::default(), ROW_GROUP_ROWS)
         .map_err(|source| Error::Parquet { object: name.to_owned(), source })
 }
+
+#[cfg(test)]
+mod tests {
+    use parquet::basic::ColumnOrder;
+
+    use super::*;
+    use crate::Table;
+
+    /// Readers of some years ago take an order that they do not know for damage.
+    #[test]
+    fn columns_have_the_order_that_all_readers_know() {
+        for table in Table::ALL {
+            let none = RecordBatch::new_empty(table.schema());
+            let file = encode(&none, &table.schema(), &Sequences::of(table), ROW_GROUP_ROWS);
+            let footer = ParquetMetaDataReader::new().parse_and_finish(&file.unwrap()).unwrap();
+            for place in 0..table.columns().len() {
+                let order = footer.file_metadata().column_order(place);
+                assert!(matches!(order, ColumnOrder::TYPE_DEFINED_ORDER(_)), "{table}: {order:?}");
+            }
+        }
+    }
+}

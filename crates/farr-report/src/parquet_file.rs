@@ -177,6 +177,8 @@ mod tests {
     use crate::describe;
     use arrow::array::{Int64Array, StringArray};
     use farr_disclosure::{Label, Zone};
+    use parquet::basic::ColumnOrder;
+    use parquet::file::metadata::ParquetMetaDataReader;
     use proptest::prelude::*;
 
     fn table(counts: Vec<Option<i64>>) -> AggregateTable {
@@ -221,6 +223,17 @@ mod tests {
         assert_eq!(value("farr.job_hash"), "aa");
         assert_eq!(value("farr.cohort_hashes"), r#"{"b":"1","a":"2"}"#);
         assert_eq!(value("farr.table"), "incidence");
+    }
+
+    /// Readers of some years ago take an order that they do not know for damage.
+    #[test]
+    fn columns_have_the_order_that_all_readers_know() {
+        let bytes = encode(Labelled::aggregate(table(vec![Some(7)])), &metadata()).unwrap();
+        let footer = ParquetMetaDataReader::new().parse_and_finish(&bytes.into_inner()).unwrap();
+        for place in 0..4 {
+            let order = footer.file_metadata().column_order(place);
+            assert!(matches!(order, ColumnOrder::TYPE_DEFINED_ORDER(_)), "{place}: {order:?}");
+        }
     }
 
     #[test]
