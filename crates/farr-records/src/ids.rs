@@ -102,7 +102,7 @@ pub struct IdHasher {
     prefix: Vec<u8>,
 }
 
-/// Bytes up to which a key is put together on the stack, as keys are.
+/// Keys of up to so many bytes, as nearly all are, are put together on the stack.
 const SHORT_KEY: usize = 192;
 
 impl IdHasher {
@@ -120,7 +120,8 @@ impl IdHasher {
     pub fn id(&self, key: &[&str]) -> i64 {
         let length = key.iter().map(|part| size_of::<u64>() + part.len()).sum::<usize>();
         if self.prefix.len() + length > SHORT_KEY {
-            return self.id_of_parts(key.iter().copied(), &mut Vec::with_capacity(length));
+            let mut bytes = Vec::with_capacity(self.prefix.len() + length);
+            return self.id_of_parts(key.iter().copied(), &mut bytes);
         }
         let mut bytes = [0; SHORT_KEY];
         let mut end = 0;

@@ -127,7 +127,8 @@ pub(super) fn origin(from: &Provenance, ranks: &Ranks, row: u32) -> (u32, u32, u
     )
 }
 
-/// A row of a person: half as large as [`Keyed`], since it is moved a lot.
+/// A row of a person, half as large as [`Keyed`]: most of the time goes into
+/// moving them.
 #[derive(Clone, Copy)]
 struct OfPerson {
     id: u64,
@@ -159,14 +160,15 @@ pub(super) fn by_person(piece: &Piece, places: &[Option<u32>], persons: usize) -
     for (row, place) in places.iter().enumerate() {
         let Some(place) = place else { continue };
         let day = match &days {
-            // Above a null. The two first days of all share a key.
+            // Above a null. The two first days of all share a number: there ids must
+            // not decide.
             Some(days) if days.is_valid(row) => {
                 (days.value(row).wrapping_sub(i32::MIN) as u32).max(1)
             }
             _ => 0,
         };
         let id = match &ids {
-            Some(ids) if ids.is_valid(row) => ascending(ids.value(row)),
+            Some(ids) if ids.is_valid(row) && day != 1 => ascending(ids.value(row)),
             _ => 0,
         };
         // Where the next of the person's rows goes: in the end, where they end.
@@ -219,4 +221,34 @@ pub(super) fn piece_keys(piece: &Piece) -> Vec<Keyed> {
 /// The number as an unsigned one that sorts alike.
 fn ascending(value: i64) -> u64 {
     (value as u64) ^ (1 << 63)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, Date32Array, Int64Array, RecordBatch};
+
+    use super::super::at_rest::derived_batch;
+    use super::super::buffers::all_columns;
+    use super::*;
+
+    /// Rows without a day first, then by day, then by id: the first days of all too.
+    #[test]
+    fn rows_of_a_person_lie_by_day_and_id() {
+        const TABLE: Table = Table::ConditionOccurrence;
+        let days = [Some(7), Some(i32::MIN + 1), Some(i32::MIN), Some(i32::MIN), None, Some(7)];
+        let ids = [Some(1), Some(3), Some(5), Some(-5), Some(9), None];
+        let rows = RecordBatch::try_from_iter_with_nullable([
+            ("condition_occurrence_id", Arc::new(Int64Array::from(ids.to_vec())) as ArrayRef, true),
+            ("person_id", Arc::new(Int64Array::from(vec![1; 6])), true),
+            ("condition_start_date", Arc::new(Date32Array::from(days.to_vec())), true),
+        ]);
+        let batch = derived_batch(TABLE, all_columns(TABLE), &rows.unwrap()).unwrap();
+        let piece = Piece::of(TABLE, &batch).unwrap();
+        let ranks = Ranks { tables: Vec::new(), objects: Vec::new() };
+        let arranged = arrange(&piece, by_person(&piece, &[Some(0); 6], 1), &ranks).unwrap();
+        assert_eq!(arranged.kept, [4, 3, 2, 1, 5, 0]);
+        assert!(arranged.merged.is_empty());
+    }
 }

@@ -62,21 +62,21 @@ pub(super) struct Closed {
     pub(super) decoded_bytes: u64,
 }
 
-/// What is written out at a time is about so small a part of the buffers: it
-/// takes memory beside them.
+/// What is joined and written out at a time is about so small a part of the
+/// buffers: it takes memory beside them.
 const FLUSHES: u64 = 16;
 
 /// Into how many parts it is divided at least; into more only while each takes so
 /// many bytes.
 const FLUSHED_MIN: u32 = 256;
-const SEGMENT_BYTES_MIN: u64 = 1 << 15;
+const SEGMENT_BYTES_MIN: u64 = 1 << 14;
 
 impl Pending {
-    /// Takes the first rows of a table, about so many bytes.
+    /// Takes the first rows of a table, about so many bytes, of one batch at least.
     fn take(&mut self, table: Table, bytes: u64) -> Vec<Divided> {
         let (mut taken, mut count) = (0, 0);
         let mut first = self.held.remove(&table).unwrap_or_default();
-        while taken < bytes && count < first.len() {
+        while taken < bytes.max(1) && count < first.len() {
             taken += first[count].bytes();
             count += 1;
         }
@@ -155,11 +155,13 @@ impl Buffers {
     /// `in_memory` is set, holds it.
     pub(super) fn close(self, shard_count: u32, in_memory: bool) -> Result<Closed, Error> {
         let mut pending = std::mem::take(&mut *self.pending());
-        if !in_memory {
-            let left = std::mem::take(&mut pending.held);
-            left.into_par_iter()
-                .try_for_each(|(table, held)| self.flush(table, held, shard_count.min(FINE)))?;
+        let mut left = Vec::new();
+        while !in_memory && let Some((table, _)) = pending.held.first_key_value() {
+            let table = *table;
+            left.push((table, pending.take(table, self.settings.buffer_bytes / FLUSHES)));
         }
+        let flush = |(table, held)| self.flush(table, held, shard_count.min(FINE));
+        left.into_par_iter().try_for_each(flush)?;
         Ok(Closed {
             rows: self.rows.close()?,
             flushes: self.flushes.into_inner().unwrap_or_else(PoisonError::into_inner),

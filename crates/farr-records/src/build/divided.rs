@@ -177,8 +177,8 @@ pub(super) fn joined(schema: &Schema, slices: &[Slice]) -> Result<RecordBatch, A
     in_order(schema, columns, rows, Order::Whole)
 }
 
-/// All rows as [`joined`] has them, but by part, of so many where there are more;
-/// and where each part's rows start.
+/// All rows as [`joined`] has them, but by part, in so many parts at most; and
+/// where each part's rows start. A column is as wide as its widest value takes.
 pub(super) fn by_part(
     schema: &Schema,
     divided: Vec<Divided>,
@@ -204,7 +204,7 @@ pub(super) fn by_part(
 }
 
 /// Columns of batches of so many rows, by the schema's places, below each other.
-/// Each is let go once it is joined.
+/// Each is let go once it is joined: no more than one is there twice.
 fn in_order(
     schema: &Schema,
     mut batches: Vec<Vec<Option<ArrayRef>>>,
@@ -327,31 +327,40 @@ mod tests {
         #[test]
         fn rows_by_part_are_the_slices_of_each_part(
             batches in prop::collection::vec(
-                prop::collection::vec((0..50_i64, prop::option::of("[a-c]{0,2}")), 1..30), 1..6,
+                prop::collection::vec(
+                    (prop_oneof![0..50_i64, any::<i64>()], prop::option::of("[a-c]{0,2}")), 1..30,
+                ),
+                1..6,
             ),
+            table in prop::sample::select(vec![Table::ConditionOccurrence, Table::Provider]),
             lacks in prop::collection::vec(any::<bool>(), 6),
             parts in prop::sample::select(vec![1_u32, 4, 256, FINE]),
         ) {
-            const TABLE: Table = Table::ConditionOccurrence;
+            let [id, text] = match table {
+                Table::Provider => ["provider_id", "provider_source_value"],
+                _ => ["person_id", "condition_source_value"],
+            };
             let known = Texts::default();
             let divided = |(place, batch): (usize, &Vec<(i64, Option<String>)>)| {
-                let persons = Int64Array::from_iter_values(batch.iter().map(|row| row.0));
+                let ids = Int64Array::from_iter_values(batch.iter().map(|row| row.0));
                 let texts: StringArray = batch.iter().map(|row| row.1.as_deref()).collect();
-                let mut columns = vec![("person_id", Arc::new(persons) as ArrayRef, true)];
+                let mut columns = vec![(id, Arc::new(ids) as ArrayRef, true)];
                 if !lacks[place] {
-                    columns.push(("condition_source_value", Arc::new(texts), true));
+                    columns.push((text, Arc::new(texts), true));
                 }
                 let rows = RecordBatch::try_from_iter_with_nullable(columns).unwrap();
                 let lines = (0..batch.len() as u64).map(Line).collect();
                 let origin = Origin { source_table: 0, object: place as u32, stands: true };
-                Divided::of(TABLE, &known.shared(TABLE, &rows).unwrap(), lines, origin).unwrap()
+                Divided::of(table, &known.shared(table, &rows).unwrap(), lines, origin).unwrap()
             };
             let divided: Vec<Divided> = batches.iter().enumerate().map(divided).collect();
-            let texts = known.of(TABLE);
-            let divided = divided.into_iter().map(|divided| divided.with_texts(TABLE, &texts));
+            let texts = known.of(table);
+            let divided = divided.into_iter().map(|divided| divided.with_texts(table, &texts));
             let divided: Vec<Divided> = divided.collect::<Result<_, _>>().unwrap();
-            let schema = spill_schema(TABLE, all_columns(TABLE));
-            let each = FINE / parts;
+            let schema = spill_schema(table, all_columns(table));
+            let fine = divided[0].parts();
+            let parts = parts.min(fine);
+            let each = fine / parts;
             let slow = |part: u32| {
                 let range = part * each..(part + 1) * each;
                 let slices = divided.iter().map(|divided| divided.slice(range.clone()));

@@ -20,7 +20,7 @@ use super::marks::Marks;
 use super::parts::Joined;
 use super::pulled::Pulled;
 use super::registry::Registry;
-use super::repeated::{IdsSpilled, count_repeated, ranges_for};
+use super::repeated::{IdsSpilled, count_repeated};
 use super::shards::{Outcome, Plan, write};
 use super::spill::Scratch;
 use super::{BuildSettings, Built, Progress, SpillPlace, Watch};
@@ -92,7 +92,7 @@ pub fn build(
     for part in pieces.into_iter().chain(built) {
         outcome.add(part);
     }
-    let repeated_ids = repeated_ids(&spilled, &scratch, &outcome)?;
+    let repeated_ids = repeated_ids(&scratch, &outcome)?;
 
     let balance = outcome.fortunes.balance(&registry)?;
     note_refused(&mut registry, &outcome.fortunes.refused);
@@ -334,14 +334,12 @@ impl Gathered {
 }
 
 fn repeated_ids(
-    spilled: &Spilled,
     scratch: &Scratch,
     outcome: &Gathered,
 ) -> Result<BTreeMap<String, RepeatedIds>, Error> {
     let mut repeated = BTreeMap::new();
     for (table, shards) in &outcome.ids {
-        let ranges = ranges_for(spilled.seen.get(table).map_or(0, |seen| seen.rows));
-        let found = count_repeated(scratch, shards, ranges)?;
+        let found = count_repeated(scratch, shards)?;
         let rows = outcome.files.get(table).into_iter().flatten().map(|file| file.rows);
         let with_id = shards.iter().map(|shard| shard.ids);
         let missing = rows.sum::<u64>() - with_id.sum::<u64>();

@@ -10,8 +10,12 @@ use crate::{Error, PersonId, hash_of_person};
 /// Ids of a range, about.
 const IDS_PER_RANGE: u64 = 1 << 18;
 
-/// Ranges that are read together: of each of many shards a piece worth reading.
-const RANGES_READ: usize = 16;
+/// Ranges that are read together, at most: of each of many shards a piece worth
+/// reading. They are in memory, of every thread.
+const RANGES_READ: usize = 8;
+
+/// Bytes of an id.
+const BYTES: usize = size_of::<i64>();
 
 /// Into how many ranges the ids of so many rows are divided.
 pub(super) fn ranges_for(rows: u64) -> u32 {
@@ -30,7 +34,6 @@ pub(super) struct IdsSpilled {
 
 /// Writes ids to a temporary file, in one go: range by range.
 pub(super) fn spill_ids(spill: &Scratch, ids: &[i64], ranges: u32) -> Result<IdsSpilled, Error> {
-    const BYTES: usize = size_of::<i64>();
     let range_of = |id: &i64| {
         let high = hash_of_person(PersonId(*id)) >> 32;
         ((high * u64::from(ranges)) >> 32) as usize
@@ -54,27 +57,28 @@ pub(super) fn spill_ids(spill: &Scratch, ids: &[i64], ranges: u32) -> Result<Ids
     Ok(IdsSpilled { all, starts, ids: ids.len() as u64 })
 }
 
-/// Counts the ids that occur more than once, of so many ranges of all shards.
-pub(super) fn count_repeated(
-    spill: &Scratch,
-    shards: &[IdsSpilled],
-    ranges: u32,
-) -> Result<RepeatedIds, Error> {
+/// Counts the ids that occur more than once in shards that have the same ranges.
+pub(super) fn count_repeated(spill: &Scratch, shards: &[IdsSpilled]) -> Result<RepeatedIds, Error> {
     let sum = |a: RepeatedIds, b: RepeatedIds| RepeatedIds {
         ids: a.ids + b.ids,
         rows: a.rows + b.rows,
         missing: 0,
     };
-    let ranges: Vec<usize> = (0..ranges as usize).collect();
-    let counted = ranges.par_chunks(RANGES_READ).map(|ranges| {
-        let (first, end) = (ranges[0], ranges[0] + ranges.len());
-        let mut of_ranges = vec![Vec::new(); ranges.len()];
-        for IdsSpilled { all, starts, .. } in shards {
-            let start = starts[first];
-            let bytes = spill.read(all.part(start as u64..starts[end] as u64))?;
-            for (range, ids) in ranges.iter().zip(&mut of_ranges) {
-                let bytes = &bytes[starts[*range] - start..starts[range + 1] - start];
-                ids.extend(bytes.as_chunks::<8>().0.iter().map(|id| i64::from_le_bytes(*id)));
+    let ranges: Vec<usize> = shards.first().map_or(0..0, |shard| 1..shard.starts.len()).collect();
+    let together = (ranges.len() / rayon::current_num_threads()).clamp(1, RANGES_READ);
+    let counted = ranges.par_chunks(together).map(|ends| {
+        let (first, last) = (ends[0] - 1, ends[0] - 1 + ends.len());
+        let bytes_of = |shard: &IdsSpilled, end: usize| shard.starts[end] - shard.starts[end - 1];
+        let ids =
+            |end: &usize| shards.iter().map(|shard| bytes_of(shard, *end)).sum::<usize>() / BYTES;
+        let mut of_ranges: Vec<Vec<i64>> =
+            ends.iter().map(|end| Vec::with_capacity(ids(end))).collect();
+        for shard in shards {
+            let (start, stop) = (shard.starts[first], shard.starts[last]);
+            let bytes = spill.read(shard.all.part(start as u64..stop as u64))?;
+            for (end, ids) in ends.iter().zip(&mut of_ranges) {
+                let bytes = &bytes[shard.starts[end - 1] - start..shard.starts[*end] - start];
+                ids.extend(bytes.as_chunks::<BYTES>().0.iter().map(|id| i64::from_le_bytes(*id)));
             }
         }
         Ok(of_ranges.iter_mut().map(|ids| count(ids)).fold(RepeatedIds::default(), sum))
@@ -104,7 +108,7 @@ mod tests {
             let one = spill_ids(&spill, &[1, 2, 3, -7, -7], ranges).unwrap();
             let two = spill_ids(&spill, &[3, 4, 3], ranges).unwrap();
             let none = spill_ids(&spill, &[], ranges).unwrap();
-            let found = count_repeated(&spill, &[one, none, two], ranges).unwrap();
+            let found = count_repeated(&spill, &[one, none, two]).unwrap();
             assert_eq!(found, RepeatedIds { ids: 2, rows: 5, missing: 0 });
         }
     }
