@@ -22,7 +22,8 @@ pub(crate) enum Reading {
     Number,
     /// As a day, with the time of day where there is one.
     When(BareYear),
-    /// As text, for the id of the row only: it has no place in the records.
+    /// As text, for the id of the row only, if at all: it has no place in the
+    /// records.
     NotKept,
 }
 
@@ -66,6 +67,9 @@ pub(crate) struct TableLayout {
     pub(crate) spans: &'static [(&'static str, &'static str)],
     /// The first and last year that a date may have.
     pub(crate) years: (i32, i32),
+    /// Whether ids of rows are made of all that they say, so that columns which
+    /// are not kept are read as well.
+    pub(crate) is_read_whole: bool,
 }
 
 /// Years of events. The oldest living persons were born after 1850; what lies
@@ -137,6 +141,9 @@ impl TableLayout {
                 taken[place] = true;
                 if column.reading == Reading::NotKept {
                     header.not_kept.push(name.clone());
+                    if !self.is_read_whole {
+                        continue;
+                    }
                 }
                 header.read.push((index, place, name.clone()));
             } else if let Some((key, value)) = folder() {
@@ -259,6 +266,7 @@ mod tests {
             columns: Cow::Borrowed(COLUMNS),
             spans: &[],
             years: YEARS_OF_EVENTS,
+            is_read_whole: true,
         }
     }
 
@@ -282,6 +290,16 @@ mod tests {
         assert!(header.absent.is_empty());
         assert_eq!(header.unknown, ["more"]);
         assert_eq!(header.not_kept, ["Ssn"]);
+    }
+
+    #[test]
+    fn what_is_not_kept_is_read_for_ids_only() {
+        let layout = TableLayout { is_read_whole: false, ..layout() };
+        let found = ["DATE".to_owned(), "SSN".to_owned()];
+        let header = layout.resolve(&settings(&[]), ("url", "encounters.csv"), &found).unwrap();
+        assert_eq!(header.read, [(0, 0, "DATE".to_owned())]);
+        assert_eq!(header.not_kept, ["SSN"]);
+        assert!(header.unknown.is_empty());
     }
 
     #[test]

@@ -23,6 +23,7 @@ mod objects;
 mod omop;
 mod outgoing;
 mod pipeline;
+mod plain;
 mod rows;
 mod settings;
 mod share;

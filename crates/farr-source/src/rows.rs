@@ -19,7 +19,7 @@ use crate::clock::{Clock, MICROS_A_DAY, Moment};
 use crate::layout::{Absence, Reading, TableLayout};
 use crate::tokens::Fault;
 use crate::typing::{
-    MISSING_TEXTS, finite, has_decimal_comma, integers, means_missing, numbers, trimmed,
+    MISSING_TEXTS, each, finite, has_decimal_comma, integers, means_missing, numbers, trimmed,
     with_missing,
 };
 
@@ -38,6 +38,8 @@ pub(crate) struct RawColumn<'h> {
 pub(crate) struct Rows {
     pub(crate) lines: Vec<Line>,
     columns: BTreeMap<&'static str, Column>,
+    /// Whether columns that are not kept were read as well.
+    is_whole: bool,
 }
 
 #[derive(Debug)]
@@ -101,8 +103,10 @@ impl Rows {
         times.as_primitive::<TimestampMicrosecondType>().clone()
     }
 
-    /// Name and text of every column that came as text, in order of name.
+    /// Name and text of every column that came as text, in order of name, of rows
+    /// that are read whole.
     pub(crate) fn texts(&self) -> Vec<(&'static str, StringArray)> {
+        assert!(self.is_whole, "the layout says which rows are read whole");
         let texts = self.columns.iter();
         texts.filter_map(|(name, c)| Some((*name, as_text(c.text.as_ref()?)?))).collect()
     }
@@ -190,6 +194,7 @@ pub(crate) fn typed(
     layout: &TableLayout,
     clock: &Clock,
 ) -> Result<(Rows, Vec<Fault>), Error> {
+    let is_whole = layout.is_read_whole;
     let mut faults = Faults { lines: &lines, by_row: BTreeMap::new() };
     let mut columns = BTreeMap::new();
     for column in raw {
@@ -211,7 +216,7 @@ pub(crate) fn typed(
     }
     let by_row = faults.by_row;
     if by_row.is_empty() {
-        return Ok((Rows { lines, columns }, Vec::new()));
+        return Ok((Rows { lines, columns, is_whole }, Vec::new()));
     }
     let keep: BooleanArray = (0..lines.len()).map(|row| Some(!by_row.contains_key(&row))).collect();
     let failed = |source| Error::Arrow { object: layout.name.to_owned(), source };
@@ -223,7 +228,7 @@ pub(crate) fn typed(
     }
     let lines = lines.iter().enumerate().filter(|(row, _)| keep.value(*row));
     let lines = lines.map(|(_, line)| *line).collect();
-    Ok((Rows { lines, columns }, by_row.into_values().collect()))
+    Ok((Rows { lines, columns, is_whole }, by_row.into_values().collect()))
 }
 
 /// Rows whose last day lies before the first, or, on one day, whose last time
@@ -366,7 +371,7 @@ fn read_text(
         Reading::Integer => (Arc::new(integers(&text)?), "is no whole number"),
         Reading::Number => (Arc::new(numbers(&text)?), NO_NUMBER),
         Reading::When(bare_year) => {
-            let moments = text.iter().map(|t| t.and_then(|t| clock.parse(t, bare_year)));
+            let moments = each(&text, |text| clock.parse(text, bare_year));
             let (days, local) = columns_of(moments, text.len());
             times = Some(Arc::new(local) as ArrayRef);
             check_years(&days, name, layout, faults);

@@ -38,6 +38,26 @@ pub(crate) fn has_decimal_comma(text: &str) -> bool {
     parts.is_some_and(|(whole, fraction)| digits(whole) && digits(fraction))
 }
 
+/// What is made of each text. One that stands in row after row, as a person's or
+/// a visit's does, is looked at once.
+pub(crate) fn each<'t, T: Copy>(
+    texts: &'t StringArray,
+    make: impl Fn(&'t str) -> Option<T>,
+) -> impl Iterator<Item = Option<T>> {
+    let mut last = None;
+    texts.iter().map(move |text| {
+        let text = text?;
+        match last {
+            Some((before, made)) if before == text => made,
+            _ => {
+                let made = make(text);
+                last = Some((text, made));
+                made
+            }
+        }
+    })
+}
+
 fn read_as(text: &StringArray, data_type: &DataType) -> Result<ArrayRef, Error> {
     let series: Series = to_series("text", text)?;
     let failed = |source| Error::Frame { object: "a column of text".to_owned(), source };

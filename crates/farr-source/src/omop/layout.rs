@@ -78,6 +78,7 @@ pub(super) fn layout(table: Table, absence: Absence) -> TableLayout {
             _ => &[],
         },
         years: if is_of_events { YEARS_OF_EVENTS } else { YEARS_OF_VALIDITY },
+        is_read_whole: false,
     }
 }
 

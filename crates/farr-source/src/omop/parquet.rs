@@ -84,8 +84,7 @@ where
     let mut metadata = ArrowReaderMetadata::try_new(metadata.into(), options).map_err(failed)?;
     let fields = metadata.schema().fields();
     let found: Vec<String> = fields.iter().map(|field| field.name().clone()).collect();
-    let mut header = table.layout.resolve(context.settings, (&url, &object.path), &found)?;
-    header.read.retain(|(index, _, _)| table.layout.columns[*index].reading != Reading::NotKept);
+    let header = table.layout.resolve(context.settings, (&url, &object.path), &found)?;
     for (index, place, name) in &header.read {
         let data_type = fields[*place].data_type();
         can_read(data_type, table.layout.columns[*index].reading).map_err(|expected| {

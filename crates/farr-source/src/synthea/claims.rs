@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, Float64Array, StringArray};
+use arrow::array::{Array, ArrayRef, Float64Array, StringArray, StringBuilder};
 use farr_records::Table;
 
 use super::concepts::{TYPE_CLAIM, US_DOLLAR};
@@ -53,22 +53,28 @@ pub(super) fn transactions(synthea: &Synthea, rows: &Rows) -> Result<Vec<Outgoin
     let (kinds, methods) = (rows.text("type"), rows.text("method"));
     let transfer_types = rows.text("transfer_type");
     let is = |row: usize, kind: &str| kinds.value(row).eq_ignore_ascii_case(kind);
-    let method = |row: usize| or_blank(&methods, row).to_ascii_uppercase();
+    let is_by = |row: usize, method: &str| or_blank(&methods, row).eq_ignore_ascii_case(method);
     let (amounts, payments) = (rows.numbers("amount"), rows.numbers("payments"));
     let transfers = rows.numbers("transfers");
     let chosen = |amount: &Float64Array, takes: &dyn Fn(usize) -> bool| -> ArrayRef {
         let value = |row: usize| (amount.is_valid(row) && takes(row)).then(|| amount.value(row));
         Arc::new((0..count).map(value).collect::<Float64Array>())
     };
-    let detail = |row: usize| {
-        let kind = kinds.value(row).to_ascii_uppercase();
-        let more = match kind.as_str() {
-            "PAYMENT" => method(row),
-            _ => or_blank(&transfer_types, row).to_owned(),
-        };
-        Some(if more.is_empty() { kind } else { format!("{kind}:{more}") })
-    };
-    let details: StringArray = (0..count).map(detail).collect();
+    let (mut details, mut detail) = (StringBuilder::new(), String::new());
+    for row in 0..count {
+        detail.clear();
+        detail.push_str(kinds.value(row));
+        let is_payment = is(row, "PAYMENT");
+        let more = or_blank(if is_payment { &methods } else { &transfer_types }, row);
+        let length = if is_payment { usize::MAX } else { detail.len() };
+        if !more.is_empty() {
+            detail.push(':');
+            detail.push_str(more);
+        }
+        let upper = length.min(detail.len());
+        detail[..upper].make_ascii_uppercase();
+        details.append_value(&detail);
+    }
     let costs = Outgoing::new(
         Table::Cost,
         rows.lines.clone(),
@@ -82,11 +88,11 @@ pub(super) fn transactions(synthea: &Synthea, rows: &Rows) -> Result<Vec<Outgoin
             ("currency_concept_id", constant(US_DOLLAR, count)),
             ("total_charge", chosen(&amounts, &|row| is(row, "CHARGE"))),
             ("total_paid", chosen(&payments, &|_| true)),
-            ("paid_by_payer", chosen(&payments, &|row| method(row) == "ECHECK")),
-            ("paid_by_patient", chosen(&payments, &|row| method(row) != "ECHECK")),
-            ("paid_patient_copay", chosen(&payments, &|row| method(row) == "COPAY")),
+            ("paid_by_payer", chosen(&payments, &|row| is_by(row, "ECHECK"))),
+            ("paid_by_patient", chosen(&payments, &|row| !is_by(row, "ECHECK"))),
+            ("paid_patient_copay", chosen(&payments, &|row| is_by(row, "COPAY"))),
             ("amount_allowed", chosen(&transfers, &|_| true)),
-            ("revenue_code_source_value", Arc::new(details)),
+            ("revenue_code_source_value", Arc::new(details.finish())),
             ("drg_source_value", Arc::new(rows.text("procedure_code"))),
         ],
     )?;

@@ -385,6 +385,11 @@ const TABLES: &[Row] = &[
     ),
 ];
 
+/// Tables whose rows have ids of their own, and of which nothing is made that
+/// has none.
+const WITH_IDS: [&str; 6] =
+    ["patients", "organizations", "providers", "payers", "claims", "claims_transactions"];
+
 /// Every table of the format, persons first.
 pub(crate) fn tables() -> Vec<TableLayout> {
     let layout = |(name, absence, columns, spans): &Row| TableLayout {
@@ -393,6 +398,7 @@ pub(crate) fn tables() -> Vec<TableLayout> {
         columns: Cow::Borrowed(columns),
         spans,
         years: YEARS_OF_EVENTS,
+        is_read_whole: !WITH_IDS.contains(name),
     };
     TABLES.iter().map(layout).collect()
 }

@@ -1,0 +1,165 @@
+//! Rows of text without quotes: they end with their line, and fields at their
+//! delimiters.
+
+use arrow::array::{BooleanBufferBuilder, StringArray};
+use arrow::buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+
+/// So much text is looked at together: little enough to stay in the processor's
+/// cache while field after field is copied.
+const STRETCH_BYTES: usize = if cfg!(test) { 100 } else { 1 << 17 };
+
+/// The first lines of a text, about [`STRETCH_BYTES`], or one that is longer;
+/// the last line may lack its end.
+pub(crate) fn stretch(text: &[u8]) -> &[u8] {
+    let Some(first) = text.get(..STRETCH_BYTES) else { return text };
+    let end = memchr::memrchr(b'\n', first)
+        .or_else(|| Some(STRETCH_BYTES + memchr::memchr(b'\n', &text[STRETCH_BYTES..])?));
+    &text[..end.map_or(text.len(), |end| end + 1)]
+}
+
+/// Where delimiters and line ends stand in a text, in order.
+pub(crate) fn marks(text: &[u8], delimiter: u8, mut found: impl FnMut(usize)) {
+    const WORD: usize = size_of::<u64>();
+    const BLOCK: usize = u64::BITS as usize;
+    let (blocks, rest) = text.as_chunks::<BLOCK>();
+    for (start, block) in blocks.iter().enumerate().map(|(i, block)| (i * BLOCK, block)) {
+        let mut bits = 0;
+        for (i, word) in block.as_chunks::<WORD>().0.iter().enumerate() {
+            bits |= bits_of(u64::from_le_bytes(*word), delimiter) << (i * WORD);
+        }
+        while bits != 0 {
+            found(start + bits.trailing_zeros() as usize);
+            bits &= bits - 1;
+        }
+    }
+    for (i, byte) in rest.iter().enumerate() {
+        if *byte == delimiter || *byte == b'\n' {
+            found(text.len() - rest.len() + i);
+        }
+    }
+}
+
+/// A bit for each of eight bytes: whether it is a delimiter or a line's end.
+#[inline]
+fn bits_of(word: u64, delimiter: u8) -> u64 {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const LOW: u64 = ONES * 0x7f;
+    // The highest bit of a byte is set unless the byte is the one looked for.
+    let differs = |byte: u8| {
+        let difference = word ^ (ONES * u64::from(byte));
+        ((difference & LOW) + LOW) | difference
+    };
+    let found = !(differs(delimiter) & differs(b'\n')) >> 7 & ONES;
+    // Moves the bit of each byte into the highest byte.
+    found.wrapping_mul(0x0102_0408_1020_4080) >> 56
+}
+
+/// Texts of a column, one behind the other; an empty one is null.
+pub(crate) struct Texts {
+    bytes: Vec<u8>,
+    offsets: Vec<i32>,
+}
+
+impl Default for Texts {
+    fn default() -> Self {
+        Self { bytes: Vec::new(), offsets: vec![0] }
+    }
+}
+
+impl Texts {
+    pub(crate) fn push(&mut self, field: &str) {
+        self.bytes.extend_from_slice(field.as_bytes());
+        self.offsets.push(self.bytes.len() as i32);
+    }
+
+    /// Makes room for so many times as many texts.
+    pub(crate) fn reserve(&mut self, times: usize) {
+        self.bytes.reserve(self.bytes.len() * times + self.bytes.len() / 8);
+        self.offsets.reserve(self.offsets.len() * times + self.offsets.len() / 8);
+    }
+
+    /// Takes fields of a text: where they start and end.
+    pub(crate) fn extend(
+        &mut self,
+        text: &[u8],
+        spans: impl ExactSizeIterator<Item = (usize, usize)>,
+    ) {
+        self.offsets.reserve(spans.len());
+        for (start, end) in spans {
+            let length = self.bytes.len() + end - start;
+            // A copy of known length is one of a few steps: what is too much is
+            // cut off again.
+            let _ = self.copy::<16>(text, start, end)
+                || self.copy::<48>(text, start, end)
+                || self.copy_all(&text[start..end]);
+            self.bytes.truncate(length);
+            self.offsets.push(length as i32);
+        }
+    }
+
+    /// Copies so many bytes, if the field is no longer and they are there.
+    #[inline]
+    fn copy<const BYTES: usize>(&mut self, text: &[u8], start: usize, end: usize) -> bool {
+        match text[start..].first_chunk::<BYTES>() {
+            Some(bytes) if end - start <= BYTES => {
+                self.bytes.extend_from_slice(bytes);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn copy_all(&mut self, field: &[u8]) -> bool {
+        self.bytes.extend_from_slice(field);
+        true
+    }
+
+    /// The texts, which must be such.
+    pub(crate) fn finish(self) -> StringArray {
+        let is_some = |span: &[i32]| span[0] < span[1];
+        let nulls = (!self.offsets.windows(2).all(is_some)).then(|| {
+            let mut valid = BooleanBufferBuilder::new(self.offsets.len() - 1);
+            self.offsets.windows(2).for_each(|span| valid.append(is_some(span)));
+            NullBuffer::new(valid.finish())
+        });
+        let offsets = OffsetBuffer::new(ScalarBuffer::from(self.offsets));
+        StringArray::new(offsets, Buffer::from_vec(self.bytes), nulls)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn marks_are_where_they_stand(
+            text in proptest::collection::vec(
+                proptest::prop_oneof![
+                    proptest::sample::select(b",\n-\x0b\xac\x8a\0\xff".to_vec()),
+                    proptest::num::u8::ANY,
+                ],
+                0..300,
+            ),
+        ) {
+            let mut found = Vec::new();
+            marks(&text, b',', |at| found.push(at));
+            let is_mark = |at: &usize| [b',', b'\n'].contains(&text[*at]);
+            proptest::prop_assert_eq!(found, (0..text.len()).filter(is_mark).collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn stretches_are_whole_lines(text in "([a-z]{0,60}\n){0,9}[a-z]{0,150}") {
+            let (mut rest, mut n_lines) = (text.as_bytes(), 0);
+            while !rest.is_empty() {
+                let lines = stretch(rest);
+                proptest::prop_assert!(lines.ends_with(b"\n") || lines.len() == rest.len());
+                let breaks = lines.iter().filter(|byte| **byte == b'\n').count();
+                proptest::prop_assert!(lines.len() <= STRETCH_BYTES || breaks <= 1);
+                n_lines += breaks;
+                rest = &rest[lines.len()..];
+            }
+            proptest::prop_assert_eq!(n_lines, text.matches('\n').count());
+        }
+    }
+}
