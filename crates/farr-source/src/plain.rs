@@ -19,14 +19,9 @@ pub(crate) fn stretch(text: &[u8]) -> &[u8] {
 
 /// Where delimiters and line ends stand in a text, in order.
 pub(crate) fn marks(text: &[u8], delimiter: u8, mut found: impl FnMut(usize)) {
-    const WORD: usize = size_of::<u64>();
-    const BLOCK: usize = u64::BITS as usize;
     let (blocks, rest) = text.as_chunks::<BLOCK>();
     for (start, block) in blocks.iter().enumerate().map(|(i, block)| (i * BLOCK, block)) {
-        let mut bits = 0;
-        for (i, word) in block.as_chunks::<WORD>().0.iter().enumerate() {
-            bits |= bits_of(u64::from_le_bytes(*word), delimiter) << (i * WORD);
-        }
+        let mut bits = bits_of(&block.map(|byte| u8::from(byte == delimiter || byte == b'\n')));
         while bits != 0 {
             found(start + bits.trailing_zeros() as usize);
             bits &= bits - 1;
@@ -39,19 +34,18 @@ pub(crate) fn marks(text: &[u8], delimiter: u8, mut found: impl FnMut(usize)) {
     }
 }
 
-/// A bit for each of eight bytes: whether it is a delimiter or a line's end.
+/// Bytes that are looked at together, a bit for each.
+const BLOCK: usize = u64::BITS as usize;
+
+/// A bit for each byte, which is 0 or 1.
 #[inline]
-fn bits_of(word: u64, delimiter: u8) -> u64 {
-    const ONES: u64 = u64::from_le_bytes([1; 8]);
-    const LOW: u64 = ONES * 0x7f;
-    // The highest bit of a byte is set unless the byte is the one looked for.
-    let differs = |byte: u8| {
-        let difference = word ^ (ONES * u64::from(byte));
-        ((difference & LOW) + LOW) | difference
-    };
-    let found = !(differs(delimiter) & differs(b'\n')) >> 7 & ONES;
-    // Moves the bit of each byte into the highest byte.
-    found.wrapping_mul(0x0102_0408_1020_4080) >> 56
+fn bits_of(bytes: &[u8; BLOCK]) -> u64 {
+    const WORD: usize = size_of::<u64>();
+    bytes.as_chunks::<WORD>().0.iter().enumerate().fold(0, |bits, (i, word)| {
+        // Brings the lowest bit of each byte into the highest byte.
+        let gathered = u64::from_le_bytes(*word).wrapping_mul(0x0102_0408_1020_4080) >> 56;
+        bits | gathered << (i * WORD)
+    })
 }
 
 /// Texts of a column, one behind the other; an empty one is null.
