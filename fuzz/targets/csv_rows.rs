@@ -8,6 +8,8 @@ mod body;
 mod chunks;
 #[path = "../../crates/farr-source/src/cutting.rs"]
 mod cutting;
+#[path = "../../crates/farr-source/src/plain.rs"]
+mod plain;
 #[path = "../../crates/farr-source/src/tokens.rs"]
 mod tokens;
 

@@ -341,7 +341,7 @@ fn split_bare(line: &[u8], delimiter: u8, record: &mut Record) {
 }
 
 /// A line without what ends it.
-pub(crate) fn without_end(line: &[u8]) -> &[u8] {
+fn without_end(line: &[u8]) -> &[u8] {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     line.strip_suffix(b"\r").unwrap_or(line)
 }

@@ -155,7 +155,7 @@ impl TableLayout {
                 header.absent.push(column.name);
             }
         }
-        if header.read.is_empty()
+        if !taken.contains(&true)
             && let Some(first) = self.columns.first()
         {
             return Err(self.missing(object, first.name, first.name, found));
@@ -300,6 +300,11 @@ mod tests {
         assert_eq!(header.read, [(0, 0, "DATE".to_owned())]);
         assert_eq!(header.not_kept, ["SSN"]);
         assert!(header.unknown.is_empty());
+        // All that is needed may be said by folders.
+        let lenient = TableLayout { columns: Cow::Borrowed(&COLUMNS[1..]), ..layout };
+        let place = ("url", "CLASS=a/encounters.csv");
+        let header = lenient.resolve(&settings(&[]), place, &found[1..]).unwrap();
+        assert_eq!((header.read.len(), header.fixed.len()), (0, 1));
     }
 
     #[test]

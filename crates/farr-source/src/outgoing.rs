@@ -10,7 +10,7 @@ use farr_records::{IdHasher, Kind, Line, Scope, Table, dictionary_of_texts};
 use crate::Error;
 use crate::rows::{Rows, is_keyed};
 use crate::tokens::Fault;
-use crate::typing::each;
+use crate::typing::each_run;
 
 /// Rows for one table.
 #[derive(Debug)]
@@ -77,7 +77,7 @@ impl Outgoing {
 
 /// The ids of natural keys of one part each; null where there is no key.
 pub(crate) fn ids_of(hasher: &IdHasher, keys: &StringArray) -> ArrayRef {
-    let ids: Int64Array = each(keys, |key| Some(hasher.id(&[key]))).collect();
+    let ids: Int64Array = each_run(keys, |key| Some(hasher.id(&[key]))).collect();
     Arc::new(ids)
 }
 

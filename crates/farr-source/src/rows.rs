@@ -19,7 +19,7 @@ use crate::clock::{Clock, MICROS_A_DAY, Moment};
 use crate::layout::{Absence, Reading, TableLayout};
 use crate::tokens::Fault;
 use crate::typing::{
-    MISSING_TEXTS, each, finite, has_decimal_comma, integers, means_missing, numbers, trimmed,
+    MISSING_TEXTS, each_run, finite, has_decimal_comma, integers, means_missing, numbers, trimmed,
     with_missing,
 };
 
@@ -371,7 +371,7 @@ fn read_text(
         Reading::Integer => (Arc::new(integers(&text)?), "is no whole number"),
         Reading::Number => (Arc::new(numbers(&text)?), NO_NUMBER),
         Reading::When(bare_year) => {
-            let moments = each(&text, |text| clock.parse(text, bare_year));
+            let moments = each_run(&text, |text| clock.parse(text, bare_year));
             let (days, local) = columns_of(moments, text.len());
             times = Some(Arc::new(local) as ArrayRef);
             check_years(&days, name, layout, faults);

@@ -7,7 +7,7 @@ use crate::chunks::Chunk;
 use crate::cutting::{Bad, RECORD_BYTES_MAX, Record, Rule, is_blank, line_end};
 use crate::plain::{Texts, marks, stretch};
 
-/// A batch is full with so many rows,
+/// A batch is full with so many rows, and may have some lines more,
 const ROWS_MAX: usize = 65_536;
 /// or with so many bytes.
 const BYTES_MAX: usize = 16 << 20;
@@ -212,7 +212,7 @@ pub(crate) struct Tokens<'h> {
     start: usize,
     line: u64,
     record: Record,
-    /// Where the next quote stands that opens a field, if any does; else the end.
+    /// Where the next quote stands, where quotes count; else the end.
     quote: usize,
     plain: Plain,
 }
@@ -230,10 +230,7 @@ impl<'h> Tokens<'h> {
     pub(crate) fn new(head: &'h Head, chunk: Chunk) -> Self {
         let Chunk { bytes, first_line: line } = chunk;
         let (rule, content, record) = (head.rule(), Content::of(bytes), Record::default());
-        let mut tokens =
-            Self { head, rule, content, start: 0, line, record, quote: 0, plain: Plain::default() };
-        tokens.find_quote();
-        tokens
+        Self { head, rule, content, start: 0, line, record, quote: 0, plain: Plain::default() }
     }
 
     fn find_quote(&mut self) {
@@ -282,7 +279,7 @@ impl<'h> Tokens<'h> {
     /// in fewer steps.
     fn plain_rows(&mut self, places: &[usize], gathered: &mut Gathered) {
         while !gathered.is_full() {
-            if self.quote < self.start {
+            if self.quote <= self.start {
                 self.find_quote();
             }
             let Content::Plain(text) = &self.content else { return };
@@ -297,10 +294,13 @@ impl<'h> Tokens<'h> {
             let is_first = gathered.rows_read == 0;
             self.start += lines.len();
             self.line += self.plain.find(lines, self.head, Line(self.line), gathered);
+            // What follows is likely to be alike.
+            let times = (text.len() - self.start) / lines.len();
+            let times = times.min(ROWS_MAX / gathered.rows_read.max(1));
             for (column, place) in gathered.columns.iter_mut().zip(places) {
                 column.extend(lines, self.plain.spans(*place, self.head.names.len()));
                 if is_first {
-                    column.reserve((text.len() - self.start) / lines.len());
+                    column.reserve(times);
                 }
             }
         }
@@ -371,38 +371,38 @@ impl Plain {
         let Self { starts, ends } = self;
         starts.clear();
         ends.clear();
-        // Where the row starts, its fields before all others, and its line.
-        let (mut start, mut fields, mut line) = (0, 0, first);
+        // Where the row starts, how many ends lie before its own, and which of the
+        // lines it is.
+        let (mut start, mut before, mut n_lines) = (0, 0, 0);
         let mut found = |at: usize| {
             if lines.get(at) == Some(&head.delimiter) {
                 return ends.push(at);
             }
-            let end = at - usize::from(lines[start..at].ends_with(b"\r"));
-            let (row, own) = (start, fields);
-            start = at + 1;
-            line = Line(line.0 + 1);
+            let line = Line(first.0 + n_lines);
+            n_lines += 1;
+            let row = std::mem::replace(&mut start, at + 1);
+            let end = at - usize::from(lines[row..at].ends_with(b"\r"));
             if row == end {
                 return;
             }
             ends.push(end);
+            let fields = ends.len() - before;
             gathered.rows_read += 1;
-            let found = ends.len() - own;
-            gathered.bytes += end - row + 1 - found;
-            let line = Line(line.0 - 1);
-            if let Some(fault) = head.fault_of_count(found, line) {
+            gathered.bytes += end - row + 1 - fields;
+            if let Some(fault) = head.fault_of_count(fields, line) {
                 gathered.faults.push(fault);
-                ends.truncate(own);
+                ends.truncate(before);
             } else {
                 gathered.lines.push(line);
                 starts.push(row);
-                fields = ends.len();
+                before = ends.len();
             }
         };
         marks(lines, head.delimiter, &mut found);
         if !lines.ends_with(b"\n") {
             found(lines.len());
         }
-        line.0 - first.0
+        n_lines
     }
 
     /// Where the fields of a column start and end, of so many columns.
@@ -525,6 +525,24 @@ mod tests {
             };
             proptest::prop_assert_eq!(read(true), read(false));
         }
+    }
+
+    #[test]
+    fn batches_follow_each_other() {
+        let head = Head::of(b"a,b\n", true).unwrap();
+        let rows: Vec<String> = (0..3 * ROWS_MAX).map(|row| format!("{row},\n")).collect();
+        let mut tokens = tokens(&head, format!("a,b\n{}", rows.concat()).as_bytes());
+        let (mut batches, mut next) = (0, 0);
+        while let Some(batch) = tokens.next_rows(&[1, 0]) {
+            assert!(batch.lines.len() <= 2 * ROWS_MAX);
+            assert_eq!(batch.columns[0].null_count(), batch.lines.len());
+            for (line, value) in batch.lines.iter().zip(&batch.columns[1]) {
+                assert_eq!((line.0, value), (next + 2, Some(next.to_string().as_str())));
+                next += 1;
+            }
+            batches += 1;
+        }
+        assert_eq!((batches >= 2, next), (true, 3 * ROWS_MAX as u64));
     }
 
     #[test]

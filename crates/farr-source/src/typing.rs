@@ -40,7 +40,7 @@ pub(crate) fn has_decimal_comma(text: &str) -> bool {
 
 /// What is made of each text. One that stands in row after row, as a person's or
 /// a visit's does, is looked at once.
-pub(crate) fn each<'t, T: Copy>(
+pub(crate) fn each_run<'t, T: Copy>(
     texts: &'t StringArray,
     make: impl Fn(&'t str) -> Option<T>,
 ) -> impl Iterator<Item = Option<T>> {
@@ -113,6 +113,28 @@ pub(crate) fn trimmed(text: &StringArray) -> StringArray {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_that_comes_again_is_made_once() {
+        let text = StringArray::from(vec![
+            Some("1"),
+            Some("1"),
+            None,
+            Some("1"),
+            Some("x"),
+            Some("x"),
+            Some("2"),
+        ]);
+        let made = std::cell::Cell::new(0);
+        let parse = |text: &str| {
+            made.set(made.get() + 1);
+            text.parse::<i64>().ok()
+        };
+        let one = Some(1);
+        let all: Vec<_> = each_run(&text, parse).collect();
+        assert_eq!(all, [one, one, None, one, None, None, Some(2)]);
+        assert_eq!(made.get(), 3);
+    }
 
     #[test]
     fn what_is_no_number_is_null() {

@@ -66,12 +66,11 @@ pub(super) fn transactions(synthea: &Synthea, rows: &Rows) -> Result<Vec<Outgoin
         detail.push_str(kinds.value(row));
         let is_payment = is(row, "PAYMENT");
         let more = or_blank(if is_payment { &methods } else { &transfer_types }, row);
-        let length = if is_payment { usize::MAX } else { detail.len() };
         if !more.is_empty() {
             detail.push(':');
             detail.push_str(more);
         }
-        let upper = length.min(detail.len());
+        let upper = if is_payment { detail.len() } else { kinds.value(row).len() };
         detail[..upper].make_ascii_uppercase();
         details.append_value(&detail);
     }
