@@ -12,7 +12,7 @@ use crate::decode::Stored;
 /// Whole rows; of the last one, if its line is too long, only what tells so.
 #[derive(Debug)]
 pub(crate) struct Chunk {
-    pub(crate) bytes: Vec<u8>,
+    pub(crate) bytes: Bytes,
     /// The line on which it starts, counted from the start of the range.
     pub(crate) first_line: u64,
 }
@@ -53,8 +53,10 @@ pub(crate) struct Chunks {
     skip: u64,
     /// Whether the line is passed over that is being read.
     is_in_long_line: bool,
-    /// Text from the start of a row on.
+    /// Text from the start of a row on that is not in one piece with the rest.
     carry: Vec<u8>,
+    /// Whether the row that it starts with did not end with its first line.
+    is_open: bool,
     /// Rows that start behind so many bytes of it are not the range's, once
     /// that is known.
     own: Option<usize>,
@@ -84,6 +86,7 @@ impl Chunks {
             skip,
             is_in_long_line: false,
             carry: Vec::new(),
+            is_open: false,
             own: None,
             line,
             length: 0,
@@ -98,14 +101,32 @@ impl Chunks {
                 self.own = Some(self.carry.len());
                 break;
             }
-            let part = self.rest.split_to(self.chunk_bytes.min(self.rest.len()));
+            let ahead = self.chunk_bytes.min(self.rest.len());
+            if self.carry.is_empty() && !self.is_in_long_line {
+                let end = self.rule.rows_end(&self.rest[..ahead], false, &mut self.scratch);
+                if end > 0 {
+                    let bytes = self.rest.split_to(end);
+                    return Ok(Some(self.chunk(bytes)));
+                }
+            }
+            // Of the row that started before, the rest is likely to be one line.
+            let line = line_end(&self.rest[..ahead], 0, false);
+            let part = self.rest.split_to(line.filter(|_| !self.is_open).unwrap_or(ahead));
             self.take(&part);
             let end = self.rule.rows_end(&self.carry, false, &mut self.scratch);
+            self.is_open = end == 0;
             if let Some(chunk) = self.hand_out(end) {
                 return Ok(Some(chunk));
             }
         }
         self.last()
+    }
+
+    fn chunk(&mut self, bytes: Bytes) -> Chunk {
+        let first_line = self.line;
+        self.line += memchr::memchr_iter(b'\n', &bytes).count() as u64;
+        self.length += bytes.len() as u64;
+        Chunk { bytes, first_line }
     }
 
     /// Lines handed out.
@@ -182,13 +203,10 @@ impl Chunks {
     /// The rows that end at `end` of the text at hand; or of the first one, if
     /// its line is too long and has not ended, what tells so.
     fn hand_out(&mut self, end: usize) -> Option<Chunk> {
-        let first_line = self.line;
         if end > 0 {
             let carry = self.carry.split_off(end);
             let bytes = std::mem::replace(&mut self.carry, carry);
-            self.line += memchr::memchr_iter(b'\n', &bytes).count() as u64;
-            self.length += bytes.len() as u64;
-            return Some(Chunk { bytes, first_line });
+            return Some(self.chunk(bytes.into()));
         }
         let is_long = self.carry.len() > RECORD_BYTES_MAX;
         if !is_long || line_end(&self.carry, 0, false).is_some() {
@@ -198,7 +216,7 @@ impl Chunks {
         self.length += bytes.len() as u64;
         self.is_in_long_line = true;
         bytes.truncate(RECORD_BYTES_MAX + 1);
-        Some(Chunk { bytes, first_line })
+        Some(Chunk { bytes: bytes.into(), first_line: self.line })
     }
 }
 
@@ -304,7 +322,7 @@ mod tests {
         let mut chunks = Chunks::new(head.rule(), body, Some(tail), from, chunk_bytes);
         let mut rows = Vec::new();
         while let Some(chunk) = chunks.next().unwrap() {
-            assert!(chunk.bytes.capacity() <= 3 * (RECORD_BYTES_MAX + chunk_bytes), "bounded");
+            assert!(chunk.bytes.len() <= 3 * (RECORD_BYTES_MAX + chunk_bytes), "bounded");
             let mut tokens = Tokens::new(&head, chunk);
             while let Some(batch) = tokens.next_rows(&[0, 1, 2]) {
                 let kept = batch.lines.iter().enumerate().map(|(row, line)| {

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray, UInt32Array};
+use arrow::array::{
+    Array, ArrayRef, DictionaryArray, Int32Array, Int64Array, RecordBatch, StringArray, UInt32Array,
+};
 use arrow::compute::{cast, take};
 use arrow::datatypes::{DataType, Field, Schema};
 use farr_records::{IdHasher, Kind, Line, Scope, Table, dictionary_of_texts};
@@ -88,7 +90,8 @@ pub(crate) fn constant(value: i64, rows: usize) -> ArrayRef {
 
 /// The same text for every row.
 pub(crate) fn constant_text(value: &str, rows: usize) -> ArrayRef {
-    Arc::new(StringArray::from_iter_values(std::iter::repeat_n(value, rows)))
+    let texts = Arc::new(StringArray::from(vec![value]));
+    Arc::new(DictionaryArray::new(Int32Array::from_value(0, rows), texts))
 }
 
 /// An id for each row, of all that it says: equal rows have equal ids, also
@@ -107,7 +110,7 @@ pub(crate) fn ids_of_rows(hasher: &IdHasher, rows: &Rows) -> Int64Array {
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::{AsArray, DictionaryArray};
+    use arrow::array::AsArray;
     use arrow::datatypes::Int32Type;
 
     use super::*;

@@ -20,7 +20,7 @@ use crate::layout::{Absence, Header, TableLayout};
 use crate::outgoing::Mapped;
 use crate::rows::{RawColumn, Rows, typed};
 use crate::share::Division;
-use crate::text::{self, Text};
+use crate::text::{self, CHUNK_BYTES, Text};
 use crate::tokens::{Fault, Head, Tokens};
 use crate::{Error, SourceSettings, TableSummary};
 
@@ -215,13 +215,15 @@ where
         table.saw(&header);
         let take = |chunk| self.take_text(table, &started, (&head, &header), chunk, map);
         // Cutting into chunks is serial, the rest is not: so many at a time,
-        // while the next are cut.
-        let chunks_max = rayon::current_num_threads().max(1);
+        // while the next are cut. A row across two blocks is a chunk as well, for
+        // which no thread need wait.
+        let bytes_max = rayon::current_num_threads().max(1) * CHUNK_BYTES as usize;
         let mut next = || -> Result<Vec<Chunk>, Error> {
-            let mut chunks = Vec::new();
-            while chunks.len() < chunks_max
+            let (mut chunks, mut bytes) = (Vec::new(), 0);
+            while bytes + CHUNK_BYTES as usize / 2 < bytes_max
                 && let Some(chunk) = text.next()?
             {
+                bytes += chunk.bytes.len();
                 chunks.push(chunk);
             }
             Ok(chunks)

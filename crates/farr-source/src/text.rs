@@ -15,7 +15,7 @@ use crate::decode::{BlockHashes, Compression, Stored, compression, decoded};
 use crate::tokens::{Alien, Beginning, Head};
 
 /// Bytes of a chunk at most, unless one record is larger.
-const CHUNK_BYTES: u64 = 4 << 20;
+pub(crate) const CHUNK_BYTES: u64 = 4 << 20;
 
 /// The head is looked for in so many bytes.
 const HEAD_BYTES: usize = 1 << 20;

@@ -1,6 +1,7 @@
 //! Splitting delimited text into columns of text, with the line of each row.
 
 use arrow::array::StringArray;
+use bytes::Bytes;
 use farr_records::Line;
 
 use crate::chunks::Chunk;
@@ -166,22 +167,19 @@ impl Head {
 /// What is known of the bytes that are split.
 enum Content {
     /// They are text, and no byte of it is NUL: so are all fields.
-    Plain(String),
-    Any(Vec<u8>),
+    Plain(Bytes),
+    Any(Bytes),
 }
 
 impl Content {
-    fn of(bytes: Vec<u8>) -> Self {
-        if memchr::memchr(0, &bytes).is_some() {
-            return Self::Any(bytes);
-        }
-        String::from_utf8(bytes).map_or_else(|error| Self::Any(error.into_bytes()), Self::Plain)
+    fn of(bytes: Bytes) -> Self {
+        let is_plain = memchr::memchr(0, &bytes).is_none() && std::str::from_utf8(&bytes).is_ok();
+        if is_plain { Self::Plain(bytes) } else { Self::Any(bytes) }
     }
 
-    fn bytes(&self) -> &[u8] {
+    fn bytes(&self) -> &Bytes {
         match self {
-            Self::Plain(text) => text.as_bytes(),
-            Self::Any(bytes) => bytes,
+            Self::Plain(bytes) | Self::Any(bytes) => bytes,
         }
     }
 }
@@ -283,7 +281,7 @@ impl<'h> Tokens<'h> {
                 self.find_quote();
             }
             let Content::Plain(text) = &self.content else { return };
-            let mut ahead = &text.as_bytes()[self.start..self.quote];
+            let mut ahead = &text[self.start..self.quote];
             if self.quote < text.len() {
                 ahead = &ahead[..memchr::memrchr(b'\n', ahead).map_or(0, |end| end + 1)];
             }
@@ -428,7 +426,8 @@ mod tests {
     type Split = (Vec<String>, Vec<Vec<Option<String>>>, Vec<Fault>);
 
     fn tokens<'h>(head: &'h Head, text: &[u8]) -> Tokens<'h> {
-        let (bytes, first_line) = (text[head.length..].to_vec(), head.lines + 1);
+        let bytes = Bytes::copy_from_slice(&text[head.length..]);
+        let first_line = head.lines + 1;
         Tokens::new(head, Chunk { bytes, first_line })
     }
 
@@ -514,7 +513,7 @@ mod tests {
             let read = |is_plain: bool| {
                 let mut tokens = tokens(&head, text.as_bytes());
                 if !is_plain {
-                    tokens.content = Content::Any(tokens.content.bytes().to_vec());
+                    tokens.content = Content::Any(tokens.content.bytes().clone());
                 }
                 let places: Vec<usize> = (0..head.names.len()).rev().collect();
                 let mut all = Vec::new();

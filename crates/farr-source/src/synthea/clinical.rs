@@ -191,6 +191,9 @@ pub(super) fn immunizations(synthea: &Synthea, rows: &Rows) -> Made {
     with_costs(synthea, rows, &events, &[("total_cost", rows.numbers("base_cost"))])
 }
 
+/// Categories whose observations are measurements, also where they are no numbers.
+const MEASURED: [&str; 2] = ["vital-signs", "laboratory"];
+
 /// Vital signs, laboratory values and all numbers are measurements, other
 /// texts observations.
 pub(super) fn observations(synthea: &Synthea, rows: &Rows) -> Made {
@@ -202,8 +205,8 @@ pub(super) fn observations(synthea: &Synthea, rows: &Rows) -> Made {
         said && read.is_valid(row)
     };
     let is_measured = |row: usize| {
-        let category = or_blank(&categories, row).to_ascii_lowercase();
-        is_number(row) || ["vital-signs", "laboratory"].contains(&category.as_str())
+        let category = or_blank(&categories, row);
+        is_number(row) || MEASURED.iter().any(|name| name.eq_ignore_ascii_case(category))
     };
     let table_of = |row| if is_measured(row) { Table::Measurement } else { Table::Observation };
     let number: Float64Array =
