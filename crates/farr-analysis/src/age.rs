@@ -5,9 +5,14 @@ use farr_records::{Day, Shard, Table};
 
 use crate::{AgeMethod, Error};
 
-/// What analyses ask of the person table, besides the ids.
-pub(crate) const PERSON_COLUMNS: [&str; 5] =
-    ["person_id", "gender_concept_id", "year_of_birth", "month_of_birth", "day_of_birth"];
+/// What analyses ask of the person table for sex, and for ages by a method.
+pub(crate) fn person_columns(age: AgeMethod) -> Vec<&'static str> {
+    let mut columns = vec!["person_id", "gender_concept_id", "year_of_birth"];
+    if age == AgeMethod::Exact {
+        columns.extend(["month_of_birth", "day_of_birth"]);
+    }
+    columns
+}
 
 /// The columns of the persons of one shard.
 pub(crate) struct Persons<'a> {

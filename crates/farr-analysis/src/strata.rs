@@ -8,7 +8,7 @@ use arrow::array::{ArrayRef, Int64Array, StringArray};
 use farr_disclosure::TableBuilder;
 use farr_records::Day;
 
-use crate::age::{AgeGroup, PERSON_COLUMNS, Persons, check_breaks};
+use crate::age::{AgeGroup, Persons, check_breaks, person_columns};
 use crate::{AgeMethod, Error, ShardView, Stratum};
 
 /// One stratum of a target, or all of it.
@@ -76,7 +76,7 @@ impl Strata {
 
     /// The columns of a person that are needed.
     pub(crate) fn person_columns(&self) -> Vec<&'static str> {
-        if self.divisions.is_empty() { vec!["person_id"] } else { PERSON_COLUMNS.to_vec() }
+        if self.divisions.is_empty() { vec!["person_id"] } else { person_columns(self.age) }
     }
 
     /// The persons of a shard, where the strata need them.

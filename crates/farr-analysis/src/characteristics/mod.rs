@@ -12,7 +12,7 @@ use farr_disclosure::AggregateTable;
 use farr_records::{Day, Table};
 use serde::{Deserialize, Serialize};
 
-use crate::age::{AgeGroup, PERSON_COLUMNS, Persons, check_breaks};
+use crate::age::{AgeGroup, Persons, check_breaks, person_columns};
 use crate::{
     AgeMethod, Analysis, CharacteristicsDomain, CharacteristicsSettings, CohortRow, Concepts,
     Error, Needs, ShardView,
@@ -191,7 +191,7 @@ impl Analysis for Characteristics {
     type Partial = Partial;
 
     fn needs(&self) -> Needs {
-        let mut needs = BTreeMap::from([(Table::Person, PERSON_COLUMNS.to_vec())]);
+        let mut needs = BTreeMap::from([(Table::Person, person_columns(self.age))]);
         for domain in &self.domains {
             let table = domain.table();
             let columns = [Some(domain.concept_column()), table.start_column()];

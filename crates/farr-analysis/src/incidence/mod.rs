@@ -9,13 +9,14 @@
 mod person;
 mod table;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use farr_disclosure::AggregateTable;
 use farr_records::{Day, Interval, Table};
+use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
-use crate::age::{AgeGroup, PERSON_COLUMNS, Persons, check_breaks};
+use crate::age::{AgeGroup, Persons, check_breaks, person_columns};
 use crate::{
     AgeMethod, Analysis, CohortRow, Concepts, Error, IncidenceSettings, Needs, ShardView, Stratum,
     SubgroupSettings, TimeAtRiskSettings,
@@ -111,13 +112,14 @@ pub struct Partial {
     /// Of persons whose whole time at risk lies in one finest stratum: they
     /// count once in each that this one is part of, which is added up at the
     /// end.
-    cells: BTreeMap<(TargetKey, Cell), Tally>,
+    cells: Tallies<Cell>,
     /// Of the others.
-    strata: BTreeMap<(TargetKey, StratumKey), Tally>,
+    strata: Tallies<StratumKey>,
 }
 
-/// Counts that are found by hash.
-type Tallies<K> = HashMap<(TargetKey, K), Tally>;
+/// Counts that are found by hash, one a person: its keys are ours, so that it
+/// need not be one that withstands made-up keys.
+type Tallies<K> = FxHashMap<(TargetKey, K), Tally>;
 
 impl Tally {
     fn add(&mut self, later: &Self) {
@@ -350,7 +352,7 @@ impl Incidence {
 
     /// Counts by stratum.
     fn added_up(&self, merged: Partial) -> BTreeMap<(TargetKey, StratumKey), Tally> {
-        let mut strata: Tallies<StratumKey> = merged.strata.into_iter().collect();
+        let mut strata = merged.strata;
         for ((key, cell), tally) in merged.cells {
             for stratum in self.strata_of(cell) {
                 strata.entry((key, stratum)).or_default().add(&tally);
@@ -376,32 +378,31 @@ impl Analysis for Incidence {
 
     fn needs(&self) -> Needs {
         let period = vec!["observation_period_start_date", "observation_period_end_date"];
-        BTreeMap::from([
-            (Table::Person, PERSON_COLUMNS.to_vec()),
-            (Table::ObservationPeriod, period),
-        ])
+        let person = person_columns(self.age);
+        BTreeMap::from([(Table::Person, person), (Table::ObservationPeriod, period)])
     }
 
     fn shard(&self, view: &ShardView<'_>) -> Result<Partial, Error> {
         let persons = Persons::of(&self.name, view.shard)?;
         let periods = view.observation_periods(&self.name)?;
-        let (mut cells, mut strata) = (Tallies::new(), Tallies::new());
+        let (mut cells, mut strata) = (Tallies::default(), Tallies::default());
         for &target in &self.targets {
             let mut rows = view.walk(target);
             let of_outcome =
                 |o: &Outcome| (view.walk(o.cohort), o.excluded_cohort.map(|c| view.walk(c)));
             let mut of_outcomes: Vec<_> = self.outcomes.iter().map(of_outcome).collect();
-            let mut members: Vec<_> = self.subgroups.iter().map(|s| view.walk(s.cohort)).collect();
+            let mut of_members: Vec<_> =
+                self.subgroups.iter().map(|s| view.walk(s.cohort)).collect();
+            let (mut outcomes, mut members) = (Vec::new(), Vec::new());
             while let Some((person, rows)) = rows.next_person() {
+                outcomes.clear();
                 let of_person = self.outcomes.iter().zip(&mut of_outcomes);
-                let outcomes: Vec<PersonOutcome<'_>> = of_person
-                    .map(|(outcome, (rows, excluded))| {
-                        let excluded = excluded.as_mut().map_or(&[][..], |walk| walk.of(person));
-                        PersonOutcome::new(rows.of(person), outcome.clean_window_days, excluded)
-                    })
-                    .collect();
-                let members = members.iter_mut().map(|walk| walk.of(person));
-                let members: Vec<&[CohortRow]> = members.collect();
+                outcomes.extend(of_person.map(|(outcome, (rows, excluded))| {
+                    let excluded = excluded.as_mut().map_or(&[][..], |walk| walk.of(person));
+                    PersonOutcome::new(rows.of(person), outcome.clean_window_days, excluded)
+                }));
+                members.clear();
+                members.extend(of_members.iter_mut().map(|walk| walk.of(person)));
                 for time in &self.times_at_risk {
                     let eras = self.eras_of(rows, time, periods.of(person));
                     let key = TargetKey { target, time_at_risk: time.id, subgroup: 0 };
@@ -420,7 +421,7 @@ impl Analysis for Incidence {
                 }
             }
         }
-        Ok(Partial { cells: cells.into_iter().collect(), strata: strata.into_iter().collect() })
+        Ok(Partial { cells, strata })
     }
 
     fn merge(&self, into: &mut Partial, later: Partial) {

@@ -23,7 +23,7 @@ use farr_disclosure::AggregateTable;
 use farr_records::{Day, Interval, Table};
 use serde::{Deserialize, Serialize};
 
-use crate::age::{AgeGroup, PERSON_COLUMNS, Persons, check_breaks};
+use crate::age::{AgeGroup, Persons, check_breaks, person_columns};
 use crate::survival::check_level;
 use crate::view::Periods;
 use crate::{
@@ -218,7 +218,7 @@ impl Analysis for Prevalence {
     fn needs(&self) -> Needs {
         let period = vec!["observation_period_start_date", "observation_period_end_date"];
         BTreeMap::from([
-            (Table::Person, PERSON_COLUMNS.to_vec()),
+            (Table::Person, person_columns(self.settings.age)),
             (Table::ObservationPeriod, period),
         ])
     }

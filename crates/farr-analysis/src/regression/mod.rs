@@ -115,7 +115,8 @@ impl Analysis for Regression {
     type Partial = Partial;
 
     fn needs(&self) -> Needs {
-        let mut needs = BTreeMap::from([(Table::Person, crate::age::PERSON_COLUMNS.to_vec())]);
+        let mut needs =
+            BTreeMap::from([(Table::Person, crate::age::person_columns(self.settings.age))]);
         self.rules.add_needs(&mut needs);
         for source in &self.sources {
             source.add_needs(&mut needs);
