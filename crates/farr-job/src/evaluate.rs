@@ -130,13 +130,13 @@ pub(crate) fn evaluate(
 ) -> Result<Evaluated, Error> {
     let shards: Vec<ShardId> = store.shards().collect();
     let mut merged: Vec<AnyPartial> = plan.analyses.iter().map(AnyAnalysis::empty).collect();
-    let mut columns = CohortColumns::default();
+    let mut columns: Vec<CohortColumns> = Vec::with_capacity(shards.len());
     let clock = StageClock::start(observer, Stage::Cohorts, Some(shards.len() as u64));
     let add = |part: ShardPart| {
         for ((analysis, into), later) in plan.analyses.iter().zip(&mut merged).zip(part.partials) {
             analysis.merge(into, later);
         }
-        columns.append(part.columns);
+        columns.push(part.columns);
     };
     let keep = || KeptParts::open(kept, Share::WHOLE);
     map_shards(plan, (store, &shards), of_machine, keep, (observer, cancel), add)?;
@@ -146,6 +146,7 @@ pub(crate) fn evaluate(
     let concepts = named.map(Concepts::new).unwrap_or_default();
     let finish =
         |(analysis, merged): (&AnyAnalysis, AnyPartial)| analysis.finish(merged, &concepts);
+    let columns = CohortColumns::joined(&columns);
     let sizes = columns.sizes();
     let n_rows = columns.subject.len() as u64;
     let (finished, cohorts) = of_machine.0.run(|| {
@@ -308,11 +309,16 @@ impl CohortColumns {
         }
     }
 
-    fn append(&mut self, mut later: Self) {
-        self.definition.append(&mut later.definition);
-        self.subject.append(&mut later.subject);
-        self.start.append(&mut later.start);
-        self.end.append(&mut later.end);
+    fn joined(parts: &[Self]) -> Self {
+        fn of<T: Copy>(parts: &[CohortColumns], column: fn(&CohortColumns) -> &[T]) -> Vec<T> {
+            parts.iter().map(column).collect::<Vec<_>>().concat()
+        }
+        Self {
+            definition: of(parts, |part| &part.definition),
+            subject: of(parts, |part| &part.subject),
+            start: of(parts, |part| &part.start),
+            end: of(parts, |part| &part.end),
+        }
     }
 
     /// A person's rows of a cohort stand together: they lie in one shard.

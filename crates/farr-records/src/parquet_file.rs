@@ -4,8 +4,8 @@ use std::io::Write;
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{Array, BooleanArray, RecordBatch, RecordBatchReader, new_null_array};
-use arrow::compute::{concat_batches, filter_record_batch, or};
+use arrow::array::{Array, AsArray, BooleanArray, RecordBatch, RecordBatchReader, new_null_array};
+use arrow::compute::{concat, concat_batches, filter_record_batch, or};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use bytes::{Buf, Bytes};
 use farr_store::Location;
@@ -270,10 +270,16 @@ pub(crate) fn read_rows(
         return opened.decode(&leaves, None).map_err(failed);
     }
     let decode = || {
-        let Some((keyed, rows)) = opened.select(&of_keys, keys)? else {
+        let Some(Selected { keyed, wanted }) = opened.select(&of_keys, keys)? else {
             return opened.decode(&leaves, None);
         };
-        let others = opened.decode(&others, Some(rows))?;
+        let others = if keyed.num_rows() * FEW_SHARE < opened.n_rows() {
+            opened.decode(&others, Some(RowSelection::from_filters(&wanted)))?
+        } else {
+            let wanted: Vec<&dyn Array> = wanted.iter().map(|part| part as &dyn Array).collect();
+            let wanted = concat(&wanted)?;
+            filter_record_batch(&opened.decode(&others, None)?, wanted.as_boolean())?
+        };
         let fields =
             [others.schema_ref(), keyed.schema_ref()].map(|schema| schema.fields().to_vec());
         let columns = [others.columns(), keyed.columns()].concat();
@@ -284,6 +290,10 @@ pub(crate) fn read_rows(
 
 /// Rows are left out where fewer than one in so many is wanted.
 const SPARSE_SHARE: usize = 4;
+
+/// And the others are not decoded where it is fewer than one in so many: it
+/// takes longer to pass over some rows than to decode them.
+const FEW_SHARE: usize = 32;
 
 /// Rows looked at together: few enough to stay in the processor's cache.
 const KEY_ROWS: usize = 1 << 13;
@@ -299,6 +309,14 @@ fn wanted_rows(batch: &RecordBatch, keys: &[RowKey]) -> Result<BooleanArray, Par
         });
     }
     Ok(wanted.unwrap_or_else(|| BooleanArray::from(vec![true; batch.num_rows()])))
+}
+
+/// The rows that are wanted, where they are few.
+struct Selected {
+    /// Their keys.
+    keyed: RecordBatch,
+    /// Which of all they are, some rows at a time.
+    wanted: Vec<BooleanArray>,
 }
 
 /// A Parquet object of which some columns have been fetched.
@@ -330,15 +348,11 @@ impl Opened {
         Ok((Self { fetched, metadata }, leaves))
     }
 
-    /// Where few rows are wanted: their keys, and which they are.
-    fn select(
-        &self,
-        of_keys: &[usize],
-        keys: &[RowKey],
-    ) -> Result<Option<(RecordBatch, RowSelection)>, ParquetError> {
+    /// `None` where they are not few.
+    fn select(&self, of_keys: &[usize], keys: &[RowKey]) -> Result<Option<Selected>, ParquetError> {
         let mut reader = self.reader(of_keys, None, KEY_ROWS)?;
         let schema = reader.schema();
-        let (mut keyed, mut filters) = (Vec::new(), Vec::new());
+        let (mut keyed, mut all_wanted) = (Vec::new(), Vec::new());
         let (mut n_rows, mut n_wanted) = (0, 0);
         for batch in &mut reader {
             let batch = batch?;
@@ -349,10 +363,13 @@ impl Opened {
                 return Ok(None);
             }
             keyed.push(filter_record_batch(&batch, &wanted)?);
-            filters.push(wanted);
+            all_wanted.push(wanted);
         }
-        let keyed = concat_batches(&schema, &keyed)?;
-        Ok(Some((keyed, RowSelection::from_filters(&filters))))
+        Ok(Some(Selected { keyed: concat_batches(&schema, &keyed)?, wanted: all_wanted }))
+    }
+
+    fn n_rows(&self) -> usize {
+        self.metadata.metadata().file_metadata().num_rows() as usize
     }
 
     fn name_of(&self, leaf: usize) -> &str {
@@ -365,8 +382,7 @@ impl Opened {
         leaves: &[usize],
         rows: Option<RowSelection>,
     ) -> Result<RecordBatch, ParquetError> {
-        let all = self.metadata.metadata().file_metadata().num_rows() as usize;
-        let n_rows = rows.as_ref().map_or(all, RowSelection::row_count);
+        let n_rows = rows.as_ref().map_or(self.n_rows(), RowSelection::row_count);
         let mut reader = self.reader(leaves, rows, n_rows)?;
         let schema = reader.schema();
         match reader.next().transpose()? {

@@ -14,7 +14,8 @@ use bytes::Bytes;
 use farr_disclosure::{Labelled, PersonLevel};
 use farr_store::Location;
 use parquet::file::statistics::Statistics;
-use rayon::slice::ParallelSliceMut;
+use rayon::prelude::*;
+use serde::Deserialize;
 
 use crate::encoding::Sequences;
 use crate::manifest::{FORMAT_VERSION, FileEntry, MANIFEST_PATH, Manifest};
@@ -32,6 +33,13 @@ pub type Batches = BTreeMap<Table, RecordBatch>;
 pub struct RecordsStore {
     location: Location,
     manifest: Arc<Manifest>,
+}
+
+/// What all manifests say, whatever their version.
+#[derive(Deserialize)]
+struct Versioned {
+    #[serde(default)]
+    format_version: u32,
 }
 
 /// What a table holds, as `describe` prints it.
@@ -69,14 +77,12 @@ impl RecordsStore {
         let object = || location.url_of(MANIFEST_PATH);
         let failed = |source| Error::Manifest { object: object(), source };
         // The version first: manifests of other versions have other fields.
-        let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(failed)?;
-        let version = value.get("format_version").and_then(serde_json::Value::as_u64);
-        let found = version.and_then(|v| u32::try_from(v).ok()).unwrap_or_default();
+        let Versioned { format_version: found } = serde_json::from_slice(&bytes).map_err(failed)?;
         if found != FORMAT_VERSION {
             let expected = FORMAT_VERSION;
             return Err(Error::FormatVersion { object: object(), found, expected });
         }
-        let manifest = serde_json::from_value(value).map_err(failed)?;
+        let manifest = serde_json::from_slice(&bytes).map_err(failed)?;
         Ok(Self { location: location.clone(), manifest: Arc::new(manifest) })
     }
 
@@ -296,7 +302,9 @@ impl RecordsStore {
         rows.try_map(|rows| {
             let rows = RecordBatch::try_new(cohort_schema(), rows.columns().to_vec())?;
             let rows = sorted_cohorts(&rows)?;
-            let sequences = Sequences { near: COHORT_COLUMNS.to_vec(), ..Sequences::default() };
+            // Persons come once or twice in a cohort.
+            let sequences =
+                Sequences { near: COHORT_COLUMNS.to_vec(), unique: vec![COHORT_COLUMNS[1]] };
             let group_rows = parquet_file::ROW_GROUP_ROWS;
             parquet_file::encode(&rows, &rows.schema(), &sequences, group_rows)
         })
@@ -399,16 +407,34 @@ fn sorted_cohorts(rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
     let ids = |place: usize| rows.column(place).as_primitive::<Int64Type>().values();
     let days = |place: usize| rows.column(place).as_primitive::<Date32Type>().values();
     let (cohorts, persons, starts, ends) = (ids(0), ids(1), days(2), days(3));
-    let row = |row: usize| (cohorts[row], persons[row], starts[row], ends[row]);
-    let mut sorted: Vec<_> = (0..rows.num_rows()).map(row).collect();
-    sorted.par_sort_unstable();
+    let mut by_cohort: BTreeMap<i64, Vec<i128>> = BTreeMap::new();
+    for (row, cohort) in cohorts.iter().enumerate() {
+        let key = cohort_key(persons[row], starts[row], ends[row]);
+        by_cohort.entry(*cohort).or_default().push(key);
+    }
+    by_cohort.par_iter_mut().for_each(|(_, keys)| keys.par_sort_unstable());
+    let cohorts =
+        by_cohort.iter().flat_map(|(cohort, keys)| std::iter::repeat_n(*cohort, keys.len()));
+    let keys = || by_cohort.values().flatten().map(|key| of_cohort_key(*key));
     let columns: Vec<ArrayRef> = vec![
-        Arc::new(Int64Array::from_iter_values(sorted.iter().map(|row| row.0))),
-        Arc::new(Int64Array::from_iter_values(sorted.iter().map(|row| row.1))),
-        Arc::new(Date32Array::from_iter_values(sorted.iter().map(|row| row.2))),
-        Arc::new(Date32Array::from_iter_values(sorted.iter().map(|row| row.3))),
+        Arc::new(Int64Array::from_iter_values(cohorts)),
+        Arc::new(Int64Array::from_iter_values(keys().map(|key| key.0))),
+        Arc::new(Date32Array::from_iter_values(keys().map(|key| key.1))),
+        Arc::new(Date32Array::from_iter_values(keys().map(|key| key.2))),
     ];
     RecordBatch::try_new(rows.schema(), columns)
+}
+
+/// A person, a start and an end as one number that sorts as they do.
+fn cohort_key(person: i64, start: i32, end: i32) -> i128 {
+    (i128::from(person) << 64) + (i128::from(start) << 32) + i128::from(end)
+}
+
+fn of_cohort_key(key: i128) -> (i64, i32, i32) {
+    let end = key as i32;
+    let key = (key - i128::from(end)) >> 32;
+    let start = key as i32;
+    (((key - i128::from(start)) >> 32) as i64, start, end)
 }
 
 /// What tells a person which concept it is.
@@ -429,4 +455,30 @@ pub fn cohort_schema() -> SchemaRef {
     let columns = COHORT_COLUMNS.into_iter().zip(kinds);
     let fields = columns.map(|(name, kind)| Field::new(name, kind, false));
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn keys_of_cohort_rows_sort_as_the_rows(
+            one in any::<(i64, i32, i32)>(),
+            other in any::<(i64, i32, i32)>(),
+            shared in 0..4,
+        ) {
+            let other = match shared {
+                0 => other,
+                1 => (one.0, other.1, other.2),
+                2 => (one.0, one.1, other.2),
+                _ => one,
+            };
+            let key = |row: (i64, i32, i32)| cohort_key(row.0, row.1, row.2);
+            prop_assert_eq!(of_cohort_key(key(one)), one);
+            prop_assert_eq!(key(one).cmp(&key(other)), one.cmp(&other));
+        }
+    }
 }

@@ -13,6 +13,7 @@ use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::ops::Range;
 
+use arrow::array::{Array as _, Int64Array};
 use farr_records::{Shard, Table, TableRows};
 
 use crate::Error;
@@ -39,6 +40,10 @@ struct Prepared<'a> {
     persons: Range<usize>,
     dense_sets: &'a [Vec<u32>],
     periods: Periods,
+    /// Whether there is a person table, and what of it tells who has a row.
+    has_persons: bool,
+    births: Option<&'a Int64Array>,
+    genders: Option<&'a Int64Array>,
     /// By table and column.
     postings: HashMap<(Table, &'static str), OnceCell<Postings>>,
     /// The person of each row in range, by table.
@@ -73,7 +78,6 @@ impl Periods {
         let starts = columns.days("observation_period_start_date")?;
         let ends = columns.days("observation_period_end_date")?;
         let day = |days: &arrow::array::Date32Array, row: usize| {
-            use arrow::array::Array as _;
             days.is_valid(row).then(|| days.value(row))
         };
         // A period without start or end contains no day.
@@ -144,11 +148,16 @@ impl<'a> Prepared<'a> {
         site: &'a Site,
         persons: Range<usize>,
     ) -> Result<Self, Error> {
+        let of_persons = shard.table(Table::Person);
+        let known = |column| of_persons.and_then(|rows| rows.integers(column));
         let mut prepared = Self {
             plan,
             shard,
             site,
             persons,
+            has_persons: of_persons.is_some(),
+            births: known("year_of_birth"),
+            genders: known("gender_concept_id"),
             dense_sets: &plan.dense_sets,
             periods: Periods { offsets: Vec::new(), spans: Vec::new() },
             postings: HashMap::new(),
@@ -207,12 +216,8 @@ impl<'a> Prepared<'a> {
     /// Whether the person has a row of their own in the person table: one
     /// that only stands for rows elsewhere has neither birth nor gender.
     fn has_person_row(&self, person: usize) -> bool {
-        use arrow::array::Array as _;
-        let Some(rows) = self.shard.table(Table::Person) else { return false };
-        let mut read = ["year_of_birth", "gender_concept_id"]
-            .into_iter()
-            .filter_map(|column| rows.integers(column))
-            .peekable();
-        read.peek().is_none() || read.any(|column| column.is_valid(person))
+        let known = [self.births, self.genders];
+        known.iter().flatten().any(|column| column.is_valid(person))
+            || self.has_persons && known.iter().all(Option::is_none)
     }
 }

@@ -1,5 +1,7 @@
 //! Sets of ids that are asked of every row.
 
+use arrow::buffer::BooleanBuffer;
+
 /// Ids as an open-addressed table, and sorted. Most ids that are asked for are
 /// not there: a bit for each hash says so without a look at the table.
 #[derive(Debug, Default)]
@@ -35,10 +37,33 @@ impl IdSet {
         self.sorted.is_empty()
     }
 
+    /// Which of some ids it holds.
+    pub(crate) fn contains_each<T: Copy + Into<i64>>(&self, ids: &[T]) -> BooleanBuffer {
+        let of_block = |block: &[T]| {
+            // A bit an id without a branch, then a look at those that it leaves.
+            let may_hold = block.iter().map(|id| u64::from(self.may_contain((*id).into())));
+            let mut may = may_hold.zip(0..).fold(0, |all, (bit, place)| all | bit << place);
+            let mut holds = 0;
+            while may != 0 {
+                let place = may.trailing_zeros();
+                holds |= u64::from(self.contains(block[place as usize].into())) << place;
+                may &= may - 1;
+            }
+            holds
+        };
+        let words: Vec<u64> = ids.chunks(u64::BITS as usize).map(of_block).collect();
+        BooleanBuffer::new(words.into(), 0, ids.len())
+    }
+
+    #[inline]
+    fn may_contain(&self, id: i64) -> bool {
+        let (word, bit) = bit_of(id, self.bits.len());
+        self.bits.get(word).is_some_and(|bits| bits & bit != 0)
+    }
+
     #[inline]
     pub(crate) fn contains(&self, id: i64) -> bool {
-        let (word, bit) = bit_of(id, self.bits.len());
-        if self.bits.get(word).is_none_or(|bits| bits & bit == 0) {
+        if !self.may_contain(id) {
             return false;
         }
         let mut slot = slot_of(id, self.slots.len());
@@ -98,8 +123,12 @@ mod tests {
             let all: Vec<i64> = ids.iter().chain(&far).copied().collect();
             let tree: BTreeSet<i64> = all.iter().copied().collect();
             let set = IdSet::new(all);
-            for id in (-50..50).chain(far) {
-                prop_assert_eq!(set.contains(id), tree.contains(&id));
+            let asked: Vec<i64> = (-50..50).chain(far).collect();
+            let each = set.contains_each(&asked);
+            prop_assert_eq!(each.len(), asked.len());
+            for (id, found) in asked.iter().zip(&each) {
+                prop_assert_eq!(set.contains(*id), tree.contains(id));
+                prop_assert_eq!(found, tree.contains(id));
             }
             let meets = tree.iter().any(|id| least <= *id && *id <= greatest);
             prop_assert_eq!(set.meets(least, greatest), meets);

@@ -2,7 +2,7 @@
 //! cannot hold any are not read, and of the others only what the rows need.
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
-use arrow::buffer::BooleanBuffer;
+use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::datatypes::{DataType, Int32Type, Int64Type};
 use arrow::error::ArrowError;
 use parquet::arrow::ProjectionMask;
@@ -165,20 +165,16 @@ where
 /// Which values of a column are among the ids.
 fn is_wanted(column: &ArrayRef, ids: &IdSet) -> Result<BooleanArray, ArrowError> {
     if let Some(values) = column.as_primitive_opt::<Int64Type>() {
-        return Ok(wanted_of(values.values(), values.nulls(), |id| ids.contains(*id)));
+        return Ok(known(ids.contains_each(values.values()), values.nulls()));
     }
     if let Some(values) = column.as_primitive_opt::<Int32Type>() {
-        return Ok(wanted_of(values.values(), values.nulls(), |id| ids.contains(i64::from(*id))));
+        return Ok(known(ids.contains_each(values.values()), values.nulls()));
     }
     Err(ArrowError::SchemaError(format!("an id of type {}", column.data_type())))
 }
 
-fn wanted_of<T>(
-    values: &[T],
-    nulls: Option<&arrow::buffer::NullBuffer>,
-    contains: impl Fn(&T) -> bool,
-) -> BooleanArray {
-    let wanted = BooleanBuffer::collect_bool(values.len(), |row| contains(&values[row]));
+/// Those that are wanted and not missing.
+fn known(wanted: BooleanBuffer, nulls: Option<&NullBuffer>) -> BooleanArray {
     match nulls {
         None => BooleanArray::new(wanted, None),
         Some(nulls) => BooleanArray::new(&wanted & nulls.inner(), None),
