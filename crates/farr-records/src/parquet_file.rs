@@ -273,7 +273,7 @@ pub(crate) fn read_rows(
         let Some(Selected { keyed, wanted }) = opened.select(&of_keys, keys)? else {
             return opened.decode(&leaves, None);
         };
-        let others = if keyed.num_rows() * FEW_SHARE < opened.n_rows() {
+        let others = if keyed.num_rows() * FEW_SHARE <= opened.n_rows() {
             opened.decode(&others, Some(RowSelection::from_filters(&wanted)))?
         } else {
             let wanted: Vec<&dyn Array> = wanted.iter().map(|part| part as &dyn Array).collect();
