@@ -120,8 +120,12 @@ impl IdHasher {
     pub fn id(&self, key: &[&str]) -> i64 {
         let length = key.iter().map(|part| size_of::<u64>() + part.len()).sum::<usize>();
         if self.prefix.len() + length > SHORT_KEY {
-            let mut bytes = Vec::with_capacity(self.prefix.len() + length);
-            return self.id_of_parts(key.iter().copied(), &mut bytes);
+            let mut bytes = self.prefix.clone();
+            for part in key {
+                bytes.extend_from_slice(&(part.len() as u64).to_le_bytes());
+                bytes.extend_from_slice(part.as_bytes());
+            }
+            return Self::id_of_bytes(&bytes);
         }
         let mut bytes = [0; SHORT_KEY];
         let mut end = 0;
@@ -134,23 +138,20 @@ impl IdHasher {
             put(&(part.len() as u64).to_le_bytes());
             put(part.as_bytes());
         }
-        id_of(xxh3_64(&bytes[..end]))
+        Self::id_of_bytes(&bytes[..end])
     }
 
-    /// The same of a key of any length, made in bytes that serve for several.
-    pub fn id_of_parts<'k>(&self, key: impl Iterator<Item = &'k str>, bytes: &mut Vec<u8>) -> i64 {
-        bytes.clear();
-        bytes.extend_from_slice(&self.prefix);
-        for part in key {
-            bytes.extend_from_slice(&(part.len() as u64).to_le_bytes());
-            bytes.extend_from_slice(part.as_bytes());
-        }
-        id_of(xxh3_64(bytes))
+    /// What is hashed before a key's parts, for those who put together the
+    /// bytes of many keys themselves; each part has its length before it, as a
+    /// `u64` in little endian.
+    pub fn prefix(&self) -> &[u8] {
+        &self.prefix
     }
-}
 
-fn id_of(hash: u64) -> i64 {
-    (hash & (u64::MAX >> 1)) as i64
+    /// The id of a prefix and a key's parts.
+    pub fn id_of_bytes(bytes: &[u8]) -> i64 {
+        (xxh3_64(bytes) & (u64::MAX >> 1)) as i64
+    }
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 use farr_records::{IdHasher, Kind, Line, Scope, Table, dictionary_of_texts};
 
 use crate::Error;
+use crate::plain::append;
 use crate::rows::{Rows, is_keyed};
 use crate::tokens::Fault;
 use crate::typing::each_run;
@@ -97,15 +98,25 @@ pub(crate) fn constant_text(value: &str, rows: usize) -> ArrayRef {
 /// An id for each row, of all that it says: equal rows have equal ids, also
 /// when another year's export has more columns that are empty.
 pub(crate) fn ids_of_rows(hasher: &IdHasher, rows: &Rows) -> Int64Array {
-    let texts = rows.texts();
-    let mut bytes = Vec::new();
-    (0..rows.len())
-        .map(|row| {
-            let said = texts.iter().filter(|(_, text)| text.is_valid(row));
-            let key = said.flat_map(|(name, text)| [*name, text.value(row)]);
-            Some(hasher.id_of_parts(key, &mut bytes))
-        })
-        .collect()
+    let length = |part: usize| (part as u64).to_le_bytes();
+    let texts = rows.texts().into_iter().map(|(name, text)| {
+        let name = [&length(name.len()), name.as_bytes()].concat();
+        (name, text)
+    });
+    let texts: Vec<(Vec<u8>, StringArray)> = texts.collect();
+    let mut key = hasher.prefix().to_vec();
+    let id = |row: usize| {
+        key.truncate(hasher.prefix().len());
+        for (name, text) in texts.iter().filter(|(_, text)| text.is_valid(row)) {
+            let (start, end) = (text.value_offsets()[row], text.value_offsets()[row + 1]);
+            let (start, end) = (start as usize, end as usize);
+            key.extend_from_slice(name);
+            key.extend_from_slice(&length(end - start));
+            append(&mut key, text.value_data(), start..end);
+        }
+        IdHasher::id_of_bytes(&key)
+    };
+    Int64Array::from_iter_values((0..rows.len()).map(id))
 }
 
 #[cfg(test)]

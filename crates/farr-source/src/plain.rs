@@ -1,6 +1,8 @@
 //! Rows of text without quotes: they end with their line, and fields at their
 //! delimiters.
 
+use std::ops::Range;
+
 use arrow::array::{BooleanBufferBuilder, StringArray};
 use arrow::buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 
@@ -48,6 +50,30 @@ fn bits_of(bytes: &[u8; BLOCK]) -> u64 {
     })
 }
 
+/// Appends a field of a text.
+#[inline]
+pub(crate) fn append(bytes: &mut Vec<u8>, text: &[u8], field: Range<usize>) {
+    let length = bytes.len() + field.len();
+    // A copy of known length is one of a few steps: what is too much is cut off
+    // again.
+    if !(copy::<16>(bytes, text, &field) || copy::<48>(bytes, text, &field)) {
+        bytes.extend_from_slice(&text[field]);
+    }
+    bytes.truncate(length);
+}
+
+/// Copies so many bytes, if the field is no longer and they are there.
+#[inline]
+fn copy<const BYTES: usize>(bytes: &mut Vec<u8>, text: &[u8], field: &Range<usize>) -> bool {
+    match text[field.start..].first_chunk::<BYTES>() {
+        Some(chunk) if field.len() <= BYTES => {
+            bytes.extend_from_slice(chunk);
+            true
+        }
+        _ => false,
+    }
+}
+
 /// Texts of a column, one behind the other; an empty one is null.
 pub(crate) struct Texts {
     bytes: Vec<u8>,
@@ -80,26 +106,8 @@ impl Texts {
     ) {
         self.offsets.reserve(spans.len());
         for (start, end) in spans {
-            let length = self.bytes.len() + end - start;
-            // A copy of known length is one of a few steps: what is too much is
-            // cut off again.
-            if !(self.copy::<16>(text, start, end) || self.copy::<48>(text, start, end)) {
-                self.bytes.extend_from_slice(&text[start..end]);
-            }
-            self.bytes.truncate(length);
-            self.offsets.push(length as i32);
-        }
-    }
-
-    /// Copies so many bytes, if the field is no longer and they are there.
-    #[inline]
-    fn copy<const BYTES: usize>(&mut self, text: &[u8], start: usize, end: usize) -> bool {
-        match text[start..].first_chunk::<BYTES>() {
-            Some(bytes) if end - start <= BYTES => {
-                self.bytes.extend_from_slice(bytes);
-                true
-            }
-            _ => false,
+            append(&mut self.bytes, text, start..end);
+            self.offsets.push(self.bytes.len() as i32);
         }
     }
 

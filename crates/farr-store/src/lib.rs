@@ -9,6 +9,7 @@
 //!
 //! It does not know what the bytes mean.
 
+mod buffers;
 mod error;
 mod files;
 mod lease;

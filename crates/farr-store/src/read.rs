@@ -9,10 +9,13 @@ use bytes::{Buf, Bytes};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
-use object_store::{GetOptions, GetResult, ObjectMeta, ObjectStore, ObjectStoreExt};
+use object_store::{
+    GetOptions, GetResult, GetResultPayload, ObjectMeta, ObjectStore, ObjectStoreExt,
+};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::buffers::Buffers;
 use crate::retry::{Retries, Tries, is_cut};
 use crate::runtime::wait;
 use crate::{Error, ObjectInfo};
@@ -122,6 +125,7 @@ pub(crate) struct Reading {
     object: String,
     retries: Retries,
     version: Option<Version>,
+    buffers: Buffers,
 }
 
 impl Reading {
@@ -131,7 +135,8 @@ impl Reading {
         object: String,
         retries: Retries,
     ) -> Self {
-        Self { store: Arc::clone(store), path, object, retries, version: None }
+        let store = Arc::clone(store);
+        Self { store, path, object, retries, version: None, buffers: Buffers::default() }
     }
 
     pub(crate) fn of_listed(self, info: &ObjectInfo) -> Self {
@@ -208,11 +213,18 @@ impl Reading {
         let got = got.map_err(|error| self.sorted(error))?;
         let (version, expected) = (Version::of(&got.meta), got.range.end - got.range.start);
         self.check(&version).map_err(Cut::Final)?;
-        let bytes = got.bytes().await.map_err(|error| self.sorted(error))?;
+        let bytes = self.bytes_of(got).await.map_err(|error| self.sorted(error))?;
         if bytes.len() as u64 != expected {
             return Err(Cut::Final(self.changed()));
         }
         Ok((bytes, version))
+    }
+
+    async fn bytes_of(&self, got: GetResult) -> Result<Bytes, object_store::Error> {
+        let GetResultPayload::File(file, _) = got.payload else { return got.bytes().await };
+        let buffers = self.buffers.clone();
+        let read = tokio::task::spawn_blocking(move || buffers.read(file, got.range)).await?;
+        read.map_err(|e| object_store::Error::Generic { store: "file", source: Box::new(e) })
     }
 
     /// An object from a store that gives no ranges: in one answer, which cannot
