@@ -43,6 +43,19 @@ impl Record {
         self.text.clear();
         self.ends.clear();
     }
+
+    /// Whether its first field has digits alone.
+    fn starts_with_number(&self) -> bool {
+        let first = if self.ends.is_empty() { &[][..] } else { &self.text[self.span(0)] };
+        !first.is_empty() && first.iter().all(u8::is_ascii_digit)
+    }
+
+    /// Takes text up to a byte that may end it, and gives what is left.
+    fn take<'t>(&mut self, text: &'t [u8], end: u8) -> &'t [u8] {
+        let (taken, rest) = text.split_at(memchr::memchr(end, text).unwrap_or(text.len()));
+        self.text.extend_from_slice(taken);
+        rest
+    }
 }
 
 /// A row that is not a record.
@@ -231,7 +244,8 @@ impl Rule {
     }
 
     /// Whether the lines of a record could each be a row: the first if its
-    /// quotes were only text, and most of those behind it.
+    /// quotes were only text, and most of those behind it. Where the first starts
+    /// with a number, as a row with an id does, so must they.
     fn looks_like_rows(self, text: &[u8], first_end: usize, end: usize, columns: usize) -> bool {
         let has_all =
             |line: &[u8]| memchr::memchr_iter(self.delimiter, line).count() + 1 == columns;
@@ -240,11 +254,14 @@ impl Rule {
         }
         let (mut rows, mut others) = (0_usize, 0_usize);
         let mut alone = Record::default();
+        Scan::new(State::FieldStart).line(&text[..first_end], self.delimiter, &mut alone);
+        let is_numbered = alone.starts_with_number();
         for line in text[first_end..end].split_inclusive(|b| *b == b'\n') {
             alone.clear();
             let mut scan = Scan::new(State::FieldStart);
             scan.line(line, self.delimiter, &mut alone);
-            if scan.state != State::Quoted && alone.len() == columns {
+            let has_all = scan.state != State::Quoted && alone.len() == columns;
+            if has_all && (alone.starts_with_number() || !is_numbered) {
                 rows += 1;
             } else {
                 others += 1;
@@ -278,33 +295,35 @@ impl Scan {
     /// quoted field the record is complete.
     fn line(&mut self, line: &[u8], delimiter: u8, record: &mut Record) {
         let content = without_end(line);
-        for byte in content {
-            let byte = *byte;
-            match (self.state, byte) {
+        let mut rest = content;
+        while let Some((byte, behind)) = rest.split_first() {
+            rest = match (self.state, *byte) {
                 (State::FieldStart, b'"') => {
                     self.state = State::Quoted;
                     self.opened = record.ends.len();
+                    behind
                 }
-                (State::Quoted, b'"') => self.state = State::Closing,
+                (State::Quoted, b'"') => {
+                    self.state = State::Closing;
+                    behind
+                }
                 (State::Closing, b'"') => {
                     record.text.push(b'"');
                     self.state = State::Quoted;
+                    behind
                 }
-                (State::FieldStart | State::Bare | State::Closing, _) if byte == delimiter => {
+                (State::Quoted, _) => record.take(rest, b'"'),
+                (_, byte) if byte == delimiter => {
                     record.ends.push(record.text.len());
                     self.state = State::FieldStart;
+                    behind
                 }
-                (State::FieldStart | State::Bare, _) => {
-                    record.text.push(byte);
+                (state, _) => {
+                    self.is_strict &= state != State::Closing;
                     self.state = State::Bare;
+                    record.take(rest, delimiter)
                 }
-                (State::Closing, _) => {
-                    record.text.push(byte);
-                    self.is_strict = false;
-                    self.state = State::Bare;
-                }
-                (State::Quoted, _) => record.text.push(byte),
-            }
+            };
         }
         if self.state == State::Quoted {
             record.text.extend_from_slice(&line[content.len()..]);
@@ -399,6 +418,14 @@ mod tests {
         assert_eq!(cut("1,a,\"b\n2,c,d\n3,e,5\"\n", 3), ["1!2", "2|2|c|d", "3|3|e|5\""]);
         // To a stray quote at a field's start.
         assert_eq!(cut("1,a,\"b\n2,\"c,d\n3,e,f\n", 3), ["1!2", "2!1", "3|3|e|f"]);
+    }
+
+    #[test]
+    fn lines_of_a_note_are_no_rows_if_these_have_numbers() {
+        let note = "1,a,\"pain\nno fever, no, cough\"\n2,c,d\n";
+        assert_eq!(cut(note, 3), ["1|1|a|pain\nno fever, no, cough", "3|2|c|d"]);
+        // Without numbers nobody can tell.
+        assert_eq!(cut("p,a,\"b\nq,c,d\"\n", 3), ["1!2", "2|q|c|d\""]);
     }
 
     #[test]
