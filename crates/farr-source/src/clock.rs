@@ -89,6 +89,15 @@ impl Clock {
         text.parse().ok().map(moment)
     }
 
+    /// The instant that a text says, in microseconds since 1970 in UTC; `None`
+    /// where it says a day or a local time.
+    pub(crate) fn instant(text: &str) -> Option<i64> {
+        let text = text.trim();
+        let instant = text.parse::<Timestamp>().ok();
+        let instant = instant.or_else(|| rewritten(text)?.parse().ok());
+        instant.map(Timestamp::as_microsecond)
+    }
+
     /// The local time of an instant, in microseconds since 1970 in UTC.
     pub(crate) fn local_of(&self, utc_us: i64) -> Option<Moment> {
         Timestamp::from_microsecond(utc_us).ok().map(|instant| self.local(instant))

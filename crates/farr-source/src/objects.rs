@@ -127,7 +127,8 @@ pub(crate) fn missing(
     };
     let near = nearest(table, unknown.iter().map(String::as_str)).unwrap_or("PATH");
     let hint = if unknown.is_empty() && assigned.passed_over == 0 {
-        "; is its url right?".to_owned()
+        let is_empty = assigned.by_table.is_empty();
+        if is_empty { "; is its url right?".to_owned() } else { String::new() }
     } else if unknown.iter().any(is_other) {
         format!("; it looks like an export of format = \"{}\"", format.name())
     } else {
@@ -135,7 +136,9 @@ pub(crate) fn missing(
             "; if it has another name there, say so under the source's files: {table} = \"{near}\""
         )
     };
+    let tables: Vec<&str> = assigned.by_table.keys().map(String::as_str).collect();
     let found = match (unknown.len(), assigned.passed_over) {
+        (0, 0) if !tables.is_empty() => format!("only {}", tables.join(", ")),
         (0, 0) => "no object at all".to_owned(),
         (0, _) => "only objects of tools, whose names start with a dot or a line".to_owned(),
         _ => listed(unknown),

@@ -48,10 +48,24 @@ struct Column {
     values: ArrayRef,
     /// Beside days: the local time.
     times: Option<ArrayRef>,
+    /// Beside local times of a column of instants: these, in microseconds in UTC.
+    instants: Option<ArrayRef>,
     /// The text that it was read from, where it was text.
     text: Option<ArrayRef>,
     /// False for what is only a part of the row's id.
     is_kept: bool,
+}
+
+impl Column {
+    /// The instant of a row, where it says one, in microseconds since 1970 in UTC.
+    fn instant(&self, row: usize) -> Option<i64> {
+        if let Some(instants) = &self.instants {
+            let instants = instants.as_primitive::<TimestampMicrosecondType>();
+            return instants.is_valid(row).then(|| instants.value(row));
+        }
+        let text = self.text.as_ref()?.as_string_opt::<i32>()?;
+        Clock::instant(text.is_valid(row).then(|| text.value(row))?)
+    }
 }
 
 impl Rows {
@@ -224,6 +238,7 @@ pub(crate) fn typed(
         let kept = |array: &ArrayRef| filter(array, &keep).map_err(failed);
         column.values = kept(&column.values)?;
         column.times = column.times.as_ref().map(kept).transpose()?;
+        column.instants = column.instants.as_ref().map(kept).transpose()?;
         column.text = column.text.as_ref().map(kept).transpose()?;
     }
     let lines = lines.iter().enumerate().filter(|(row, _)| keep.value(*row));
@@ -232,7 +247,8 @@ pub(crate) fn typed(
 }
 
 /// Rows whose last day lies before the first, or, on one day, whose last time
-/// does.
+/// does; unless both are instants that are in order: when clocks are set back,
+/// what comes later may show an earlier time.
 fn ends_before_start(first: &Column, last: &Column) -> Vec<usize> {
     let (start, end) =
         (first.values.as_primitive::<Date32Type>(), last.values.as_primitive::<Date32Type>());
@@ -240,7 +256,12 @@ fn ends_before_start(first: &Column, last: &Column) -> Vec<usize> {
         .filter(|row| start.is_valid(*row) && end.is_valid(*row))
         .filter(|row| {
             let days = end.value(*row).cmp(&start.value(*row));
-            days.is_lt() || (days.is_eq() && time_is_earlier(last, first, *row))
+            let is_earlier = || {
+                let instants = (last.instant(*row), first.instant(*row));
+                let in_order = matches!(instants, (Some(last), Some(first)) if first <= last);
+                time_is_earlier(last, first, *row) && !in_order
+            };
+            days.is_lt() || (days.is_eq() && is_earlier())
         })
         .collect()
 }
@@ -262,7 +283,7 @@ fn read_column(
 ) -> Result<Column, Error> {
     if reading == Reading::Text && is_keyed(&column.values) && !says_missing(&column.values) {
         let (values, text) = (column.values.clone(), Some(column.values.clone()));
-        return Ok(Column { values, times: None, text, is_kept: true });
+        return Ok(Column { values, times: None, instants: None, text, is_kept: true });
     }
     let failed = |source| Error::Arrow { object: layout.name.to_owned(), source };
     let values = unwrapped(&column.values).map_err(failed)?;
@@ -302,7 +323,8 @@ fn read_column(
             return read_times(&values, column.name, layout, clock, faults).map_err(failed);
         }
     };
-    Ok(Column { values, times: None, text: None, is_kept: reading != Reading::NotKept })
+    let is_kept = reading != Reading::NotKept;
+    Ok(Column { values, times: None, instants: None, text: None, is_kept })
 }
 
 /// The type of a column's values: a dictionary's are those that its keys name.
@@ -363,7 +385,8 @@ fn read_text(
 ) -> Result<Column, Error> {
     if reading == Reading::Text {
         let values: ArrayRef = Arc::new(with_missing(text));
-        return Ok(Column { text: Some(values.clone()), values, times: None, is_kept: true });
+        let text = Some(values.clone());
+        return Ok(Column { values, times: None, instants: None, text, is_kept: true });
     }
     let text = trimmed(&text);
     let mut times = None;
@@ -384,7 +407,7 @@ fn read_text(
     faults.add_unread(&values, &text, name, wanted);
     let is_kept = reading != Reading::NotKept;
     let text = if reading == Reading::Code { values.clone() } else { Arc::new(text) };
-    Ok(Column { values, times, text: Some(text), is_kept })
+    Ok(Column { values, times, instants: None, text: Some(text), is_kept })
 }
 
 fn columns_of(
@@ -425,12 +448,14 @@ fn read_times(
     clock: &Clock,
     faults: &mut Faults,
 ) -> Result<Column, ArrowError> {
+    let mut instants = None;
     let (days, times) = match values.data_type() {
         DataType::Date32 => (values.as_primitive::<Date32Type>().clone(), None),
         DataType::Timestamp(_, zone) => {
             let micros = cast(values, &DataType::Timestamp(TimeUnit::Microsecond, zone.clone()))?;
             let micros = micros.as_primitive::<TimestampMicrosecondType>();
             let (days, times) = if zone.is_some() {
+                instants = Some(Arc::new(micros.clone()) as ArrayRef);
                 let moments = micros.iter().map(|us| us.and_then(|us| clock.local_of(us)));
                 columns_of(moments, micros.len())
             } else {
@@ -442,7 +467,7 @@ fn read_times(
     };
     faults.add_unread(&days, values, name, NO_DATE);
     check_years(&days, name, layout, faults);
-    Ok(Column { values: Arc::new(days), times, text: None, is_kept: true })
+    Ok(Column { values: Arc::new(days), times, instants, text: None, is_kept: true })
 }
 
 /// Whether a Parquet column of this type can be read so.

@@ -276,6 +276,11 @@ fn note_backward(reader: &TableReader, table: Table, rows: &Rows) {
         .zip(ends.iter())
         .filter(|pair| matches!(pair, (Some(start), Some(end)) if end < start));
     reader.count_backward(backward.count() as u64);
+    if table == Table::ObservationPeriod && ends.null_count() > 0 {
+        let note = "some rows have no end; kept as they are, but nobody is observed in them: \
+                    write the day up to which the data goes there";
+        reader.note(note.to_owned());
+    }
 }
 
 /// An era table that is there and empty is kept so; but it may be a surprise.

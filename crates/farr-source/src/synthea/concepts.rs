@@ -51,21 +51,23 @@ pub(crate) fn visit_of_class(class: &str) -> i64 {
 }
 
 /// The kind of visit of an encounter's SNOMED code, for exports without
-/// classes: admissions, emergencies, visits at home; else an outpatient visit.
+/// classes: what exports with classes call it as a rule; else an outpatient visit.
 pub(crate) fn visit_of_code(code: &str) -> i64 {
-    let words = [
-        ("183452005", 9201),
-        ("34285007", 9201),
-        ("32485007", 9201),
-        ("185389009", 9201),
-        ("183460006", 9203),
-        ("50849002", 9203),
-        ("183495009", 9203),
-        ("210098006", 581_476),
-    ];
-    match concept_of(&words, code) {
-        0 => 9202,
-        visit => visit,
+    match code {
+        // Admissions: in general, orthopaedic, for isolation; to a ward, to
+        // intensive care, to surgery, thoracic surgery, transplantation, and
+        // for detoxification.
+        "183452005" | "34285007" | "32485007" | "183495009" | "1505002" | "305342007"
+        | "305351004" | "397821002" | "305408004" | "305411003" | "305432006" | "56876005" => 9201,
+        // Emergencies: in general, obstetric, for asthma, myocardial
+        // infarction, cardiac arrest.
+        "50849002" | "4525004" | "182813001" | "183460006" | "183478001" | "22298006"
+        | "410429000" => 9203,
+        "702927004" => 8782,
+        "305336008" => 8546,
+        "449411000124106" => 42_898_160,
+        "210098006" => 581_476,
+        _ => 9202,
     }
 }
 
@@ -109,6 +111,7 @@ mod tests {
         assert_eq!(visit_of_class("Wellness"), 9202);
         assert_eq!(visit_of_code("50849002"), 9203);
         assert_eq!(visit_of_code("185349003"), 9202);
+        assert_eq!((visit_of_code("183495009"), visit_of_code("185389009")), (9201, 9202));
         assert_eq!(vocabulary("http://snomed.info/sct"), "SNOMED");
         assert_eq!(vocabulary("local"), "local");
     }
