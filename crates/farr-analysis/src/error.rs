@@ -41,3 +41,19 @@ pub enum Error {
         source: farr_disclosure::Error,
     },
 }
+
+/// Refuses a list of which one stands twice: it would be counted twice, or have
+/// its rows twice.
+pub(crate) fn check_each_once<T: Ord>(
+    analysis: &str,
+    key: &'static str,
+    items: impl IntoIterator<Item = T>,
+) -> Result<(), Error> {
+    let mut items: Vec<T> = items.into_iter().collect();
+    items.sort_unstable();
+    if items.windows(2).all(|pair| pair[0] != pair[1]) {
+        return Ok(());
+    }
+    let reason = "one stands twice and would be counted twice; name each once".to_owned();
+    Err(Error::Settings { analysis: analysis.to_owned(), key, reason })
+}

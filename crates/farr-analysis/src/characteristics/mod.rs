@@ -13,6 +13,7 @@ use farr_records::{Day, Table};
 use serde::{Deserialize, Serialize};
 
 use crate::age::{AgeGroup, Persons, check_breaks, person_columns};
+use crate::error::check_each_once;
 use crate::{
     AgeMethod, Analysis, CharacteristicsDomain, CharacteristicsSettings, CohortRow, Concepts,
     Error, Needs, ShardView,
@@ -110,6 +111,7 @@ impl Characteristics {
                 reason: format!("[{start}, {end}] ends before it starts; expected like [-365, -1]"),
             });
         }
+        check_each_once(&settings.name, "windows", &settings.windows)?;
         let mut domains = settings.domains.clone();
         domains.sort_unstable();
         domains.dedup();

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::follow_up::{Rules, Tallies};
 use crate::strata::Strata;
-use crate::survival::check_curves;
+use crate::survival::{check_curves, check_times};
 use crate::{Analysis, Concepts, CumulativeIncidenceSettings, Error, Needs, ShardView};
 
 /// The analysis, ready to run.
@@ -34,6 +34,7 @@ impl CumulativeIncidence {
     /// Checks the settings.
     pub(crate) fn new(settings: &CumulativeIncidenceSettings) -> Result<Self, Error> {
         check_curves(&settings.name, &settings.targets, settings.confidence_level)?;
+        check_times(&settings.name, &settings.times_days)?;
         let nothing_competes = !settings.death_competes && settings.competing.is_empty();
         if nothing_competes || settings.competing.contains(&settings.outcome) {
             return Err(Error::Settings {

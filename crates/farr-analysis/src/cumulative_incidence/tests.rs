@@ -70,6 +70,8 @@ fn bad_settings_and_bad_data_have_names() {
     assert!(refused(r#", "targets": [1], "death_competes": false"#));
     assert!(refused(r#", "targets": [1], "competing": [2]"#));
     assert!(refused(r#", "targets": []"#));
+    assert!(refused(r#", "targets": [1, 1]"#));
+    assert!(refused(r#", "targets": [1], "times_days": [365, -5]"#));
     // All censored: an incidence of 0 without a standard error, and no test.
     let person = Person {
         gender: 8507,

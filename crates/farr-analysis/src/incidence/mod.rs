@@ -17,6 +17,7 @@ use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::age::{AgeGroup, Persons, check_breaks, person_columns};
+use crate::error::check_each_once;
 use crate::{
     AgeMethod, Analysis, CohortRow, Concepts, Error, IncidenceSettings, Needs, ShardView, Stratum,
     SubgroupSettings, TimeAtRiskSettings,
@@ -178,13 +179,6 @@ impl AgeClasses {
     }
 }
 
-/// Whether no id stands twice.
-pub(crate) fn all_differ(ids: &[i64]) -> bool {
-    let mut sorted = ids.to_vec();
-    sorted.sort_unstable();
-    sorted.windows(2).all(|pair| pair[0] != pair[1])
-}
-
 impl Incidence {
     /// Checks the settings.
     pub(crate) fn new(settings: &IncidenceSettings) -> Result<Self, Error> {
@@ -217,9 +211,7 @@ impl Incidence {
             ("subgroups", settings.subgroups.iter().map(|subgroup| subgroup.id).collect()),
             ("strata", settings.strata.iter().map(|stratum| *stratum as i64).collect()),
         ] {
-            if !all_differ(&ids) {
-                return Err(failed(key, "one stands twice and would be counted twice"));
-            }
+            check_each_once(&settings.name, key, ids)?;
         }
         if settings.outcomes.iter().any(|outcome| outcome.clean_window_days < 0) {
             return Err(failed("outcomes", "expected clean_window_days of 0 or more"));

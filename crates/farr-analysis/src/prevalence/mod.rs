@@ -24,6 +24,7 @@ use farr_records::{Day, Interval, Table};
 use serde::{Deserialize, Serialize};
 
 use crate::age::{AgeGroup, Persons, check_breaks, person_columns};
+use crate::error::check_each_once;
 use crate::survival::check_level;
 use crate::view::Periods;
 use crate::{
@@ -91,6 +92,8 @@ impl Prevalence {
         if settings.outcomes.is_empty() {
             return Err(failed("outcomes", "expected one or more cohort ids"));
         }
+        check_each_once(&settings.name, "outcomes", &settings.outcomes)?;
+        check_each_once(&settings.name, "targets", &settings.targets)?;
         let mut intervals = settings.intervals.clone();
         intervals.sort_unstable();
         intervals.dedup();

@@ -14,6 +14,7 @@ use farr_stats::rates::{DirectStratum, direct_standardisation};
 use super::table::{Row, keys, quantity};
 use super::{Key, Prevalence};
 use crate::age::AgeGroup;
+use crate::error::check_each_once;
 use crate::{Error, PrevalenceSettings};
 
 /// The weight of each age group; empty without a standard population.
@@ -33,6 +34,8 @@ pub(super) fn weights(
     if groups.is_empty() {
         return Err(failed("expected \"age\" among the strata".to_owned()));
     }
+    let names = population.iter().map(|given| &given.age_group);
+    check_each_once(&settings.name, "standard_population", names)?;
     let mut weights = vec![0.0; groups.len()];
     for given in population {
         let place = groups.iter().position(|group| group.name() == given.age_group);
@@ -45,7 +48,7 @@ pub(super) fn weights(
             let group = &given.age_group;
             return Err(failed(format!("the weight of '{group}' is not a number of 0 or more")));
         }
-        weights[place] += given.weight;
+        weights[place] = given.weight;
     }
     if weights.iter().all(|weight| *weight == 0.0) {
         return Err(failed("expected a weight above 0".to_owned()));

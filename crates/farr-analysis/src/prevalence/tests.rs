@@ -99,6 +99,9 @@ fn bad_settings_are_named() {
         r#", "standard_population": [{"age_group": "<60", "weight": 1}]"#,
         r#", "strata": ["age"], "standard_population": [{"age_group": "6-7", "weight": 1}]"#,
         r#", "study_window": {"start": "2020-01-01", "end": "2019-12-31"}"#,
+        r#", "targets": [3, 1, 3]"#,
+        r#", "strata": ["age"], "age_breaks": [60], "standard_population":
+            [{"age_group": "<60", "weight": 1}, {"age_group": "<60", "weight": 1}]"#,
     ] {
         assert!(analysis_of(&settings(extra), &[]).is_err(), "{extra}");
     }

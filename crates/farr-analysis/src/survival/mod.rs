@@ -9,6 +9,7 @@ use farr_disclosure::AggregateTable;
 use farr_records::Table;
 use serde::{Deserialize, Serialize};
 
+use crate::error::check_each_once;
 use crate::follow_up::{Rules, Tallies};
 use crate::strata::Strata;
 use crate::{Analysis, Concepts, Error, Needs, ShardView, SurvivalSettings};
@@ -31,6 +32,7 @@ impl Survival {
     /// Checks the settings.
     pub(crate) fn new(settings: &SurvivalSettings) -> Result<Self, Error> {
         check_curves(&settings.name, &settings.targets, settings.confidence_level)?;
+        check_times(&settings.name, &settings.times_days)?;
         let rules = Rules {
             outcome: settings.outcome,
             time_at_risk: settings.time_at_risk,
@@ -58,7 +60,20 @@ pub(crate) fn check_curves(name: &str, targets: &[i64], level: f64) -> Result<()
             reason: "expected one or more cohort ids".to_owned(),
         });
     }
+    check_each_once(name, "targets", targets)?;
     check_level(name, level)
+}
+
+/// Refuses days of estimates before the first day.
+pub(crate) fn check_times(name: &str, times_days: &[i32]) -> Result<(), Error> {
+    if times_days.iter().all(|day| *day >= 0) {
+        return Ok(());
+    }
+    Err(Error::Settings {
+        analysis: name.to_owned(),
+        key: "times_days",
+        reason: "expected days of 0 or more".to_owned(),
+    })
 }
 
 /// Refuses a level of confidence that is none.
