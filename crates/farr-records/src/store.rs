@@ -312,13 +312,27 @@ impl RecordsStore {
     }
 
     /// Keeps encoded cohort rows beside the records, as
-    /// `cohort/<name>.parquet`.
+    /// `cohort/<name>.parquet`, and for when the `report` that they belong to is
+    /// shown again, under its identity.
     pub fn write_cohorts(
         &self,
-        name: &str,
+        (name, report): (&str, &str),
         bytes: Labelled<PersonLevel, Bytes>,
     ) -> Result<(), Error> {
+        self.location.write(&cohorts_of_report(name, report), bytes.clone())?;
         Ok(self.location.write(&cohorts_path(name), bytes)?)
+    }
+
+    /// Makes the cohort rows of a report the ones of that name again, if they
+    /// were kept.
+    pub fn show_cohorts_again(&self, (name, report): (&str, &str)) -> Result<(), Error> {
+        match self.location.read(&cohorts_of_report(name, report)) {
+            Err(farr_store::Error::NotFound { .. }) => Ok(()),
+            bytes => {
+                let bytes = Labelled::person_level(bytes?);
+                Ok(self.location.write(&cohorts_path(name), bytes)?)
+            }
+        }
     }
 
     /// The cohort rows kept under a name.
@@ -400,6 +414,10 @@ impl VocabularyTables for RecordsStore {
 /// Where cohort rows lie.
 fn cohorts_path(name: &str) -> String {
     format!("cohort/{name}.parquet")
+}
+
+fn cohorts_of_report(name: &str, report: &str) -> String {
+    format!("cohort/{name}/{report}.parquet")
 }
 
 /// Cohort rows, none of which has a null, by all columns.

@@ -280,9 +280,10 @@ pub(super) fn check_rejects(registry: &Registry, allowed: Option<RejectsMax>) ->
         let rejected = rejects.count() as u64;
         let (too_many, limit) = match allowed {
             RejectsMax::Count(count) => (rejected > count, count.to_string()),
-            RejectsMax::Share(share) => {
-                (rejected as f64 > share * read as f64, format!("{} % of them", share * 100.0))
-            }
+            RejectsMax::Share(share) => (
+                rejected as f64 > share * read as f64,
+                format!("{} % of them", (share * 1e11).round() / 1e9),
+            ),
         };
         if too_many {
             let (commonest, reasons) = commonest(registry, is_in);

@@ -47,14 +47,19 @@ impl Observed {
         if !EVENTS.contains(&table) {
             return;
         }
-        for name in [table.start_column(), table.end_column()].into_iter().flatten() {
-            let Some(days) = days(rows, name) else { continue };
-            for (row, place) in places.iter().enumerate().filter(|(row, _)| days.is_valid(*row)) {
-                let day = Day(days.value(row));
-                let span = &mut self.spans[*place as usize];
-                let known = span.unwrap_or(Interval { start: day, end: day });
-                *span = Some(Interval { start: known.start.min(day), end: known.end.max(day) });
-            }
+        let column = |name: Option<&str>| name.and_then(|name| days(rows, name));
+        let (starts, ends) = (column(table.start_column()), column(table.end_column()));
+        for (row, place) in places.iter().enumerate() {
+            let day = |days: &Option<Date32Array>| {
+                let days = days.as_ref().filter(|days| days.is_valid(row))?;
+                Some(Day(days.value(row)))
+            };
+            let (start, end) = (day(&starts), day(&ends));
+            // A row that ends before it starts is one of its first day.
+            let (Some(start), Some(end)) = (start.or(end), start.max(end)) else { continue };
+            let span = &mut self.spans[*place as usize];
+            let known = span.unwrap_or(Interval { start, end });
+            *span = Some(Interval { start: known.start.min(start), end: known.end.max(end) });
         }
     }
 

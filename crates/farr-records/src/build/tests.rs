@@ -370,7 +370,8 @@ fn periods_eras_and_providers_are_derived() {
         Table::ConditionOccurrence,
         2,
         &CONDITION,
-        &rows![[9, 1, 5, 5, none], [8, 1, 5, 36, 40]],
+        // The last ends before it starts: its day alone counts.
+        &rows![[9, 1, 5, 5, none], [8, 1, 5, 36, 40], [7, 2, 5, 250, 2]],
     );
     case.rows(Table::Death, 2, &["person_id", "death_date"], &rows![[2, 300]]);
     let store = case.finish().unwrap();
@@ -392,14 +393,14 @@ fn periods_eras_and_providers_are_derived() {
     assert_eq!(store.numbers(Table::DrugEra, &era), some(&[&[1, 7, 20, 61, 2, 30]]));
     let era = ["person_id", "condition_era_start_date", "condition_era_end_date"];
     // Day 5 ends on day 6, and day 36 is 30 days later.
-    assert_eq!(store.numbers(Table::ConditionEra, &era), some(&[&[1, 5, 40]]));
+    assert_eq!(store.numbers(Table::ConditionEra, &era), some(&[&[1, 5, 40], &[2, 250, 250]]));
     let mut providers = some(&[&[1, 900], &[2, 0], &[3, 800], &[4, 901]]);
     providers[1][1] = None;
     assert_eq!(store.numbers(Table::DrugExposure, &["drug_exposure_id", "provider_id"]), providers);
     assert_eq!(store.built.manifest.derived.providers_filled, 2);
     let made = &store.built.manifest.records;
     let derived: Vec<_> = made.iter().filter(|r| r.source_table == "derived").collect();
-    assert_eq!(derived.iter().map(|r| r.written).collect::<Vec<_>>(), [1, 1, 2]);
+    assert_eq!(derived.iter().map(|r| r.written).collect::<Vec<_>>(), [2, 1, 2]);
 }
 
 #[test]
@@ -731,7 +732,14 @@ fn cohorts_are_kept_sorted() {
     )
     .unwrap();
     let rows = store.records.encode_cohorts("run-1", Labelled::person_level(rows)).unwrap();
-    store.records.write_cohorts("run-1", rows).unwrap();
+    let of_other = store
+        .records
+        .encode_cohorts("run-1", Labelled::person_level(RecordBatch::new_empty(cohort_schema())));
+    store.records.write_cohorts(("run-1", "a"), rows).unwrap();
+    store.records.write_cohorts(("run-1", "b"), of_other.unwrap()).unwrap();
+    store.records.show_cohorts_again(("run-1", "none")).unwrap();
+    assert_eq!(store.records.read_cohorts("run-1").unwrap().num_rows(), 0);
+    store.records.show_cohorts_again(("run-1", "a")).unwrap();
     let back = store.records.read_cohorts("run-1").unwrap();
     assert_eq!(back.schema(), cohort_schema());
     assert_eq!(back.column(1).as_primitive::<Int64Type>().values(), &[3, 9, 1]);
