@@ -192,10 +192,10 @@ fn an_object_that_changes_is_named() {
 #[test]
 fn a_place_that_cannot_be_written_to_is_named() {
     for name in ["records", "reports"] {
-        let site = Site::new().with("taken", "");
-        let folder = site.place.path("exports/taken/below").display().to_string();
+        let site = Site::new();
+        let folder = site.place.write("taken", "").join("below").display().to_string();
         let said = site.run(&["--set", &format!("locations.{name}.url={folder}")]);
-        said.ends_with(4).says(&["exports/taken/below", "Not a directory"]);
+        said.ends_with(4).says(&["taken/below", "Not a directory"]);
         assert_eq!(site.place.published(), 0);
     }
 }

@@ -61,6 +61,9 @@ fn the_same_run_again_reads_no_data_and_does_nothing() {
     assert_eq!(last(&again), ("unchanged".to_owned(), last(&first).1));
     place.run(&main_job(), &export, &[]).ends_with(0).says(&["nothing to do", "--force"]);
     assert_eq!((place.published(), runs(&place, "reports").len()), (1, 1));
+    let kept = "records/latest/cohort/diabetes-outcomes.parquet";
+    let cohorts = fs::read(place.path(kept)).unwrap();
+    place.write(kept, "of another definition");
     // Another report over the same records: these are not read anew either.
     run(&place, &export, &["--set", "report.threshold=7"]).ends_with(0);
     assert_eq!((place.published(), runs(&place, "records").len()), (2, 1));
@@ -71,6 +74,7 @@ fn the_same_run_again_reads_no_data_and_does_nothing() {
     assert_eq!(last(&back), ("unchanged".to_owned(), last(&first).1));
     assert_eq!(place.published(), 3);
     assert!(place.report().files() == files);
+    assert!(fs::read(place.path(kept)).unwrap() == cohorts);
 }
 
 #[test]
@@ -135,6 +139,9 @@ fn clean_removes_what_the_dead_left_and_nothing_else() {
         format!("locations.reports.url={}", reports.display()),
     ];
     let job = main_job().display().to_string();
+    let said = say(&["check", &job, "--log", "json"]).ends_with(0);
+    let check: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(check["status"], "done");
     let cleaned = say(&["clean", &job, "--set", &places[0], "--set", &places[1]]).ends_with(0);
     cleaned.says(&["1 dead run,", "1 folder of unfinished work", "1 half-written file"]);
     assert_eq!((runs(&place, "records").len(), runs(&place, "reports").len()), (1, 1));

@@ -62,6 +62,48 @@ fn a_table_without_rows_is_there() {
     say(&["run", &job]).ends_with(0).says(&["cohort 1 'falls': 0 persons"]);
 }
 
+/// What would make an answer wrong without a word is said.
+#[test]
+fn what_records_lack_is_said() {
+    let place = Place::new();
+    export(&place, "one", &[1, 2]);
+    place.write("falls.toml", FALLS);
+    let head = "observation_period_id,person_id,observation_period_start_date,\
+                observation_period_end_date,period_type_concept_id";
+    let rows = "1,1,2010-01-01,,32880\n2,2,2010-01-01,2020-01-01,32880";
+    place.write("one/observation_period.csv", format!("{head}\n{rows}\n"));
+    let survival = "[[analysis]]\nkind = \"survival\"\nname = \"falls\"\ntargets = [1]\n\
+                    outcome = 1\n";
+    let job = JOB.replace("[report]", &format!("{survival}[report]"));
+    let job = place.write("job.toml", job).display().to_string();
+    let nobody = "the records have no death, which 'falls' takes for empty";
+    say(&["run", &job]).ends_with(0).says(&["some rows have no end", nobody]);
+}
+
+/// Else the records would be read as a part of the export.
+#[test]
+fn records_inside_the_export_are_refused() {
+    let place = Place::new();
+    export(&place, "one", &[1, 2]);
+    place.write("falls.toml", FALLS);
+    let job =
+        JOB.replace("\"records\"\n[locations.reports]", "\"one/records\"\n[locations.reports]");
+    let job = place.write("job.toml", job).display().to_string();
+    say(&["run", &job]).ends_with(2).says(&["source[0].location", "inside the export"]);
+    assert!(!place.path("one/records").exists());
+}
+
+/// A folder without persons is not said to be empty.
+#[test]
+fn an_export_without_persons_is_told_by_its_tables() {
+    let place = Place::new();
+    export(&place, "one", &[1, 2]);
+    place.write("falls.toml", FALLS);
+    std::fs::remove_file(place.path("one/person.csv")).unwrap();
+    let job = place.write("job.toml", JOB).display().to_string();
+    say(&["run", &job]).ends_with(3).says(&["only condition_occurrence, observation_period"]);
+}
+
 /// Persons of two systems are not taken for one another.
 #[test]
 fn systems_that_share_ids_are_refused() {

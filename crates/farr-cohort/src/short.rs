@@ -554,6 +554,15 @@ fn inclusion_rule(
             value: rule.value,
         };
         let criterion = criterion(&events, sets)?;
+        if let (Some(min), Some(max)) = (rule.min, rule.max)
+            && min > max
+        {
+            return Err(Error::Value {
+                path,
+                found: format!("min {min} and max {max}"),
+                expected: "min not above max".to_owned(),
+            });
+        }
         let least = rule.min.or(if rule.max.is_none() { Some(1) } else { None });
         let counts = [
             least.map(|count| (OccurrenceKind::AtLeast, count)),
@@ -642,6 +651,13 @@ mod tests {
             expression.end_strategy,
             EndStrategy::DateOffset { from: Moment::Start, offset_days: 90 }
         );
+    }
+
+    #[test]
+    fn a_count_without_room_is_named() {
+        let rule = FORM.replace("max = 0", "min = 3\nmax = 1");
+        let error = parse_short(7, &rule).unwrap_err().to_string();
+        assert!(error.contains("min 3 and max 1"), "{error}");
     }
 
     #[test]

@@ -13,7 +13,8 @@ use farr_cohort::algebra::Choices;
 use farr_cohort::{CohortEntries, Definition, Mode, Site};
 use farr_disclosure::{Aggregate, AggregateTable, Labelled, PersonLevel};
 use farr_records::{
-    ConceptSetExpression, PersonId, RecordsStore, Scope, Shard, ShardId, Table, cohort_schema,
+    ConceptId, ConceptSetExpression, PersonId, RecordsStore, Scope, Shard, ShardId, Table,
+    Vocabulary, cohort_schema,
 };
 use farr_source::Share;
 use rayon::prelude::*;
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use crate::derive::{add_derived, choose};
 use crate::executor::{Executor, Threads};
 use crate::ingest::stop_if_asked;
+use crate::job_file::{FormatName, SourceSettings};
 use crate::kept::KeptParts;
 use crate::limits::Memory;
 use crate::plan::Plan;
@@ -110,6 +112,51 @@ pub(crate) fn warn_of_sets(warnings: &[farr_cohort::Warning], observer: &dyn Obs
     }
 }
 
+/// Names the cohorts with concept sets of codes that the vocabulary lacks. Where
+/// it maps the codes of all sources, such are source concepts only, which a set
+/// finds where it is asked of source concepts.
+fn warn_of_local_sets(plan: &Plan, vocabulary: &Vocabulary, observer: &dyn Observer) {
+    let is_mapped = |source: &SourceSettings| source.format == FormatName::SyntheaCsv;
+    if plan.job.records.vocabulary.is_none() || !plan.job.source.iter().all(is_mapped) {
+        return;
+    }
+    let mut cohorts = Vec::new();
+    for definition in &plan.definitions {
+        let is_local = |set: &ConceptSetExpression| {
+            let (concepts, _) = set.resolve(vocabulary);
+            !concepts.is_empty() && concepts.iter().all(|c| *c >= ConceptId::FIRST_LOCAL)
+        };
+        if concept_sets(std::slice::from_ref(definition)).any(is_local) {
+            cohorts.push(format!("{} '{}'", definition.id, definition.name));
+        }
+    }
+    if !cohorts.is_empty() {
+        let cohorts = cohorts.join(", ");
+        let message = format!(
+            "a concept set has only codes that the vocabulary lacks; the records have them as \
+             source concepts alone: cohort {cohorts}"
+        );
+        observer.event(Event::Warning { message });
+    }
+}
+
+/// Names the tables that analyses ask for and the records lack: to an analysis
+/// without them nobody has died, or had a drug.
+fn warn_of_tables(plan: &Plan, store: &RecordsStore, observer: &dyn Observer) {
+    let mut lacking: BTreeMap<Table, Vec<&str>> = BTreeMap::new();
+    for (settings, analysis) in plan.job.analysis.iter().zip(&plan.analyses) {
+        let needs = analysis.needs().into_keys();
+        for table in needs.filter(|table| store.manifest().table(*table).is_none()) {
+            lacking.entry(table).or_default().push(settings.name());
+        }
+    }
+    for (table, names) in lacking {
+        let names = names.join("', '");
+        let message = format!("the records have no {table}, which '{names}' takes for empty");
+        observer.event(Event::Warning { message });
+    }
+}
+
 /// The shards whose parts are not kept yet, of a run over records.
 pub(crate) fn shards_missing(
     store: &RecordsStore,
@@ -119,7 +166,8 @@ pub(crate) fn shards_missing(
     Ok(store.shards().filter(|shard| !parts.has(*shard)).collect())
 }
 
-/// Enters the cohorts and counts the analyses over a store. Shards whose parts
+/// Enters the cohorts and counts the analyses over a store; the cohorts' rows
+/// come encoded. Shards whose parts
 /// are kept are not read again; of a stage that takes no time none are.
 pub(crate) fn evaluate(
     plan: &Plan,
@@ -127,7 +175,7 @@ pub(crate) fn evaluate(
     of_machine: (&Threads, Memory),
     kept: (&Work, &str),
     (observer, cancel): (&dyn Observer, &Cancel),
-) -> Result<Evaluated, Error> {
+) -> Result<(Evaluated, Labelled<PersonLevel, Bytes>), Error> {
     let shards: Vec<ShardId> = store.shards().collect();
     let mut merged: Vec<AnyPartial> = plan.analyses.iter().map(AnyAnalysis::empty).collect();
     let mut columns: Vec<CohortColumns> = Vec::with_capacity(shards.len());
@@ -157,9 +205,6 @@ pub(crate) fn evaluate(
     let finished: Vec<Result<Vec<_>, _>> = finished;
     let finished: Result<Vec<Vec<_>>, _> = finished.into_iter().collect();
     let tables = finished?.into_iter().flatten().collect();
-    // They stay with the records, by the job's name, since several jobs may
-    // share these.
-    store.write_cohorts(&plan.job.job.name, cohorts?)?;
     let mut summary = counted(plan.cohorts.len() as u64, "cohort", "cohorts");
     if plan.shows_counts() {
         let rows = counted(n_rows, "row", "rows");
@@ -173,7 +218,7 @@ pub(crate) fn evaluate(
         bytes: None,
     };
     clock.finish(observer, figures, summary);
-    Ok(Evaluated { tables, sizes })
+    Ok((Evaluated { tables, sizes }, cohorts?))
 }
 
 /// The cohorts' rows are persons' data.
@@ -225,6 +270,8 @@ fn map_shards<'k>(
         return Err(Error::Cohort { id, name: name_of(id), source });
     }
     warn_of_sets(cohorts.warnings(), observer);
+    warn_of_local_sets(plan, &vocabulary, observer);
+    warn_of_tables(plan, store, observer);
     let site = lookups(store, cohorts.needs())?;
     let (mut needs, mut keys) = (cohorts.needs().clone(), cohorts.keys().clone());
     let choices = choose(plan, (store, &vocabulary), threads, cancel)?;

@@ -165,7 +165,18 @@ impl Ingest<'_> {
                 let location = plan.location(name)?;
                 let read = threads.run(|| farr_source::read_vocabulary(&location, share, builder));
                 let of_vocabulary = |source| Error::Source { system: name.clone(), source };
-                let (mapping, _) = read.map_err(of_vocabulary)?;
+                let (mapping, summary) = read.map_err(of_vocabulary)?;
+                let is_lacking = |table: &farr_source::TableSummary| {
+                    table.table == farr_records::Table::ConceptRelationship.name()
+                        && table.absent.is_some()
+                };
+                if summary.tables.iter().any(is_lacking) {
+                    let message = format!(
+                        "vocabulary '{name}' has no CONCEPT_RELATIONSHIP: no code is mapped to a \
+                         standard concept, and none of the records has one"
+                    );
+                    observer.event(Event::Warning { message });
+                }
                 Some(mapping)
             }
         };
@@ -215,7 +226,15 @@ impl Ingest<'_> {
             } else {
                 "some rows that differ have the same id".to_owned()
             };
-            warn(format!("records of '{table}': {found}; is part of the export there twice?"));
+            let table_of = farr_records::Table::from_name;
+            let is_of_persons =
+                table_of(table).is_some_and(|t| t.scope() == farr_records::Scope::Person);
+            let cause = if is_of_persons || self.plan.job.source.len() < 2 {
+                "is part of the export there twice?"
+            } else {
+                "do two sources mean different things by one id? The first counts"
+            };
+            warn(format!("records of '{table}': {found}; {cause}"));
         }
     }
 

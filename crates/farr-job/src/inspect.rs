@@ -58,7 +58,8 @@ pub(crate) fn current(folder: &Path) -> Result<Location, Error> {
 /// Describes a records store or a report.
 ///
 /// # Errors
-/// [`Error::File`] without such a folder; what fails in reading.
+/// [`Error::File`] without such a folder, or for one that is nothing of farr's;
+/// what fails in reading.
 pub fn describe(folder: &Path) -> Result<String, Error> {
     let location = current(folder)?;
     let objects = location.list("")?;
@@ -118,7 +119,10 @@ fn describe_report<'a>(
         text.push('\n');
     }
     if text.is_empty() {
-        text = format!("{}: neither a records store nor a report\n", location.url());
+        let found = "neither a records store nor a report is there: expected a folder that \
+                     farr wrote, or a run in it";
+        let source = std::io::Error::new(std::io::ErrorKind::InvalidData, found);
+        return Err(Error::File { file: location.url().to_owned(), source });
     }
     Ok(text)
 }

@@ -70,9 +70,10 @@ pub fn parse_job(
     refuse_written_secrets(file, &table)?;
     let mut root = Value::Table(table);
     substitute(file, &mut root, &mut Vec::new(), environment)?;
-    serde_path_to_error::deserialize(root).map_err(|e| {
-        let keys: Vec<Key> = e.path().iter().filter_map(Key::of).collect();
+    serde_path_to_error::deserialize(root.clone()).map_err(|e| {
+        let mut keys: Vec<Key> = e.path().iter().filter_map(Key::of).collect();
         let message = e.inner().message().trim().to_owned();
+        keys.extend(culprit(&root, &keys, &message).map(Key::Name));
         let unknown = near::quoted_after(&message, "unknown field ");
         let span = DeTable::parse(text)
             .ok()
@@ -91,6 +92,35 @@ pub fn parse_job(
             reason: message,
         }
     })
+}
+
+/// The key of a table at fault, where the path ends with the table, as it does
+/// where `kind` says what else is in it: the one without which there is another
+/// error, or none.
+fn culprit(root: &Value, keys: &[Key], message: &str) -> Option<String> {
+    let says = ["missing field", "unknown field"];
+    if says.iter().any(|start| message.starts_with(start)) {
+        return None;
+    }
+    let mut names: Vec<String> = table_at(&mut root.clone(), keys)?.keys().cloned().collect();
+    // Without its kind a table always has another error.
+    names.sort_by_key(|name| name == "kind");
+    names.into_iter().find(|name| {
+        let mut without = root.clone();
+        table_at(&mut without, keys).map(|table| table.remove(name));
+        let read: Result<JobFile, _> = serde_path_to_error::deserialize(without);
+        read.err().is_none_or(|e: serde_path_to_error::Error<toml::de::Error>| {
+            e.inner().message().trim() != message
+        })
+    })
+}
+
+fn table_at<'v>(root: &'v mut Value, keys: &[Key]) -> Option<&'v mut Table> {
+    let at = keys.iter().try_fold(root, |value, key| match key {
+        Key::Name(name) => value.get_mut(name),
+        Key::Place(place) => value.get_mut(*place),
+    });
+    at?.as_table_mut()
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -363,6 +393,12 @@ location = "out"
         let text = JOB.replace("id = 1", "id = \"one\"");
         let message = parse(&text, &[]).unwrap_err().to_string();
         assert!(message.contains("line 21") && message.contains("cohort[0].id"), "{message}");
+        let text = JOB.replace("outcome = 2", "outcome = \"c\"");
+        let message = parse(&text, &[]).unwrap_err().to_string();
+        assert!(
+            message.contains("line 28") && message.contains("analysis[0].outcome"),
+            "{message}"
+        );
     }
 
     #[test]

@@ -88,19 +88,49 @@ impl Plan {
         analyses.extend(derivation_analyses(&algebra)?);
         let job_hash = job_hash(&job, &cohorts);
         let plan = Self { job, folder, definitions, algebra, cohorts, analyses, job_hash };
-        plan.check_places()?;
+        plan.check_places(&file)?;
         Ok(plan)
     }
 
     /// Urls, their options and the sources' settings, without asking any place.
-    fn check_places(&self) -> Result<(), Error> {
+    fn check_places(&self, file: &str) -> Result<(), Error> {
         for name in self.job.locations.keys() {
             self.location(name)?;
         }
+        self.check_records_are_apart(file)?;
         self.job.source.iter().try_for_each(|source| {
             farr_source::check(&Self::source_settings(source))
                 .map_err(|error| Error::Source { system: source.system.clone(), source: error })
         })
+    }
+
+    /// That no source is read in whose midst the records are written: they would
+    /// be read for more of it, and it would never stay as it is meanwhile.
+    fn check_records_are_apart(&self, file: &str) -> Result<(), Error> {
+        let records = self.location(&self.job.records.location)?;
+        let inside = |url: &str| {
+            records
+                .url()
+                .strip_prefix(url.trim_end_matches('/'))
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        for (place, source) in self.job.source.iter().enumerate() {
+            let location = self.location(&source.location)?;
+            if inside(location.url()) {
+                return Err(Error::Job {
+                    file: file.to_owned(),
+                    key: format!("source[{place}].location"),
+                    reason: format!(
+                        "the records ({}) lie inside the export ({}), and would be read as a part \
+                         of it; give them a place beside it",
+                        records.url(),
+                        location.url()
+                    ),
+                    hint: None,
+                });
+            }
+        }
+        Ok(())
     }
 
     /// Opens a location of the job.

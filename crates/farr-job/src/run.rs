@@ -248,6 +248,18 @@ impl<'a> Running<'a> {
         Ok(())
     }
 
+    /// Makes the records and cohorts of an older report the current ones again, so
+    /// that what is current belongs together.
+    fn show_records_again(&self, inputs: &Inputs, report: &Identity) -> Result<(), Error> {
+        let (identity, _) = self.records_work(inputs)?;
+        if let Standing::Published(published, is_current) = self.records_standing(&identity)? {
+            let store = RecordsStore::open(&published.folder)?;
+            store.show_cohorts_again((&self.plan.job.job.name, report.as_str()))?;
+            self.show_again(&self.records_location()?, &published, is_current)?;
+        }
+        Ok(())
+    }
+
     pub(crate) fn records_location(&self) -> Result<Location, Error> {
         self.plan.location(&self.plan.job.records.location)
     }
@@ -407,12 +419,15 @@ impl Running<'_> {
         let identity = self.report_identity(&inputs);
         let run_id = match Standing::of(&location, &identity, self.started, self.request.force)? {
             Standing::Published(published, is_current) => {
+                if !is_current {
+                    self.show_records_again(&inputs, &identity)?;
+                }
                 self.show_again(&location, &published, is_current)?;
                 let line = if is_current {
                     "nothing to do: this job has been run over this input (--force runs it again)"
                 } else {
-                    "nothing to compute: this job was run over this input before; its reports \
-                     are the current ones again (--force runs it again)"
+                    "nothing to compute: this job was run over this input before; its cohorts and \
+                     reports are the current ones again (--force runs it again)"
                 };
                 let (status, url) = (RunStatus::Unchanged, published.folder.url().to_owned());
                 return Ok(Ok(self.outcome(status, published.run, url, &[line.to_owned()])));
@@ -462,7 +477,12 @@ impl Running<'_> {
         }
         let kept = (&work, records.run_id.as_str());
         let machine = (&self.threads, self.request.memory);
-        let evaluated = evaluate(plan, &records.store, machine, kept, (recorder, self.cancel))?;
+        let evaluated = evaluate(plan, &records.store, machine, kept, (recorder, self.cancel));
+        let (evaluated, cohorts) = evaluated?;
+        // They stay with the records, by the job's name, since several jobs may
+        // share these.
+        let name = (plan.job.job.name.as_str(), report.identity.as_str());
+        records.store.write_cohorts(name, cohorts)?;
         stop_if_asked(self.cancel)?;
         let clock = StageClock::start(recorder, Stage::Reports, None);
         let tables = counted(evaluated.tables.len() as u64, "table", "tables");

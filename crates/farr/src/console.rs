@@ -44,6 +44,15 @@ impl Console {
         print_all(&format!("{}\n", text.trim_end()));
     }
 
+    /// Work that ended well, and what it says of itself.
+    pub(crate) fn did(&self, summary: &str) {
+        let summary = summary.trim_end();
+        match self.form {
+            Form::Json => self.ended("", &json!({ "status": "done", "summary": summary })),
+            Form::Quiet | Form::Bars | Form::Lines => self.text(summary),
+        }
+    }
+
     /// What checks found.
     pub(crate) fn checked(&self, outcome: &CheckOutcome) {
         match self.form {

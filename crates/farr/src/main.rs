@@ -98,9 +98,9 @@ fn perform(command: Command, console: &Console) -> Result<u8, farr_job::Error> {
             }
             None => console.ingested(&farr_job::ingest(&run.request()?, console, &CANCEL)?),
         },
-        Command::Check(job) => console.text(&farr_job::check(&job.request()?)?),
+        Command::Check(job) => console.did(&farr_job::check(&job.request()?)?),
         Command::Clean(job) => {
-            console.text(&farr_job::clean(&job.request()?, &CANCEL)?.summary);
+            console.did(&farr_job::clean(&job.request()?, &CANCEL)?.summary);
         }
         Command::Cohort(Cohort::Run(run)) => {
             let outcome = farr_job::run_cohorts(&run.request()?, console, &CANCEL)?;
