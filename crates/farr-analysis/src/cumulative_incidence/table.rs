@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use farr_disclosure::AggregateTable;
 use farr_stats::distribution::normal_quantile;
-use farr_stats::survival::{CompetingRisks, GrayTest, cumulative_incidence, gray_test};
+use farr_stats::survival::cox::ChiSquareTest;
+use farr_stats::survival::{CompetingRisks, cumulative_incidence, gray_test};
 
 use super::CumulativeIncidence;
 use crate::Error;
@@ -255,7 +256,7 @@ fn summary_table(
 fn gray_table(
     analysis: &CumulativeIncidence,
     curves: &[&Curves<'_>],
-    tests: &[Tested<GrayTest>; 2],
+    tests: &[Tested<ChiSquareTest>; 2],
 ) -> Result<AggregateTable, farr_disclosure::Error> {
     let count = |of: fn(&Tally) -> i64| curves.iter().map(|c| of(c.tally)).collect::<Vec<i64>>();
     let names = |counted| {
@@ -278,13 +279,13 @@ fn gray_table(
         let whole = |value: Option<f64>| defined(curves.iter().map(|_| value.unwrap_or(f64::NAN)));
         table = table
             .derived_of_all(&format!("{prefix}chi_square"), "The statistic, of all targets.", "", {
-                whole(test.map(|t| t.test.chi_square))
+                whole(test.map(|t| t.chi_square))
             })
             .derived_of_all(&format!("{prefix}degrees_of_freedom"), "Degrees of freedom.", "", {
-                whole(test.map(|t| t.test.degrees_of_freedom as f64))
+                whole(test.map(|t| t.degrees_of_freedom as f64))
             })
             .derived_of_all(&format!("{prefix}p_value"), "P of a larger statistic.", "", {
-                whole(test.map(|t| t.test.p))
+                whole(test.map(|t| t.p))
             })
             .derived_of_all(&format!("{prefix}outcome"), "tested, or why not.", "", {
                 vec![outcome_of_test(tested); curves.len()]
@@ -313,10 +314,7 @@ fn strata_table(
                 .collect();
             let [test, _] = test_of(analysis, &strata)?;
             let tallies = strata.iter().map(|c| (c.level, c.tally));
-            let statistics = test.map(|t| {
-                let test = t.test;
-                (test.chi_square, test.degrees_of_freedom, test.p)
-            });
+            let statistics = test.map(|t| (t.chi_square, t.degrees_of_freedom, t.p));
             rows.push((id, division), tallies, statistics);
         }
     }
@@ -332,7 +330,7 @@ fn strata_table(
 fn test_of(
     analysis: &CumulativeIncidence,
     curves: &[&Curves<'_>],
-) -> Result<[Tested<GrayTest>; 2], Error> {
+) -> Result<[Tested<ChiSquareTest>; 2], Error> {
     let (mut time, mut cause, mut group) = (Vec::new(), Vec::new(), Vec::new());
     let mut groups = 0;
     for curve in curves.iter().filter(|curve| !curve.tally.leaving.is_empty()) {
@@ -348,10 +346,12 @@ fn test_of(
     }
     match gray_test(&CompetingRisks::new(&time, &cause), &group, None, 0.0) {
         Ok(tests) => {
-            let of = |cause| tests.iter().copied().find(|t| t.cause == cause).ok_or(NO_EVENTS);
+            let of = |cause| match tests.iter().find(|t| t.cause == cause) {
+                None => Err(NO_EVENTS),
+                Some(found) => found.test.ok_or(NO_VARIANCE),
+            };
             Ok([OUTCOME, COMPETING].map(of))
         }
-        Err(farr_stats::Error::Singular { .. }) => Ok([Err(NO_VARIANCE); 2]),
         Err(farr_stats::Error::TooFewGroups { .. }) => Ok([Err(NEVER_AT_RISK); 2]),
         Err(other) => Err(kernel(analysis, &other)),
     }

@@ -1,6 +1,6 @@
 //! `cumulative_incidence` over small populations.
 
-use crate::testing::{Person, check, population, real, whole};
+use crate::testing::{Person, check, population, real, texts, whole};
 use crate::{AnyAnalysis, Settings, analysis_of};
 use farr_disclosure::AggregateTable;
 
@@ -83,6 +83,30 @@ fn bad_settings_and_bad_data_have_names() {
     assert!(real(&tables[0], "incidence").iter().all(|f| *f == Some(0.0)));
     assert!(real(&tables[0], "std_err_incidence").iter().all(Option::is_none));
     assert!(real(&tables[2], "p_value").iter().all(Option::is_none));
+}
+
+/// Both of target 1 have the outcome on day 1; of target 3 one has it on day 2
+/// and one dies on day 3, when nobody else is left to compare with.
+#[test]
+fn one_cause_is_tested_without_the_other() {
+    let person = |target, outcome: Option<i32>, death| Person {
+        periods: vec![(0, 9)],
+        cohorts: [(target, 0, 9)].into_iter().chain(outcome.map(|day| (2, day, day))).collect(),
+        death,
+        ..Person::default()
+    };
+    let people = [
+        person(1, Some(1), None),
+        person(1, Some(1), None),
+        person(3, Some(2), None),
+        person(3, None, Some(3)),
+    ];
+    let tables = check(&analysis(r#", "targets": [1, 3]"#), &people);
+    let words = |column| texts(&tables[2], column).into_iter().flatten().collect::<Vec<_>>();
+    assert_eq!(words("outcome"), ["tested"; 2]);
+    assert_eq!(words("competing_outcome"), ["the statistic has no variance"; 2]);
+    assert!((real(&tables[2], "chi_square")[0].unwrap() - 3.0).abs() < 1e-12);
+    assert_eq!(real(&tables[2], "competing_p_value"), [None; 2]);
 }
 
 /// At risk from the cohort's end, day 20 or 40, for the index date's first 60

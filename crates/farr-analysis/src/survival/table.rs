@@ -425,9 +425,9 @@ fn test_of(analysis: &Survival, curves: &[&Curve<'_>]) -> Result<Tested<LogRank>
     }
     let rows = FollowUp::new(&time, &event);
     match log_rank(&rows, &group, None, 0.0) {
+        Ok(test) if test.degrees_of_freedom == 0 => Ok(Err(NEVER_AT_RISK)),
         Ok(test) => Ok(Ok(test)),
         Err(farr_stats::Error::Singular { .. }) => Ok(Err(NO_VARIANCE)),
-        Err(farr_stats::Error::TooFewGroups { .. }) => Ok(Err(NEVER_AT_RISK)),
         Err(other) => Err(kernel(analysis, &other)),
     }
 }

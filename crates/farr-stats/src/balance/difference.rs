@@ -30,7 +30,7 @@ pub fn standardised_mean_difference(
     let rows = values.len();
     checks::finite("values", values, rows)?;
     check_groups(treated, rows)?;
-    let weights = checks::weights(weights, rows)?;
+    let weights = checks::weights_or_ones(weights, rows)?;
     let group = |wanted: bool| {
         let rows = values.iter().zip(&weights).zip(treated);
         rows.filter(move |(_, t)| **t == wanted).map(|((v, w), _)| (*v, *w))

@@ -66,6 +66,8 @@ fn differences_by_hand() {
     assert_close(smd(None, Scale::Pooled), -2.0 / 3.0);
     assert_close(smd(Some(&weights[..]), Scale::Pooled), -3.0 / 3.0);
     assert_close(smd(None, Scale::Treated), -2.0 / 2f64.sqrt());
+    // No match within the caliper: nobody has weight.
+    assert!(smd(Some(&[0.0; 5][..]), Scale::Treated).is_nan());
     let difference = weighted_mean_difference(&values, &treated, &weights).unwrap();
     assert_close(difference.difference, -3.0);
     // (1 + 1) / 4 and (25 + 1 + 4 * 9) / 16.

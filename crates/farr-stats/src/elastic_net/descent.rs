@@ -10,6 +10,8 @@
 //! A step d of column x turns r into r - d v (x - c). The sparse part touches
 //! the column's rows alone; the rest, d c v, is the same multiple of v for
 //! every row and kept as one number, `shift`.
+//!
+//! Where coordinates creep, Newton's method takes over: see `newton`.
 
 use super::columns::SparseColumns;
 use super::error::Error;
@@ -42,7 +44,7 @@ pub(crate) struct Descent<'a, L> {
     /// the sum is about twice what the pass gains.
     pub(crate) tolerance: f64,
     pub(crate) passes_max: usize,
-    eta: Vec<f64>,
+    pub(super) eta: Vec<f64>,
     curvature: Vec<f64>,
     /// (r, v) of each row side by side, since a step needs both.
     pairs: Vec<[f64; 2]>,
@@ -67,6 +69,8 @@ struct Before {
 /// first pass over all moved; then the quadratic is renewed.
 const INNER_PART: f64 = 0.1;
 const HALVINGS_MAX: usize = 30;
+/// So many passes at one lambda are nothing unusual.
+const CREEPING_PASSES: usize = 50;
 
 impl<'a, L: RowLikelihood> Descent<'a, L> {
     pub(crate) fn new(
@@ -99,7 +103,7 @@ impl<'a, L: RowLikelihood> Descent<'a, L> {
         descent
     }
 
-    fn evaluate(&mut self) {
+    pub(super) fn evaluate(&mut self) {
         self.value = self.likelihood.evaluate(&self.eta, &mut self.residual, &mut self.curvature);
     }
 
@@ -114,6 +118,9 @@ impl<'a, L: RowLikelihood> Descent<'a, L> {
         self.renew_eta();
         let mut passes = 0;
         let mut settled = false;
+        // Whether passes have been many and dearer than a Newton step: since
+        // the last one, which followed `stepped_at` passes, or ever.
+        let (mut creeps, mut crept, mut stepped_at) = (false, false, 0);
         let mut before: Option<Before> = None;
         loop {
             self.evaluate();
@@ -129,6 +136,7 @@ impl<'a, L: RowLikelihood> Descent<'a, L> {
                 }
             }
             if settled && self.distance(lambda, set) <= self.tolerance {
+                self.polish(lambda, set, crept);
                 return Ok(passes);
             }
             before = Some(Before {
@@ -138,6 +146,14 @@ impl<'a, L: RowLikelihood> Descent<'a, L> {
                 eta: self.eta.clone(),
                 halvings: 0,
             });
+            // The descent has the next turn: it alone brings columns in.
+            if std::mem::take(&mut creeps) {
+                stepped_at = passes;
+                if self.newton_step(lambda, set) {
+                    settled = false;
+                    continue;
+                }
+            }
             let first = self.start_quadratic() + self.first_pass(lambda, set);
             passes += 1;
             let still = first <= self.tolerance;
@@ -146,15 +162,20 @@ impl<'a, L: RowLikelihood> Descent<'a, L> {
                     set.iter().copied().filter(|&j| self.coefficients[j] != 0.0).collect();
                 let target = (INNER_PART * first).max(self.tolerance);
                 let mut moved = f64::INFINITY;
-                while moved > target && passes < self.passes_max {
+                let (pass, newton) = self.costs(&active);
+                while moved > target && passes < self.passes_max && !creeps {
                     moved = self.active_pass(lambda, &active);
                     passes += 1;
+                    let taken = passes - stepped_at;
+                    creeps = taken > CREEPING_PASSES && taken * pass > newton;
                 }
                 settled = moved <= self.tolerance;
+                crept |= creeps;
             }
             self.finish_quadratic();
             if still {
                 self.evaluate();
+                self.polish(lambda, set, crept);
                 return Ok(passes);
             }
             if passes >= self.passes_max {
@@ -166,7 +187,7 @@ impl<'a, L: RowLikelihood> Descent<'a, L> {
     /// What a pass would about move, squared and in curvature, if each column
     /// went by itself: the cheaper half of a pass, which tells whether another
     /// is needed.
-    fn distance(&self, lambda: f64, set: &[usize]) -> f64 {
+    pub(super) fn distance(&self, lambda: f64, set: &[usize]) -> f64 {
         let intercept: f64 = self.residual.iter().sum();
         let with_intercept = self.likelihood.has_intercept();
         let mut sum = if with_intercept { intercept * intercept / self.curvature_sum } else { 0.0 };

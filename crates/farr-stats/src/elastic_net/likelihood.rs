@@ -19,6 +19,9 @@ pub(crate) trait RowLikelihood {
     /// `curvature`, a row's part in a quadratic model of the descent. No row
     /// of positive weight has curvature below `CURVATURE_MIN` times it.
     fn evaluate(&self, eta: &[f64], residual: &mut [f64], curvature: &mut [f64]) -> f64;
+    /// How fast the derivatives at `eta` fall when the linear predictors move
+    /// by `along`: minus the Hessian times it, exactly.
+    fn curvature_along(&self, eta: &[f64], along: &[f64], out: &mut [f64]);
 }
 
 /// Rows as good as certain keep this much curvature, so that residuals can be
@@ -97,6 +100,13 @@ impl RowLikelihood for Logistic<'_> {
         }
         value
     }
+
+    fn curvature_along(&self, eta: &[f64], along: &[f64], out: &mut [f64]) {
+        for (i, out) in out.iter_mut().enumerate() {
+            let e = (-eta[i].abs()).exp();
+            *out = self.weights[i] * e / ((1.0 + e) * (1.0 + e)) * along[i];
+        }
+    }
 }
 
 /// Counts, log link; values leave out ln y!.
@@ -148,5 +158,11 @@ impl RowLikelihood for Poisson<'_> {
             value += sum;
         }
         value
+    }
+
+    fn curvature_along(&self, eta: &[f64], along: &[f64], out: &mut [f64]) {
+        for (i, out) in out.iter_mut().enumerate() {
+            *out = self.weights[i] * eta[i].exp() * along[i];
+        }
     }
 }

@@ -11,6 +11,7 @@ mod cross_validation;
 mod descent;
 mod error;
 mod likelihood;
+mod newton;
 mod options;
 mod path;
 #[cfg(test)]

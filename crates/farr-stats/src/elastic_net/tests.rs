@@ -102,6 +102,26 @@ fn cox_of_two_rows_by_hand() {
 }
 
 #[test]
+fn near_collinear_columns_do_not_creep() {
+    // Rows (0, 0), (1, 1) and (1, 1.01) with 2, 4 and 6 of 8 events, no
+    // penalty: logits -ln 3, 0 and ln 3 are met exactly. Coordinates alone
+    // would take a million passes, each 5e-5 of the way.
+    let group = |row: usize| row / 8;
+    let first: Vec<f64> = (0..24).map(|row| f64::from(u8::from(group(row) > 0))).collect();
+    let second: Vec<f64> = (0..24).map(|row| [0.0, 1.0, 1.01][group(row)]).collect();
+    let outcome: Vec<f64> =
+        (0..24).map(|row| f64::from(u8::from(row % 8 < 2 * (group(row) + 1)))).collect();
+    let columns = SparseColumns::from_dense(24, &[&first, &second]).unwrap();
+    let response = Response::Binary { outcome: &outcome };
+    let point = fit(&columns, &response, &given(1.0, &[0.0])).unwrap().points.remove(0);
+    let ln3 = 3.0_f64.ln();
+    assert_close(point.intercept, -ln3);
+    assert_close(point.dense(2)[1], 100.0 * ln3);
+    assert_close(point.dense(2)[0], -99.0 * ln3);
+    assert!(point.passes < 1000, "{}", point.passes);
+}
+
+#[test]
 fn constant_and_excluded_columns_stay_out() {
     let columns = SparseColumns::from_dense(
         6,

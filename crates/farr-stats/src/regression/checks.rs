@@ -3,7 +3,7 @@
 use super::error::{Error, check_finite, check_range};
 use super::generalised_linear::{check_counts, checked_weights};
 
-pub(crate) use super::generalised_linear::log_person_time;
+pub(crate) use super::generalised_linear::{log_person_time, weights_or_ones};
 
 /// Finite, one a row.
 pub(crate) fn finite(column: &str, values: &[f64], rows: usize) -> Result<(), Error> {

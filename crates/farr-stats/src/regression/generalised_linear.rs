@@ -255,15 +255,16 @@ fn null_intercept(problem: &Problem<'_>) -> Result<f64, Error> {
     Ok((total / exposed).ln())
 }
 
-/// Checks prior weights, or gives ones.
+/// Checks prior weights, which may all be 0, or gives ones.
+pub(crate) fn weights_or_ones(weights: Option<&[f64]>, rows: usize) -> Result<Vec<f64>, Error> {
+    let Some(given) = weights else { return Ok(vec![1.0; rows]) };
+    check_range("weights", given, rows, "a weight of 0 or more", |w| w >= 0.0)?;
+    Ok(given.to_vec())
+}
+
+/// Checks prior weights, or gives ones; some are above 0.
 pub(crate) fn checked_weights(weights: Option<&[f64]>, rows: usize) -> Result<Vec<f64>, Error> {
-    let weights = match weights {
-        None => vec![1.0; rows],
-        Some(given) => {
-            check_range("weights", given, rows, "a weight of 0 or more", |w| w >= 0.0)?;
-            given.to_vec()
-        }
-    };
+    let weights = weights_or_ones(weights, rows)?;
     if weights.iter().any(|w| *w > 0.0) { Ok(weights) } else { Err(Error::NoRows) }
 }
 

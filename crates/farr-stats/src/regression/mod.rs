@@ -17,7 +17,7 @@ mod error;
 mod estimates;
 mod generalised_linear;
 mod groups;
-mod linear_algebra;
+pub(crate) mod linear_algebra;
 mod logistic;
 mod negative_binomial;
 mod newton;

@@ -120,6 +120,16 @@ fn negative_binomial_of_one_group() {
 }
 
 #[test]
+fn standard_error_of_theta_is_of_the_step_before_the_last() {
+    // MASS gives 1.06445606 where the information at theta itself has another
+    // sixth digit; theta.ml stops once a step is below 1.2e-4.
+    let fit = negative_binomial(&[4.0, 0.0, 1.0, 7.0, 3.0, 8.0, 0.0, 2.0], None, &[], None);
+    let fit = fit.unwrap();
+    assert!((fit.theta / 1.287_455_44 - 1.0).abs() < 1e-8);
+    assert!((fit.theta_std_err / 1.064_456_06 - 1.0).abs() < 1e-8);
+}
+
+#[test]
 fn conditional_logistic_of_pairs_is_the_discordant_ratio() {
     // 6 pairs with the case exposed alone, 2 with the control exposed alone,
     // 3 concordant: ln(6/2), variance 1/6 + 1/2.

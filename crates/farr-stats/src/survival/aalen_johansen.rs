@@ -2,7 +2,8 @@
 
 use super::competing::CompetingRisks;
 use super::follow_up::ascending;
-use crate::error::{Error, Result};
+use super::twofold::Twofold;
+use crate::error::Result;
 
 /// Cumulative incidence curves: one entry a distinct exit time, ascending.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,7 +14,7 @@ pub struct AalenJohansen {
     pub n_risk: Vec<f64>,
     /// Probability of no event up to and at the time.
     pub event_free: Vec<f64>,
-    /// One curve a cause, by ascending code.
+    /// One curve a cause, by ascending code; none where all are censored.
     pub causes: Vec<CauseCurve>,
 }
 
@@ -63,15 +64,11 @@ impl AalenJohansen {
 ///
 /// The standard error is the root of the sum over rows of squared influences
 /// w dF/dw; rows are persons (with entry times: each person one row). Source:
-/// survival 3.5-3 `survfit` of a multi-state `Surv`. Errors: bad rows, no
-/// event. Cost: one sort, then O(n causes).
+/// survival 3.5-3 `survfit` of a multi-state `Surv`. Errors: bad rows. Cost:
+/// one sort, then O(n causes).
 pub fn aalen_johansen(rows: &CompetingRisks) -> Result<AalenJohansen> {
-    const WHAT: &str = "Aalen-Johansen";
-    rows.check(WHAT)?;
+    rows.check("Aalen-Johansen")?;
     let labels = rows.causes();
-    if labels.is_empty() {
-        return Err(Error::NoEvents { what: WHAT });
-    }
     let mut out = AalenJohansen {
         time: Vec::new(),
         n_risk: Vec::new(),
@@ -237,48 +234,51 @@ impl Counts {
 /// a row with weight w that entered at e and is at risk at t has influence
 /// w (A(t) - a - C(e) F(t)), a = A(e) - C(e) F(e). When it leaves, its own
 /// event adds w S(s-) / n; from then on F moves it by w c, where
-/// c = C(t) - C(e) - [event] / (n - d) is its influence on log S.
+/// c = C(t) - C(e) - [event] / (n - d) is its influence on log S. Influences
+/// may cancel to nothing, as where F comes to 1: hence sums of 32 digits.
 #[derive(Clone, Default)]
 struct Spread {
     incidence: f64,
     common: f64,
     /// Sums over those at risk of w^2 times 1, a, C(e), a^2, a C(e), C(e)^2.
-    at_risk: [f64; 6],
+    at_risk: [Twofold; 6],
     /// Sums over those gone of alpha^2, alpha c, c^2 with influence
     /// alpha + c F.
-    gone: [f64; 3],
+    gone: [Twofold; 3],
 }
 
 impl Spread {
-    fn moments(weight: f64, log: f64, offset: f64) -> [f64; 6] {
-        let w2 = weight * weight;
-        [1.0, offset, log, offset * offset, offset * log, log * log].map(|m| w2 * m)
+    fn moments(w: f64, log: f64, offset: f64) -> [Twofold; 6] {
+        let (o, l) = (w * offset, w * log);
+        [(w, w), (w, o), (w, l), (o, o), (o, l), (l, l)].map(|(a, b)| Twofold::product(a, b))
     }
 
     fn enter(&mut self, weight: f64, log: f64, offset: f64) {
         let moments = Self::moments(weight, log, offset);
-        self.at_risk.iter_mut().zip(moments).for_each(|(sum, m)| *sum += m);
+        self.at_risk.iter_mut().zip(moments).for_each(|(sum, m)| *sum = sum.plus(m));
     }
 
     fn leave(&mut self, weight: f64, log: f64, offset: f64, own: f64, slope: f64) {
         let moments = Self::moments(weight, log, offset);
-        self.at_risk.iter_mut().zip(moments).for_each(|(sum, m)| *sum -= m);
+        self.at_risk.iter_mut().zip(moments).for_each(|(sum, m)| *sum = sum.minus(m));
         let f = self.incidence;
         let alpha = weight * (self.common - offset - log * f + own - slope * f);
         let slope = weight * slope;
-        let products = [alpha * alpha, alpha * slope, slope * slope];
-        self.gone.iter_mut().zip(products).for_each(|(sum, m)| *sum += m);
+        let pairs = [(alpha, alpha), (alpha, slope), (slope, slope)];
+        for (sum, (a, b)) in self.gone.iter_mut().zip(pairs) {
+            *sum = sum.plus(Twofold::product(a, b));
+        }
     }
 
     fn variance(&self) -> f64 {
         let (a, f) = (self.common, self.incidence);
         let [one, offset, log, offset_sq, offset_log, log_sq] = self.at_risk;
-        let at_risk = a * a * one - 2.0 * a * (offset + log * f)
-            + offset_sq
-            + 2.0 * offset_log * f
-            + log_sq * f * f;
+        // (a - offset - log f)^2 and (alpha + c f)^2, summed.
+        let by_a = one.times(a).minus(offset.plus(log.times(f)).times(2.0)).times(a);
+        let by_f = log_sq.times(f).plus(offset_log.times(2.0)).times(f);
         let [alpha_sq, alpha_slope, slope_sq] = self.gone;
-        (at_risk + alpha_sq + 2.0 * alpha_slope * f + slope_sq * f * f).max(0.0)
+        let gone = slope_sq.times(f).plus(alpha_slope.times(2.0)).times(f).plus(alpha_sq);
+        by_a.plus(by_f).plus(offset_sq).plus(gone).value().max(0.0)
     }
 }
 
@@ -299,7 +299,30 @@ mod tests {
         let std_err = (0.25_f64 * 0.75 / 4.0).sqrt();
         assert!((curves.causes[0].std_err[0] - std_err).abs() < 1e-15);
         assert!((curves.causes[1].std_err[1] - std_err).abs() < 1e-15);
+        // At 4 F_1 and F_2 add up to 1, so their errors are one.
+        let last = |cause: usize| curves.causes[cause].std_err[3];
+        assert!((last(0) - last(1)).abs() < 1e-15);
         assert_eq!(curves.at(0, &[0.5, 3.5])[1].incidence, 0.25);
         assert_eq!(curves.n_risk_at(&[2.5, 5.0]), [2.0, 0.0]);
+    }
+
+    #[test]
+    fn all_censored_are_event_free() {
+        let curves = aalen_johansen(&CompetingRisks::new(&[1.0, 2.0], &[0, 0])).unwrap();
+        assert_eq!((curves.event_free, curves.n_risk), (vec![1.0; 2], vec![2.0, 1.0]));
+        assert!(curves.causes.is_empty());
+    }
+
+    #[test]
+    fn certainty_has_no_error() {
+        // One cause and nobody censored: F ends at 1 whatever the weights, and
+        // its error with it, while at each time before it does not.
+        let time: Vec<f64> = (1..60).map(f64::from).collect();
+        let weight: Vec<f64> = time.iter().map(|t| 0.3 + 7.0 / t).collect();
+        let cause = vec![1; time.len()];
+        let rows = CompetingRisks { weight: Some(&weight), ..CompetingRisks::new(&time, &cause) };
+        let std_err = &aalen_johansen(&rows).unwrap().causes[0].std_err;
+        let (last, before) = std_err.split_last().unwrap();
+        assert!(*last < 1e-14 && before.iter().all(|s| *s > 1e-3), "{last}");
     }
 }

@@ -225,7 +225,9 @@ impl SurvivalCurve {
 
 #[cfg(test)]
 mod tests {
-    use crate::survival::{FollowUp, KaplanMeierOptions, SurvivalCurve, kaplan_meier};
+    use crate::survival::{
+        Confidence, ConfidenceType, FollowUp, KaplanMeierOptions, SurvivalCurve, kaplan_meier,
+    };
 
     fn curve_of(time: &[f64], event: &[bool]) -> SurvivalCurve {
         kaplan_meier(&FollowUp::new(time, event), &KaplanMeierOptions::default()).unwrap()
@@ -246,6 +248,20 @@ mod tests {
         assert_eq!(flat.median().time, 2.0);
         assert!(flat.quantile(0.6).unwrap().time.is_nan());
         assert!(flat.quantile(1.5).is_err());
+    }
+
+    #[test]
+    fn a_bound_that_ends_undefined_has_no_last_quantile() {
+        // Plain lower bounds come to 0 at 3 and are undefined at 4, where S is
+        // 0. R's `approx` without `rule = 2` finds nothing beyond 1 - 1.5e-8,
+        // so that its quantile 1 of them is NA.
+        let confidence = Confidence { kind: ConfidenceType::Plain, level: 0.95 };
+        let options = KaplanMeierOptions { confidence, ..KaplanMeierOptions::default() };
+        let rows = FollowUp::new(&[1.0, 2.0, 3.0, 4.0], &[true; 4]);
+        let curve = kaplan_meier(&rows, &options).unwrap();
+        assert!(curve.lower[2] == 0.0 && curve.lower[3].is_nan());
+        let last = curve.quantile(1.0).unwrap();
+        assert!(last.time == 4.0 && last.lower.is_nan() && last.upper.is_nan());
     }
 
     #[test]

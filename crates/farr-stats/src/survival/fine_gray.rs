@@ -72,7 +72,8 @@ impl FineGrayFit {
 /// At an event time t those at risk are all with time >= t, and those with
 /// another cause before t at weight G(t-) / G(time-), where G is the
 /// Kaplan-Meier curve of censoring that counts everyone with time >= t at
-/// risk. Ties are Breslow's. The covariance is the sandwich of Fine and Gray
+/// risk. At time 0 itself G counts the censorings of that time, since `crr`
+/// looks it up at time (1 - 2e-14). Ties are Breslow's. The covariance is the sandwich of Fine and Gray
 /// (1999), equation (8), with the influence of G. Source: cmprsk 2.2-11
 /// `crr`. Errors: bad rows or covariates, entry times or weights (cmprsk has
 /// neither), no event, a coefficient that runs to infinity, no convergence.
@@ -111,7 +112,7 @@ enum Exit {
 struct Sample {
     design: Design,
     exit: Vec<Exit>,
-    /// G(time-) of each position.
+    /// G(time-) of each position; G(time) up to time 0.
     censoring: Vec<f64>,
 }
 
@@ -141,8 +142,10 @@ impl Sample {
         let mut curve = 1.0;
         for i in 0..table.time.len() {
             let leaving = table.n_event[i] + table.n_censor[i];
-            censoring.extend(std::iter::repeat_n(curve, leaving as usize));
+            let before = curve;
             curve *= (table.n_risk[i] - table.n_event[i]) / table.n_risk[i];
+            let seen = if table.time[i] > 0.0 { before } else { curve };
+            censoring.extend(std::iter::repeat_n(seen, leaving as usize));
         }
         Self { design, exit, censoring }
     }
@@ -406,6 +409,16 @@ mod tests {
         let found = fit.cumulative_incidence(&[vec![0.0]], &[0.5, 1.5]).unwrap();
         assert_eq!(found[0][0], 0.0);
         assert!((found[0][1] - (1.0 - (-hazard).exp())).abs() < 1e-14);
+    }
+
+    #[test]
+    fn rows_at_time_zero_see_its_censorings() {
+        // cmprsk's crr gives -1.036982; with G(0-) = 1 it were -0.967250.
+        let time = [0.0, 0.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0];
+        let x = [1.0, 0.0, 1.0, 0.0, 1.0, 1.0, 0.0, 1.0, 0.0, 0.0];
+        let rows = CompetingRisks::new(&time, &[2, 0, 0, 1, 1, 0, 1, 2, 1, 0]);
+        let fit = fine_gray(&rows, 1, &[&x]).unwrap();
+        assert!((fit.coefficients[0] + 1.036_982).abs() < 1e-6);
     }
 
     #[test]

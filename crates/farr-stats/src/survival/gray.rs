@@ -12,8 +12,9 @@ use crate::error::{Error, Result};
 pub struct GrayTest {
     /// Code of the cause.
     pub cause: u32,
-    /// The test, groups less one degrees of freedom.
-    pub test: ChiSquareTest,
+    /// The test, groups less one degrees of freedom; `None` where the score's
+    /// variance is singular.
+    pub test: Option<ChiSquareTest>,
 }
 
 /// Tests, cause by cause (ascending), that the subdistribution hazards of all
@@ -22,9 +23,9 @@ pub struct GrayTest {
 /// Each time adds `(1 - F(t-))^rho (d_g - d R_g / sum R)`, with
 /// `R_g = n_g (1 - F_g(t-)) / S_g(t-)`; F is the pooled curve with hazard
 /// `d / sum of n_g / S_g(t-)`. Source: Gray (1988), section 2, as cmprsk 2.2-11
-/// `cuminc` has it. Errors: bad rows, entry times or weights (cmprsk has
-/// neither), fewer than two groups, no event, a singular variance. Cost: one
-/// sort, then O(n + times g^3) a cause.
+/// `cuminc` has it (which writes statistic -1 and p 1 where there is no test).
+/// Errors: bad rows, entry times or weights (cmprsk has neither), fewer than
+/// two groups, no event. Cost: one sort, then O(n + times g^3) a cause.
 pub fn gray_test(
     rows: &CompetingRisks,
     group: &[u32],
@@ -63,12 +64,10 @@ pub fn gray_test(
             sums.walk(rows, &group, order, cause);
             sums.add_to(&mut score, &mut variance);
         }
-        let statistic = Cholesky::of(variance, tested)
-            .quadratic_of_inverse(&score)
-            .ok_or(Error::Singular { what: WHAT })?;
-        Ok(GrayTest { cause, test: ChiSquareTest::new(statistic, tested) })
+        let statistic = Cholesky::of(variance, tested).quadratic_of_inverse(&score);
+        GrayTest { cause, test: statistic.map(|statistic| ChiSquareTest::new(statistic, tested)) }
     };
-    causes.iter().map(test).collect()
+    Ok(causes.iter().map(test).collect())
 }
 
 /// One group at the current time: just before (`_left`) and at it.
@@ -177,7 +176,11 @@ impl Stratum {
                 let same = if i == j { 1.0 } else { 0.0 };
                 let a = weight * share_i * (same - share(&self.groups[j]) / risk);
                 self.a[i * count + j] = a;
-                self.c[i * count + j] += a * own / (risk * (1.0 - pooled_left));
+                // Once the pooled curve is at 1 a hazard that moves nothing
+                // would count 0 / 0.
+                if a * own != 0.0 {
+                    self.c[i * count + j] += a * own / (risk * (1.0 - pooled_left));
+                }
             }
             let g = &self.groups[i];
             if g.n > 0.0 {
@@ -273,7 +276,25 @@ mod tests {
         let rows = CompetingRisks::new(&[1.0, 2.0, 2.0, 2.0], &[1, 0, 0, 0]);
         let found = gray_test(&rows, &[0, 0, 1, 1], None, 0.0).unwrap();
         assert_eq!(found.len(), 1);
-        assert!((found[0].test.chi_square - 1.0).abs() < 1e-14);
-        assert_eq!(found[0].test.degrees_of_freedom, 1);
+        let test = found[0].test.unwrap();
+        assert!((test.chi_square - 1.0).abs() < 1e-14);
+        assert_eq!(test.degrees_of_freedom, 1);
+    }
+
+    #[test]
+    fn a_cause_that_cannot_be_tested_leaves_the_others() {
+        // Group 0: both have cause 1 at 1, when two of each are at risk: score
+        // 2 - 1. a = 1 and -1, hazards 1/8 + 1/8 each for one event as above,
+        // twice that for two, of which ties leave 2/3: variance 1/3, statistic
+        // 3. For cause 2 nobody of group 0 is left: nothing varies.
+        let rows = CompetingRisks::new(&[1.0, 1.0, 2.0, 3.0], &[1, 1, 2, 2]);
+        let found = gray_test(&rows, &[0, 0, 1, 1], None, 0.0).unwrap();
+        assert!((found[0].test.unwrap().chi_square - 3.0).abs() < 1e-14);
+        assert_eq!(found[1], GrayTest { cause: 2, test: None });
+        // The pooled curve of cause 1 comes to 1 at 3, after which group 1,
+        // alone, cannot move the score.
+        let rows = CompetingRisks::new(&[1.0, 1.0, 2.0, 3.0], &[1, 1, 2, 1]);
+        let found = gray_test(&rows, &[0, 0, 1, 1], None, 0.0).unwrap();
+        assert!((found[0].test.unwrap().chi_square - 3.0).abs() < 1e-14);
     }
 }

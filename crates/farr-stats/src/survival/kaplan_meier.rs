@@ -4,6 +4,7 @@ use super::confidence::{Confidence, Interval};
 use super::curve::SurvivalCurve;
 use super::follow_up::{FollowUp, ascending, ascending_by_code, check_length, codes};
 use super::risk_table::RiskTable;
+use super::twofold::Twofold;
 use crate::error::Result;
 
 /// Which standard error a curve gets.
@@ -164,35 +165,39 @@ fn jackknife(rows: &FollowUp, order: &[u32], table: &RiskTable) -> (Vec<f64>, Ve
 }
 
 /// Running sum of squares of influences that are w (common - common at entry)
-/// while at risk.
+/// while at risk. Those with large weights may leave first: what is left of
+/// the moments must then be that of the others.
 #[derive(Default)]
 struct Influence {
     common: f64,
     /// Sums over those at risk of w^2 times entry^0, entry^1, entry^2.
-    moments: [f64; 3],
+    moments: [Twofold; 3],
     gone: f64,
 }
 
 impl Influence {
     fn enter(&mut self, weight: f64) {
-        let (w2, c) = (weight * weight, self.common);
-        self.moments[0] += w2;
-        self.moments[1] += w2 * c;
-        self.moments[2] += w2 * c * c;
+        self.add(weight, self.common, Twofold::plus);
+    }
+
+    fn add(&mut self, weight: f64, entry: f64, add: fn(Twofold, Twofold) -> Twofold) {
+        let shifted = weight * entry;
+        let pairs = [(weight, weight), (weight, shifted), (shifted, shifted)];
+        for (sum, (a, b)) in self.moments.iter_mut().zip(pairs) {
+            *sum = add(*sum, Twofold::product(a, b));
+        }
     }
 
     fn leave(&mut self, weight: f64, entry: f64, jump: f64) {
-        let w2 = weight * weight;
-        self.moments[0] -= w2;
-        self.moments[1] -= w2 * entry;
-        self.moments[2] -= w2 * entry * entry;
+        self.add(weight, entry, Twofold::minus);
         self.gone += (weight * (self.common - entry + jump)).powi(2);
     }
 
     fn sum_of_squares(&self) -> f64 {
         let [m0, m1, m2] = self.moments;
-        let at_risk = self.common * (self.common * m0 - 2.0 * m1) + m2;
-        self.gone + at_risk.max(0.0)
+        let c = self.common;
+        let at_risk = m0.times(c).minus(m1.times(2.0)).times(c).plus(m2);
+        self.gone + at_risk.value().max(0.0)
     }
 }
 
@@ -228,5 +233,20 @@ mod tests {
         let curve = kaplan_meier(&rows, &options).unwrap();
         close(curve.std_err_survival[1], 0.25);
         close(curve.std_err_survival[3], 0.0);
+    }
+
+    #[test]
+    fn a_weight_that_has_left_leaves_no_trace() {
+        // Weights 1e6 1 1e-6 at times 1+ 2 3: at 2 D = 1 / (1 + 1e-6)^2, and
+        // H moves by w (1 / n - D) of the second, - w D of the third; the
+        // first, censored before, has none. Both are 1e-6 to six digits.
+        let weight = [1e6, 1.0, 1e-6];
+        let rows = FollowUp::new(&[1.0, 2.0, 3.0], &[false, true, true]).with_weight(&weight);
+        let variance = CurveVariance::InfinitesimalJackknife;
+        let options = KaplanMeierOptions { variance, ..Default::default() };
+        let curve = kaplan_meier(&rows, &options).unwrap();
+        let n = 1.0 + 1e-6_f64;
+        let by_hand = 1e-6 / (n * n) * 2.0_f64.sqrt();
+        assert!((curve.std_err_cumulative_hazard[1] / by_hand - 1.0).abs() < 1e-9);
     }
 }

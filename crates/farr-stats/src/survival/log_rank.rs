@@ -19,9 +19,10 @@ pub struct LogRank {
     pub covariance: Vec<Vec<f64>>,
     /// The statistic.
     pub chi_square: f64,
-    /// Degrees of freedom: groups with expected events less one.
+    /// Degrees of freedom: groups with expected events less one. With 0 there
+    /// is no test: the statistic is 0.
     pub degrees_of_freedom: usize,
-    /// P of a larger statistic.
+    /// P of a larger statistic; NaN without any expected event.
     pub p: f64,
 }
 
@@ -32,9 +33,11 @@ pub struct LogRank {
 /// of all groups of the stratum, and the hypergeometric covariance
 /// `d (n - d) / (n - 1) n_g / n ([g = h] - n_h / n)` times the squared weight.
 /// rho 0 is the log-rank test, 1 Peto and Peto's. Entry times are honoured as
-/// usual (entry < t <= time). Source: survival 3.5-3 `survdiff`. Errors: bad
-/// rows, case weights (R has none either), fewer than two groups, no events.
-/// Cost: one sort, then O(n + times g^2).
+/// usual (entry < t <= time). Where fewer than two groups ever meet an event
+/// the statistic is 0, on 0 degrees of freedom (R's `pchisq`: p is 1 with one
+/// such group, NaN with none). Source: survival 3.5-3 `survdiff`. Errors: bad
+/// rows, case weights (R has none either), fewer than two labels, a singular
+/// variance. Cost: one sort, then O(n + times g^2).
 pub fn log_rank(
     rows: &FollowUp,
     group: &[u32],
@@ -172,14 +175,8 @@ impl Sums {
         // Groups that never meet an event add nothing; one of the others is
         // left out, since differences sum to 0.
         let used: Vec<usize> = (0..count).filter(|&g| self.expected[g] > 0.0).collect();
-        if used.is_empty() {
-            return Err(Error::NoEvents { what: "log-rank test" });
-        }
-        if used.len() < 2 {
-            return Err(Error::TooFewGroups { what: "log-rank test", found: used.len() });
-        }
-        let degrees_of_freedom = used.len() - 1;
-        let tested = &used[1..];
+        let degrees_of_freedom = used.len().saturating_sub(1);
+        let tested = used.get(1..).unwrap_or_default();
         let matrix = tested.iter().flat_map(|&g| tested.iter().map(move |&h| (g, h)));
         let matrix: Vec<f64> = matrix.map(|(g, h)| covariance[g][h]).collect();
         let difference: Vec<f64> =
@@ -187,6 +184,11 @@ impl Sums {
         let chi_square = Cholesky::of(matrix, tested.len())
             .quadratic_of_inverse(&difference)
             .ok_or(Error::Singular { what: "log-rank test" })?;
+        let p = match used.len() {
+            0 => f64::NAN,
+            1 => 1.0,
+            _ => chi_square_upper_tail(chi_square, degrees_of_freedom as f64),
+        };
         Ok(LogRank {
             groups,
             observed: self.observed,
@@ -194,7 +196,7 @@ impl Sums {
             covariance,
             chi_square,
             degrees_of_freedom,
-            p: chi_square_upper_tail(chi_square, degrees_of_freedom as f64),
+            p,
         })
     }
 }
@@ -218,20 +220,23 @@ mod tests {
     }
 
     #[test]
-    fn nothing_to_compare_is_named() {
+    fn nothing_to_compare() {
         let rows = FollowUp::new(&[1.0, 2.0], &[true, false]);
         let what = "log-rank test";
         assert_eq!(
             log_rank(&rows, &[3, 3], None, 0.0),
             Err(Error::TooFewGroups { what, found: 1 })
         );
-        let censored = FollowUp::new(&[1.0, 2.0], &[false, false]);
-        assert_eq!(log_rank(&censored, &[0, 1], None, 0.0), Err(Error::NoEvents { what }));
-        // The other group has left before the only event.
-        let rows = FollowUp::new(&[1.0, 2.0], &[false, true]);
-        assert_eq!(
-            log_rank(&rows, &[0, 1], None, 0.0),
-            Err(Error::TooFewGroups { what, found: 1 })
-        );
+        let censored = FollowUp::new(&[1.0, 2.0, 3.0, 4.0], &[false; 4]);
+        let test = log_rank(&censored, &[0, 1, 0, 1], None, 0.0).unwrap();
+        assert_eq!((test.observed, test.expected), (vec![0.0; 2], vec![0.0; 2]));
+        assert_eq!((test.chi_square, test.degrees_of_freedom), (0.0, 0));
+        assert!(test.p.is_nan());
+        // Group 1 has left before the first event.
+        let event = [true, true, false, false, false, false];
+        let rows = FollowUp::new(&[5.0, 6.0, 7.0, 1.0, 2.0, 3.0], &event);
+        let test = log_rank(&rows, &[0, 0, 0, 1, 1, 1], None, 0.0).unwrap();
+        assert_eq!((test.observed, test.expected), (vec![2.0, 0.0], vec![2.0, 0.0]));
+        assert_eq!((test.chi_square, test.degrees_of_freedom, test.p), (0.0, 0, 1.0));
     }
 }

@@ -32,6 +32,7 @@ mod prediction;
 mod properties;
 mod restricted_mean;
 mod risk_table;
+mod twofold;
 
 pub use aalen_johansen::{AalenJohansen, CauseCurve, IncidenceAt, aalen_johansen};
 pub use competing::CompetingRisks;

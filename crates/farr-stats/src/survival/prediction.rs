@@ -13,9 +13,10 @@ const TIED: f64 = 1e-8;
 /// AUC at each time and its mean over time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TimeDependentAuc {
-    /// One AUC a time.
+    /// One AUC a time; NaN where there is no case yet.
     pub auc: Vec<f64>,
-    /// Mean weighted by how much survival falls between the times.
+    /// Mean weighted by how much survival falls between the times; NaN with
+    /// any of them.
     pub mean: f64,
 }
 
@@ -153,7 +154,7 @@ pub fn integrated_brier_score(times: &[f64], scores: &[f64]) -> Result<f64> {
 /// Risks within 1e-8 of the next one are tied. The mean weighs each AUC by
 /// the fall of the Kaplan-Meier curve of `rows` since the time before. Source:
 /// scikit-survival 0.28.0 `cumulative_dynamic_auc`. Errors: bad rows, times
-/// outside of follow-up, no case or no control at a time, G = 0 at an event.
+/// outside of follow-up, G = 0 at an event.
 /// Cost: one sort, then O(n) a time.
 pub fn time_dependent_auc(
     censoring: &CensoringCurve,
@@ -168,14 +169,8 @@ pub fn time_dependent_auc(
     check_finite("risk", risk)?;
     let weights = inverse_censoring(censoring, rows)?;
     let descending: Vec<usize> = ascending(risk).into_iter().rev().map(|r| r as usize).collect();
-    let auc: Result<Vec<f64>> = times
-        .iter()
-        .map(|&t| {
-            let area = area_at(rows, risk, &weights, &descending, t);
-            area.ok_or(Error::NoPairs { what: WHAT })
-        })
-        .collect();
-    let auc = auc?;
+    let auc: Vec<f64> =
+        times.iter().map(|&t| area_at(rows, risk, &weights, &descending, t)).collect();
     let curve = kaplan_meier(rows, &KaplanMeierOptions::default())?;
     let (mut before, mut sum) = (1.0, 0.0);
     for (auc, at) in auc.iter().zip(curve.at(times)) {
@@ -202,14 +197,8 @@ fn inverse_censoring(censoring: &CensoringCurve, rows: &FollowUp) -> Result<Vec<
 }
 
 /// Trapezoidal area under the weighted curve of true by false positives;
-/// `descending`: rows by falling risk.
-fn area_at(
-    rows: &FollowUp,
-    risk: &[f64],
-    weights: &[f64],
-    descending: &[usize],
-    t: f64,
-) -> Option<f64> {
+/// NaN without a case. `descending`: rows by falling risk.
+fn area_at(rows: &FollowUp, risk: &[f64], weights: &[f64], descending: &[usize], t: f64) -> f64 {
     let (mut cases, mut controls, mut area) = (0.0, 0.0, 0.0);
     let mut start = 0;
     while start < descending.len() {
@@ -229,7 +218,7 @@ fn area_at(
         }
         area += (controls - controls_before) * f64::midpoint(cases_before, cases);
     }
-    (cases > 0.0 && controls > 0.0).then(|| area / (cases * controls))
+    area / (cases * controls)
 }
 
 /// Uno's C of `risk`, up to `tau` where given: concordance in which the pairs
@@ -322,5 +311,15 @@ mod tests {
         assert_eq!(harrell_concordance(&rows, &risk), Ok(1.5 / 4.0));
         assert_eq!(integrated_brier_score(&[1.0, 3.0], &[0.1, 0.3]), Ok(0.2));
         assert!(brier_score(&censoring, &rows, &[&[0.5; 4]], &[4.0]).is_err());
+    }
+
+    #[test]
+    fn a_time_without_a_case_has_no_auc() {
+        // The first to leave is censored: nobody has the event up to 1.5.
+        let rows = FollowUp::new(&[1.0, 2.0, 3.0], &[false, true, true]);
+        let censoring = CensoringCurve::of(&rows).unwrap();
+        let found = time_dependent_auc(&censoring, &rows, &[0.0, 2.0, 1.0], &[1.5, 2.5]).unwrap();
+        assert!(found.auc[0].is_nan() && found.mean.is_nan());
+        assert_eq!(found.auc[1], 1.0);
     }
 }

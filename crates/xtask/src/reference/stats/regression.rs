@@ -8,7 +8,7 @@ use farr_stats::regression::{
 };
 use serde_json::{Value, json};
 
-use super::{Answer, Case, numbers};
+use super::{Answer, Case, is_missing, numbers};
 
 /// Answers the methods of this family.
 pub(super) fn family(case: &Case) -> Option<Answer> {
@@ -40,7 +40,11 @@ impl<'a> Rows<'a> {
         let mut columns = Vec::new();
         for key in keys {
             for name in case.texts_arg(key).unwrap_or_default() {
-                columns.push(case.numbers(name)?);
+                // Labels may be texts, of which only the missing ones count.
+                let texts = case.texts(name)?;
+                let of = |t: &String| if is_missing(t) { f64::NAN } else { 0.0 };
+                let labels = || Ok::<_, String>(texts.iter().map(of).collect());
+                columns.push(case.numbers(name).or_else(|_| labels())?);
             }
         }
         let slices: Vec<&[f64]> = columns.iter().map(Vec::as_slice).collect();

@@ -1,8 +1,9 @@
 //! Closed forms: rates, proportions, tables, tests, prediction, signals.
 
 use farr_stats::charlson::{self, ComorbidityIndex, Condition};
-use farr_stats::estimate::Estimate;
+use farr_stats::estimate::{Estimate, EstimateError};
 use farr_stats::hypothesis::{self, TTests};
+use farr_stats::prediction::CalibrationLine;
 use farr_stats::rates::{self, DirectStratum, IndirectStratum, RateComparison, RateStratum};
 use farr_stats::signal::{self, Disproportionality, GammaPoissonPrior};
 use farr_stats::tables::{self, TwoByTwo, TwoByTwoResult};
@@ -120,8 +121,13 @@ fn direct_standardisation(case: &Case) -> Answer {
             weight: weight[row],
         })
         .collect();
-    let rate = rates::direct_standardisation(&strata, level(case)).map_err(text)?;
-    Ok(named("rate", rate))
+    match rates::direct_standardisation(&strata, level(case)) {
+        // R divides by 0.
+        Err(EstimateError::NotPositive { column: "person_years", .. }) => {
+            Ok(json!({ "rate": null, "lower": null, "upper": null }))
+        }
+        rate => Ok(named("rate", rate.map_err(text)?)),
+    }
 }
 
 fn indirect_standardisation(case: &Case) -> Answer {
@@ -280,13 +286,15 @@ fn calibration(case: &Case) -> Answer {
     let bins = case.number_arg("bins").ok_or("no argument 'bins'")? as usize;
     let found = prediction::calibration(&outcome(case)?, &case.column("risk")?, bins);
     let found = found.map_err(text)?;
-    let line = found.line.map_err(text)?;
+    // Without a line all else stands.
+    let line = found.line.ok();
+    let of = |f: fn(&CalibrationLine) -> f64| line.as_ref().map(|line| number(f(line)));
     Ok(json!({
-        "slope": number(line.slope),
-        "slope_std_err": number(line.slope_std_err),
-        "slope_intercept": number(line.slope_intercept),
-        "intercept_in_the_large": number(line.intercept_in_the_large),
-        "intercept_std_err": number(line.intercept_std_err),
+        "slope": of(|l| l.slope),
+        "slope_std_err": of(|l| l.slope_std_err),
+        "slope_intercept": of(|l| l.slope_intercept),
+        "intercept_in_the_large": of(|l| l.intercept_in_the_large),
+        "intercept_std_err": of(|l| l.intercept_std_err),
         "observed": found.observed,
         "expected": number(found.expected),
         "e_o": number(found.expected_over_observed),

@@ -1,5 +1,6 @@
 //! Competing risks: Aalen-Johansen, Gray, Fine-Gray.
 
+use farr_stats::survival::cox::ChiSquareTest;
 use farr_stats::survival::{self, CompetingRisks, FineGrayFit};
 use serde_json::{Map, Value, json};
 
@@ -46,6 +47,12 @@ pub(super) fn aalen_johansen(case: &Case) -> Answer {
         answer.insert(format!("cif_{}", curve.cause), list(|a| a.incidence));
         answer.insert(format!("std_err_{}", curve.cause), list(|a| a.std_err));
     }
+    // A cause that nobody has has no curve of its own.
+    for key in case.expected.keys().filter(|k| k.starts_with("cif_") || k.starts_with("std_err_")) {
+        if !answer.contains_key(key) {
+            answer.insert(key.clone(), numbers(&vec![0.0; n_risk.len()]));
+        }
+    }
     Ok(Value::Object(answer))
 }
 
@@ -76,11 +83,15 @@ pub(super) fn gray_test(case: &Case) -> Answer {
         case.number_arg("rho").unwrap_or(0.0),
     )
     .map_err(failed)?;
-    let each = |f: fn(&survival::GrayTest) -> Value| -> Value { tests.iter().map(f).collect() };
+    // As cuminc writes a cause that cannot be tested.
+    let each = |f: fn(&ChiSquareTest) -> f64, none: f64| -> Value {
+        tests.iter().map(|t| number(t.test.as_ref().map_or(none, f))).collect()
+    };
+    let degrees_of_freedom = group.labels.len() - 1;
     Ok(json!({
-        "stat": each(|t| number(t.test.chi_square)),
-        "p": each(|t| number(t.test.p)),
-        "df": each(|t| Value::from(t.test.degrees_of_freedom)),
+        "stat": each(|t| t.chi_square, -1.0),
+        "p": each(|t| t.p, 1.0),
+        "df": vec![degrees_of_freedom; tests.len()],
     }))
 }
 

@@ -44,10 +44,15 @@ impl Fitted {
 }
 
 pub(super) fn cox(case: &Case) -> Answer {
+    let rows = Rows::of(case)?;
+    if !rows.event.contains(&true) {
+        return Ok(without_events(case, rows.event.len()));
+    }
     let fitted = Fitted::of(case, None)?;
     let (model, fit) = (&fitted.model, &fitted.model.fit);
-    let concordance = model.concordance(fitted.cluster_codes()).map_err(failed)?;
-    let zph = model.proportionality(TimeTransform::KaplanMeier).map_err(failed)?;
+    // Either may have no answer where the fit has one.
+    let concordance = model.concordance(fitted.cluster_codes()).ok();
+    let zph = model.proportionality(TimeTransform::KaplanMeier).ok();
     let mut answer = json!({
         "terms": case.texts_arg("covariates"),
         "coef": numbers(&fit.coefficients),
@@ -58,12 +63,12 @@ pub(super) fn cox(case: &Case) -> Answer {
         "score_test": number(fit.score_test.chi_square),
         "wald_test": number(fit.wald_test.chi_square),
         "lr_test": number(fit.likelihood_ratio_test.chi_square),
-        "concordance": number(concordance.concordance),
-        "concordance_se": number(concordance.std_err),
+        "concordance": concordance.as_ref().map(|c| number(c.concordance)),
+        "concordance_se": concordance.as_ref().map(|c| number(c.std_err)),
         "n": fit.n,
         "events": fit.events,
-        "zph_chisq": list(&zph, |t| number(t.chi_square)),
-        "zph_p": list(&zph, |t| number(t.p)),
+        "zph_chisq": zph.as_ref().map(|z| list(z, |t| number(t.chi_square))),
+        "zph_p": zph.as_ref().map(|z| list(z, |t| number(t.p))),
         "martingale_sum_sq": number(sum_of_squares(&model.martingale_residuals())),
     });
     let robust = case.arg("robust").and_then(Value::as_bool).unwrap_or(false);
@@ -79,8 +84,38 @@ pub(super) fn cox(case: &Case) -> Answer {
     Ok(answer)
 }
 
+/// What coxph gives where nobody has the event.
+fn without_events(case: &Case, n: usize) -> Value {
+    // Asked for, though it changes nothing.
+    for key in ["covariates", "entry", "weight", "strata", "cluster", "ties", "robust"] {
+        let _ = case.arg(key);
+    }
+    let terms = case.texts_arg("covariates").unwrap_or_default();
+    let none = numbers(&vec![f64::NAN; terms.len()]);
+    json!({
+        "terms": terms,
+        "coef": none,
+        "se": none,
+        "robust_se": Value::Null,
+        "loglik_null": 0.0,
+        "loglik": 0.0,
+        "score_test": 0.0,
+        "wald_test": 0.0,
+        "lr_test": 0.0,
+        "concordance": Value::Null,
+        "concordance_se": Value::Null,
+        "n": n,
+        "events": 0,
+        "zph_chisq": Value::Null,
+        "zph_p": Value::Null,
+        "martingale_sum_sq": 0.0,
+    })
+}
+
+/// The covariates that have a coefficient, as R lists them, and all together.
 fn list(test: &ProportionalityTest, f: impl Fn(&ChiSquareTest) -> Value) -> Value {
-    test.covariates.iter().chain([&test.global]).map(f).collect()
+    let covariates = test.covariates.iter().filter(|t| t.degrees_of_freedom > 0);
+    covariates.chain([&test.global]).map(f).collect()
 }
 
 fn sum_of_squares(values: &[f64]) -> f64 {
@@ -208,12 +243,15 @@ pub(super) fn cox_zph(case: &Case) -> Answer {
             "log" => TimeTransform::Log,
             other => return Err(format!("unknown transform '{other}'")),
         };
-        let test = model.proportionality(transform).map_err(failed)?;
-        let value = json!({
-            "chisq": list(&test, |t| number(t.chi_square)),
-            "df": list(&test, |t| Value::from(t.degrees_of_freedom)),
-            "p": list(&test, |t| number(t.p)),
+        let test = model.proportionality(transform).ok();
+        let value = test.map(|test| {
+            json!({
+                "chisq": list(&test, |t| number(t.chi_square)),
+                "df": list(&test, |t| Value::from(t.degrees_of_freedom)),
+                "p": list(&test, |t| number(t.p)),
+            })
         });
+        let value = value.unwrap_or_default();
         answer.insert(name.to_owned(), value);
     }
     Ok(Value::Object(answer))

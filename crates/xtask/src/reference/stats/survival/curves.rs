@@ -12,15 +12,16 @@ pub(super) fn kaplan_meier(case: &Case) -> Answer {
     kaplan_meier_with(case, CurveVariance::Greenwood)
 }
 
-/// R's default with fractional weights is the jackknife; a source that asks
-/// for Greenwood says `robust=FALSE`.
+/// R's default is the jackknife where a weight is no whole number; a source
+/// may say `robust=FALSE` or `robust=TRUE`.
 pub(super) fn kaplan_meier_weighted(case: &Case) -> Answer {
-    let variance = if case.source.contains("robust=FALSE") {
-        CurveVariance::Greenwood
-    } else {
-        CurveVariance::InfinitesimalJackknife
-    };
-    kaplan_meier_with(case, variance)
+    let source: String = case.source.split_whitespace().collect();
+    let is_whole = case.column("weight")?.iter().all(|w| w.fract() == 0.0);
+    let is_greenwood = source.contains("robust=F") || (is_whole && !source.contains("robust=T"));
+    kaplan_meier_with(
+        case,
+        if is_greenwood { CurveVariance::Greenwood } else { CurveVariance::InfinitesimalJackknife },
+    )
 }
 
 pub(super) fn kaplan_meier_weighted_robust(case: &Case) -> Answer {
@@ -163,11 +164,13 @@ pub(super) fn log_rank(case: &Case) -> Answer {
         case.number_arg("rho").unwrap_or(0.0),
     )
     .map_err(failed)?;
+    // R's has -1 where no group meets an event.
+    let df = test.expected.iter().filter(|e| **e > 0.0).count() as i64 - 1;
     Ok(json!({
         "observed": numbers(&test.observed),
         "expected": numbers(&test.expected),
         "chisq": number(test.chi_square),
-        "df": test.degrees_of_freedom,
+        "df": df,
         "p": number(test.p),
     }))
 }

@@ -13,20 +13,19 @@ pub(super) fn survival_prediction(case: &Case) -> Answer {
     let predicted = case.matrix("survival")?;
     let times = case.numbers_arg("times").ok_or("no argument 'times'")?;
     let censoring = CensoringCurve::of(&follow_up).map_err(failed)?;
-    let brier = survival::brier_score(&censoring, &follow_up, &slices(&predicted), &times)
-        .map_err(failed)?;
-    let auc =
-        survival::time_dependent_auc(&censoring, &follow_up, &risk, &times).map_err(failed)?;
-    let harrell = survival::harrell_concordance(&follow_up, &risk).map_err(failed)?;
+    // What one measure cannot be made of says nothing of the others.
+    let brier = survival::brier_score(&censoring, &follow_up, &slices(&predicted), &times).ok();
+    let integrated = brier.as_ref().map(|b| survival::integrated_brier_score(&times, b));
+    let auc = survival::time_dependent_auc(&censoring, &follow_up, &risk, &times).ok();
+    let harrell = survival::harrell_concordance(&follow_up, &risk);
     let tau = times.last().copied();
-    let uno = survival::uno_concordance(&censoring, &follow_up, &risk, tau).map_err(failed)?;
-    let integrated = survival::integrated_brier_score(&times, &brier).map_err(failed)?;
+    let uno = survival::uno_concordance(&censoring, &follow_up, &risk, tau);
     Ok(json!({
-        "brier": numbers(&brier),
-        "integrated_brier": number(integrated),
-        "time_dependent_auc": numbers(&auc.auc),
-        "mean_auc": number(auc.mean),
-        "harrell_c": number(harrell),
-        "uno_c_tau_last": number(uno),
+        "brier": brier.as_deref().map(numbers),
+        "integrated_brier": integrated.and_then(Result::ok).map(number),
+        "time_dependent_auc": auc.as_ref().map(|a| numbers(&a.auc)),
+        "mean_auc": auc.as_ref().map(|a| number(a.mean)),
+        "harrell_c": harrell.ok().map(number),
+        "uno_c_tau_last": uno.ok().map(number),
     }))
 }
