@@ -44,10 +44,8 @@ impl Record {
         self.ends.clear();
     }
 
-    /// Whether its first field has digits alone.
-    fn starts_with_number(&self) -> bool {
-        let first = if self.ends.is_empty() { &[][..] } else { &self.text[self.span(0)] };
-        !first.is_empty() && first.iter().all(u8::is_ascii_digit)
+    fn first(&self) -> Option<&[u8]> {
+        self.text.get(..*self.ends.first()?)
     }
 
     /// Takes text up to a byte that may end it, and gives what is left.
@@ -81,6 +79,8 @@ pub(crate) struct Rule {
     pub(crate) has_quotes: bool,
     /// How many columns a record should have, if that is known.
     pub(crate) columns: Option<usize>,
+    /// Whether the first column is one of ids of a database: numbers, as a rule.
+    pub(crate) has_ids: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -245,7 +245,7 @@ impl Rule {
 
     /// Whether the lines of a record could each be a row: the first if its
     /// quotes were only text, and most of those behind it. Where the first starts
-    /// with a number, as a row with an id does, so must they.
+    /// with an id that is a number, so must they, or have none.
     fn looks_like_rows(self, text: &[u8], first_end: usize, end: usize, columns: usize) -> bool {
         let has_all =
             |line: &[u8]| memchr::memchr_iter(self.delimiter, line).count() + 1 == columns;
@@ -255,13 +255,14 @@ impl Rule {
         let (mut rows, mut others) = (0_usize, 0_usize);
         let mut alone = Record::default();
         Scan::new(State::FieldStart).line(&text[..first_end], self.delimiter, &mut alone);
-        let is_numbered = alone.starts_with_number();
+        let is_numbered = self.has_ids && alone.first().is_some_and(is_number);
         for line in text[first_end..end].split_inclusive(|b| *b == b'\n') {
             alone.clear();
             let mut scan = Scan::new(State::FieldStart);
             scan.line(line, self.delimiter, &mut alone);
             let has_all = scan.state != State::Quoted && alone.len() == columns;
-            if has_all && (alone.starts_with_number() || !is_numbered) {
+            let has_id = |first: &[u8]| first.is_empty() || is_number(first);
+            if has_all && (!is_numbered || alone.first().is_some_and(has_id)) {
                 rows += 1;
             } else {
                 others += 1;
@@ -342,6 +343,10 @@ pub(crate) fn line_end(text: &[u8], from: usize, is_all: bool) -> Option<usize> 
     }
 }
 
+fn is_number(text: &[u8]) -> bool {
+    !text.is_empty() && text.iter().all(u8::is_ascii_digit)
+}
+
 /// Whether a line holds nothing.
 pub(crate) fn is_blank(line: &[u8]) -> bool {
     matches!(line, b"\n" | b"\r\n" | b"\r")
@@ -372,12 +377,16 @@ mod tests {
     use super::*;
 
     fn rule(columns: usize) -> Rule {
-        Rule { delimiter: b',', has_quotes: true, columns: Some(columns) }
+        Rule { delimiter: b',', has_quotes: true, columns: Some(columns), has_ids: false }
     }
 
     /// Rows as lines of `line|field|field`, bad ones as `line!field`.
     fn cut(text: &str, columns: usize) -> Vec<String> {
-        let (rule, mut rest, mut line) = (rule(columns), text.as_bytes(), 1);
+        cut_by(rule(columns), text)
+    }
+
+    fn cut_by(rule: Rule, text: &str) -> Vec<String> {
+        let (mut rest, mut line) = (text.as_bytes(), 1);
         let mut record = Record::default();
         let mut all = Vec::new();
         while !rest.is_empty() {
@@ -421,11 +430,15 @@ mod tests {
     }
 
     #[test]
-    fn lines_of_a_note_are_no_rows_if_these_have_numbers() {
+    fn lines_of_a_note_are_no_rows_where_these_have_ids() {
+        let cut = |text, has_ids| cut_by(Rule { has_ids, ..rule(3) }, text);
         let note = "1,a,\"pain\nno fever, no, cough\"\n2,c,d\n";
-        assert_eq!(cut(note, 3), ["1|1|a|pain\nno fever, no, cough", "3|2|c|d"]);
-        // Without numbers nobody can tell.
-        assert_eq!(cut("p,a,\"b\nq,c,d\"\n", 3), ["1!2", "2|q|c|d\""]);
+        assert_eq!(cut(note, true), ["1|1|a|pain\nno fever, no, cough", "3|2|c|d"]);
+        assert_eq!(cut(note, false), ["1!2", "2|no fever| no| cough\"", "3|2|c|d"]);
+        // Rows behind a stray quote, with other ids, without, and all without numbers.
+        let stray = "1,a,\"b\n2,c,d\n,e,f\"\n";
+        assert_eq!(cut(stray, true), ["1!2", "2|2|c|d", "3||e|f\""]);
+        assert_eq!(cut("p,a,\"b\nq,c,d\"\n", true), ["1!2", "2|q|c|d\""]);
     }
 
     #[test]

@@ -126,9 +126,11 @@ pub(crate) fn missing(
         name.is_some_and(|name| is_name_of(name, other))
     };
     let near = nearest(table, unknown.iter().map(String::as_str)).unwrap_or("PATH");
-    let hint = if unknown.is_empty() && assigned.passed_over == 0 {
-        let is_empty = assigned.by_table.is_empty();
-        if is_empty { "; is its url right?".to_owned() } else { String::new() }
+    let tables: Vec<&str> = assigned.by_table.keys().map(String::as_str).collect();
+    let hint = if unknown.is_empty() && !tables.is_empty() {
+        String::new()
+    } else if unknown.is_empty() && assigned.passed_over == 0 {
+        "; is its url right?".to_owned()
     } else if unknown.iter().any(is_other) {
         format!("; it looks like an export of format = \"{}\"", format.name())
     } else {
@@ -136,9 +138,9 @@ pub(crate) fn missing(
             "; if it has another name there, say so under the source's files: {table} = \"{near}\""
         )
     };
-    let tables: Vec<&str> = assigned.by_table.keys().map(String::as_str).collect();
     let found = match (unknown.len(), assigned.passed_over) {
-        (0, 0) if !tables.is_empty() => format!("only {}", tables.join(", ")),
+        (0, _) if !tables.is_empty() => format!("only {}", tables.join(", ")),
+        (_, _) if !tables.is_empty() => format!("{}; {}", tables.join(", "), listed(unknown)),
         (0, 0) => "no object at all".to_owned(),
         (0, _) => "only objects of tools, whose names start with a dot or a line".to_owned(),
         _ => listed(unknown),

@@ -160,7 +160,13 @@ impl Head {
     /// How text of this kind is cut.
     pub(crate) fn rule(&self) -> Rule {
         let Self { delimiter, has_quotes, .. } = *self;
-        Rule { delimiter, has_quotes, columns: Some(self.names.len()) }
+        // A table's id, or a person's; concepts may be missing, and codes are text.
+        let is_id = |name: &String| {
+            let name = name.to_ascii_lowercase();
+            name.ends_with("_id") && !name.ends_with("concept_id")
+        };
+        let has_ids = self.names.first().is_some_and(is_id);
+        Rule { delimiter, has_quotes, columns: Some(self.names.len()), has_ids }
     }
 }
 
