@@ -89,7 +89,7 @@ fn records_inside_the_export_are_refused() {
     let job =
         JOB.replace("\"records\"\n[locations.reports]", "\"one/records\"\n[locations.reports]");
     let job = place.write("job.toml", job).display().to_string();
-    say(&["run", &job]).ends_with(2).says(&["source[0].location", "inside the export"]);
+    say(&["run", &job]).ends_with(2).says(&["'one'", "inside"]);
     assert!(!place.path("one/records").exists());
 }
 

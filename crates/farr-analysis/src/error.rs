@@ -44,16 +44,14 @@ pub enum Error {
 
 /// Refuses a list of which one stands twice: it would be counted twice, or have
 /// its rows twice.
-pub(crate) fn check_each_once<T: Ord>(
+pub(crate) fn check_each_once<T: Ord + std::fmt::Debug>(
     analysis: &str,
     key: &'static str,
     items: impl IntoIterator<Item = T>,
 ) -> Result<(), Error> {
     let mut items: Vec<T> = items.into_iter().collect();
     items.sort_unstable();
-    if items.windows(2).all(|pair| pair[0] != pair[1]) {
-        return Ok(());
-    }
-    let reason = "one stands twice and would be counted twice; name each once".to_owned();
+    let Some(pair) = items.windows(2).find(|pair| pair[0] == pair[1]) else { return Ok(()) };
+    let reason = format!("{:?} stands twice and would be counted twice; name it once", pair[0]);
     Err(Error::Settings { analysis: analysis.to_owned(), key, reason })
 }

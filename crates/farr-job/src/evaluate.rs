@@ -13,8 +13,7 @@ use farr_cohort::algebra::Choices;
 use farr_cohort::{CohortEntries, Definition, Mode, Site};
 use farr_disclosure::{Aggregate, AggregateTable, Labelled, PersonLevel};
 use farr_records::{
-    ConceptId, ConceptSetExpression, PersonId, RecordsStore, Scope, Shard, ShardId, Table,
-    Vocabulary, cohort_schema,
+    ConceptSetExpression, PersonId, RecordsStore, Scope, Shard, ShardId, Table, cohort_schema,
 };
 use farr_source::Share;
 use rayon::prelude::*;
@@ -23,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::derive::{add_derived, choose};
 use crate::executor::{Executor, Threads};
 use crate::ingest::stop_if_asked;
-use crate::job_file::{FormatName, SourceSettings};
+use crate::job_file::FormatName;
 use crate::kept::KeptParts;
 use crate::limits::Memory;
 use crate::plan::Plan;
@@ -112,37 +111,13 @@ pub(crate) fn warn_of_sets(warnings: &[farr_cohort::Warning], observer: &dyn Obs
     }
 }
 
-/// Names the cohorts with concept sets of codes that the vocabulary lacks. Where
-/// it maps the codes of all sources, such are source concepts only, which a set
-/// finds where it is asked of source concepts.
-fn warn_of_local_sets(plan: &Plan, vocabulary: &Vocabulary, observer: &dyn Observer) {
-    let is_mapped = |source: &SourceSettings| source.format == FormatName::SyntheaCsv;
-    if plan.job.records.vocabulary.is_none() || !plan.job.source.iter().all(is_mapped) {
+/// Names the tables that analyses ask for and the records lack: to an analysis
+/// without them nobody has died, or had a drug. Of Synthea a table is lacking as
+/// well where nobody has a row.
+fn warn_of_tables(plan: &Plan, store: &RecordsStore, observer: &dyn Observer) {
+    if plan.job.source.iter().any(|source| source.format == FormatName::SyntheaCsv) {
         return;
     }
-    let mut cohorts = Vec::new();
-    for definition in &plan.definitions {
-        let is_local = |set: &ConceptSetExpression| {
-            let (concepts, _) = set.resolve(vocabulary);
-            !concepts.is_empty() && concepts.iter().all(|c| *c >= ConceptId::FIRST_LOCAL)
-        };
-        if concept_sets(std::slice::from_ref(definition)).any(is_local) {
-            cohorts.push(format!("{} '{}'", definition.id, definition.name));
-        }
-    }
-    if !cohorts.is_empty() {
-        let cohorts = cohorts.join(", ");
-        let message = format!(
-            "a concept set has only codes that the vocabulary lacks; the records have them as \
-             source concepts alone: cohort {cohorts}"
-        );
-        observer.event(Event::Warning { message });
-    }
-}
-
-/// Names the tables that analyses ask for and the records lack: to an analysis
-/// without them nobody has died, or had a drug.
-fn warn_of_tables(plan: &Plan, store: &RecordsStore, observer: &dyn Observer) {
     let mut lacking: BTreeMap<Table, Vec<&str>> = BTreeMap::new();
     for (settings, analysis) in plan.job.analysis.iter().zip(&plan.analyses) {
         let needs = analysis.needs().into_keys();
@@ -270,7 +245,6 @@ fn map_shards<'k>(
         return Err(Error::Cohort { id, name: name_of(id), source });
     }
     warn_of_sets(cohorts.warnings(), observer);
-    warn_of_local_sets(plan, &vocabulary, observer);
     warn_of_tables(plan, store, observer);
     let site = lookups(store, cohorts.needs())?;
     let (mut needs, mut keys) = (cohorts.needs().clone(), cohorts.keys().clone());

@@ -16,6 +16,7 @@ use crate::{Error, JobFile, number};
 /// As [`Plan::load`].
 pub fn check(request: &JobRequest) -> Result<String, Error> {
     let plan = Plan::load(request)?;
+    plan.check_apart()?;
     let mut text = format!("job '{}' is well-formed\n", plan.job.job.name);
     for source in &plan.job.source {
         let place = &plan.job.locations[&source.location];
@@ -63,11 +64,22 @@ pub(crate) fn current(folder: &Path) -> Result<Location, Error> {
 pub fn describe(folder: &Path) -> Result<String, Error> {
     let location = current(folder)?;
     let objects = location.list("")?;
-    if objects.iter().any(|object| object.path.starts_with("tables/")) {
-        describe_records(&RecordsStore::open(&location)?)
-    } else {
-        describe_report(&location, objects.iter().map(|object| object.path.as_str()))
+    let has = |start: &str| objects.iter().any(|object| object.path.starts_with(start));
+    if has("tables/") {
+        return describe_records(&RecordsStore::open(&location)?);
     }
+    let paths = objects.iter().map(|object| object.path.as_str());
+    let described = describe_report(&location, paths)?;
+    if !described.is_empty() {
+        return Ok(described);
+    }
+    if has("run.json") {
+        return Ok("a report without tables: its job has no analysis\n".to_owned());
+    }
+    let found = "neither a records store nor a report is there: expected a folder that farr \
+                 wrote, or a run in it";
+    let source = std::io::Error::new(std::io::ErrorKind::InvalidData, found);
+    Err(Error::File { file: folder.display().to_string(), source })
 }
 
 fn describe_records(store: &RecordsStore) -> Result<String, Error> {
@@ -117,12 +129,6 @@ fn describe_report<'a>(
             );
         }
         text.push('\n');
-    }
-    if text.is_empty() {
-        let found = "neither a records store nor a report is there: expected a folder that \
-                     farr wrote, or a run in it";
-        let source = std::io::Error::new(std::io::ErrorKind::InvalidData, found);
-        return Err(Error::File { file: location.url().to_owned(), source });
     }
     Ok(text)
 }

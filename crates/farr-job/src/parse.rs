@@ -73,7 +73,7 @@ pub fn parse_job(
     serde_path_to_error::deserialize(root.clone()).map_err(|e| {
         let mut keys: Vec<Key> = e.path().iter().filter_map(Key::of).collect();
         let message = e.inner().message().trim().to_owned();
-        keys.extend(culprit(&root, &keys, &message).map(Key::Name));
+        keys.extend(culprit(&root, &keys, &message));
         let unknown = near::quoted_after(&message, "unknown field ");
         let span = DeTable::parse(text)
             .ok()
@@ -94,33 +94,55 @@ pub fn parse_job(
     })
 }
 
-/// The key of a table at fault, where the path ends with the table, as it does
-/// where `kind` says what else is in it: the one without which there is another
+/// The keys behind a path that ends with a table, as it does where `kind` says
+/// what else is in it: down to the value at fault, without which there is another
 /// error, or none.
-fn culprit(root: &Value, keys: &[Key], message: &str) -> Option<String> {
+fn culprit(root: &Value, path: &[Key], message: &str) -> Vec<Key> {
     let says = ["missing field", "unknown field"];
     if says.iter().any(|start| message.starts_with(start)) {
-        return None;
+        return Vec::new();
     }
-    let mut names: Vec<String> = table_at(&mut root.clone(), keys)?.keys().cloned().collect();
-    // Without its kind a table always has another error.
-    names.sort_by_key(|name| name == "kind");
-    names.into_iter().find(|name| {
+    let mut keys = path.to_vec();
+    while let Some(key) = keys_at(&mut root.clone(), &keys).into_iter().find(|key| {
         let mut without = root.clone();
-        table_at(&mut without, keys).map(|table| table.remove(name));
+        remove(&mut without, &keys, key);
         let read: Result<JobFile, _> = serde_path_to_error::deserialize(without);
         read.err().is_none_or(|e: serde_path_to_error::Error<toml::de::Error>| {
             e.inner().message().trim() != message
         })
+    }) {
+        keys.push(key);
+    }
+    keys.split_off(path.len())
+}
+
+fn at<'v>(root: &'v mut Value, keys: &[Key]) -> Option<&'v mut Value> {
+    keys.iter().try_fold(root, |value, key| match key {
+        Key::Name(name) => value.get_mut(name),
+        Key::Place(place) => value.get_mut(*place),
     })
 }
 
-fn table_at<'v>(root: &'v mut Value, keys: &[Key]) -> Option<&'v mut Table> {
-    let at = keys.iter().try_fold(root, |value, key| match key {
-        Key::Name(name) => value.get_mut(name),
-        Key::Place(place) => value.get_mut(*place),
-    });
-    at?.as_table_mut()
+/// The keys of a table, or the places of a list.
+fn keys_at(root: &mut Value, keys: &[Key]) -> Vec<Key> {
+    match at(root, keys) {
+        Some(Value::Table(table)) => {
+            let mut names: Vec<String> = table.keys().cloned().collect();
+            // Without its kind a table always has another error.
+            names.sort_by_key(|name| name == "kind");
+            names.into_iter().map(Key::Name).collect()
+        }
+        Some(Value::Array(list)) => (0..list.len()).map(Key::Place).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn remove(root: &mut Value, keys: &[Key], key: &Key) {
+    match (at(root, keys), key) {
+        (Some(Value::Table(table)), Key::Name(name)) => drop(table.remove(name)),
+        (Some(Value::Array(list)), Key::Place(place)) => drop(list.remove(*place)),
+        _ => {}
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]

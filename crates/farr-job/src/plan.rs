@@ -88,49 +88,54 @@ impl Plan {
         analyses.extend(derivation_analyses(&algebra)?);
         let job_hash = job_hash(&job, &cohorts);
         let plan = Self { job, folder, definitions, algebra, cohorts, analyses, job_hash };
-        plan.check_places(&file)?;
+        plan.check_places()?;
         Ok(plan)
     }
 
     /// Urls, their options and the sources' settings, without asking any place.
-    fn check_places(&self, file: &str) -> Result<(), Error> {
+    fn check_places(&self) -> Result<(), Error> {
         for name in self.job.locations.keys() {
             self.location(name)?;
         }
-        self.check_records_are_apart(file)?;
         self.job.source.iter().try_for_each(|source| {
             farr_source::check(&Self::source_settings(source))
                 .map_err(|error| Error::Source { system: source.system.clone(), source: error })
         })
     }
 
-    /// That no source is read in whose midst the records are written: they would
-    /// be read for more of it, and it would never stay as it is meanwhile.
-    fn check_records_are_apart(&self, file: &str) -> Result<(), Error> {
-        let records = self.location(&self.job.records.location)?;
-        let inside = |url: &str| {
-            records
-                .url()
-                .strip_prefix(url.trim_end_matches('/'))
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
-        for (place, source) in self.job.source.iter().enumerate() {
-            let location = self.location(&source.location)?;
-            if inside(location.url()) {
+    /// That no OMOP source is read in whose midst the records are written: they
+    /// would be taken for a part of it, and it would never stay as it is meanwhile.
+    pub(crate) fn check_apart(&self) -> Result<(), Error> {
+        let records = &self.job.records.location;
+        let sources = self.job.source.iter().map(|source| (source.format, &source.location));
+        let vocabulary = self.job.records.vocabulary.iter().map(|name| (FormatName::Omop, name));
+        for (format, name) in sources.chain(vocabulary) {
+            if format == FormatName::Omop && self.is_inside(records, name)? {
                 return Err(Error::Job {
-                    file: file.to_owned(),
-                    key: format!("source[{place}].location"),
+                    file: "job".to_owned(),
+                    key: format!("locations.{records}"),
                     reason: format!(
-                        "the records ({}) lie inside the export ({}), and would be read as a part \
-                         of it; give them a place beside it",
-                        records.url(),
-                        location.url()
+                        "the records lie inside the location '{name}' and would be read as a part \
+                         of it; give them a place beside it"
                     ),
                     hint: None,
                 });
             }
         }
         Ok(())
+    }
+
+    /// Whether one location is the other or lies in it.
+    fn is_inside(&self, inner: &str, outer: &str) -> Result<bool, Error> {
+        let [inside, outside] = [self.location(inner)?, self.location(outer)?];
+        if let (Some(inside), Some(outside)) = (inside.local_folder(), outside.local_folder()) {
+            return Ok(real(inside).starts_with(real(outside)));
+        }
+        let options = [inner, outer].map(|name| self.location_settings(name));
+        let [inner, outer] = [&options[0], &options[1]];
+        let same = matches!((inner, outer), (Ok(a), Ok(b)) if a.options == b.options);
+        let rest = inside.url().strip_prefix(outside.url().trim_end_matches('/'));
+        Ok(same && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
     }
 
     /// Opens a location of the job.
@@ -173,6 +178,16 @@ impl Plan {
     pub fn rejects_max(&self) -> Option<farr_records::RejectsMax> {
         let max = self.job.records.max_rejects.as_ref()?;
         rejects_max(max)
+    }
+}
+
+/// A folder without links and dots, of which the end need not be there.
+fn real(folder: &Path) -> PathBuf {
+    let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_path_buf());
+    let there = folder.ancestors().find_map(|part| Some((part, part.canonicalize().ok()?)));
+    match there {
+        Some((part, real)) => real.join(folder.strip_prefix(part).unwrap_or(Path::new(""))),
+        None => folder.clone(),
     }
 }
 

@@ -175,6 +175,7 @@ impl<'a> Running<'a> {
             cancel.after(time);
         }
         let plan = Plan::load(&request.job)?;
+        plan.check_apart()?;
         let threads = Threads::new(request.threads)
             .map_err(|source| Error::File { file: "threads".to_owned(), source })?;
         let started = jiff::Timestamp::now();
@@ -248,13 +249,17 @@ impl<'a> Running<'a> {
         Ok(())
     }
 
-    /// Makes the records and cohorts of an older report the current ones again, so
-    /// that what is current belongs together.
+    /// Makes the records and cohorts of a report the current ones again, should
+    /// others have come between, or the run that made it have died too soon.
     fn show_records_again(&self, inputs: &Inputs, report: &Identity) -> Result<(), Error> {
         let (identity, _) = self.records_work(inputs)?;
         if let Standing::Published(published, is_current) = self.records_standing(&identity)? {
             let store = RecordsStore::open(&published.folder)?;
-            store.show_cohorts_again((&self.plan.job.job.name, report.as_str()))?;
+            let name = (self.plan.job.job.name.as_str(), report.as_str());
+            if !store.shows_cohorts(name)? {
+                self.confirm()?;
+                store.show_cohorts(name)?;
+            }
             self.show_again(&self.records_location()?, &published, is_current)?;
         }
         Ok(())
@@ -419,15 +424,13 @@ impl Running<'_> {
         let identity = self.report_identity(&inputs);
         let run_id = match Standing::of(&location, &identity, self.started, self.request.force)? {
             Standing::Published(published, is_current) => {
-                if !is_current {
-                    self.show_records_again(&inputs, &identity)?;
-                }
+                self.show_records_again(&inputs, &identity)?;
                 self.show_again(&location, &published, is_current)?;
                 let line = if is_current {
                     "nothing to do: this job has been run over this input (--force runs it again)"
                 } else {
-                    "nothing to compute: this job was run over this input before; its cohorts and \
-                     reports are the current ones again (--force runs it again)"
+                    "nothing to compute: this job was run over this input before; its reports \
+                     are the current ones again (--force runs it again)"
                 };
                 let (status, url) = (RunStatus::Unchanged, published.folder.url().to_owned());
                 return Ok(Ok(self.outcome(status, published.run, url, &[line.to_owned()])));
@@ -482,7 +485,7 @@ impl Running<'_> {
         // They stay with the records, by the job's name, since several jobs may
         // share these.
         let name = (plan.job.job.name.as_str(), report.identity.as_str());
-        records.store.write_cohorts(name, cohorts)?;
+        records.store.keep_cohorts(name, cohorts)?;
         stop_if_asked(self.cancel)?;
         let clock = StageClock::start(recorder, Stage::Reports, None);
         let tables = counted(evaluated.tables.len() as u64, "table", "tables");
@@ -494,6 +497,7 @@ impl Running<'_> {
         let publish = || publish(plan, publication, document, manifest, evaluated, &confirm);
         let published = self.threads.run(publish)?;
         clock.finish(recorder, Figures::default(), tables);
+        records.store.show_cohorts(name)?;
         work.remove()?;
         let mut lines = vec![String::new()];
         if zone == Zone::Restricted {

@@ -311,27 +311,33 @@ impl RecordsStore {
         .map_err(|source| Error::Parquet { object: object(), source })
     }
 
-    /// Keeps encoded cohort rows beside the records, as
-    /// `cohort/<name>.parquet`, and for when the `report` that they belong to is
-    /// shown again, under its identity.
-    pub fn write_cohorts(
+    /// Keeps encoded cohort rows beside the records, by the identity of the
+    /// report that they belong to.
+    pub fn keep_cohorts(
         &self,
         (name, report): (&str, &str),
         bytes: Labelled<PersonLevel, Bytes>,
     ) -> Result<(), Error> {
-        self.location.write(&cohorts_of_report(name, report), bytes.clone())?;
-        Ok(self.location.write(&cohorts_path(name), bytes)?)
+        Ok(self.location.write(&cohorts_of_report(name, report), bytes)?)
     }
 
-    /// Makes the cohort rows of a report the ones of that name again, if they
-    /// were kept.
-    pub fn show_cohorts_again(&self, (name, report): (&str, &str)) -> Result<(), Error> {
-        match self.location.read(&cohorts_of_report(name, report)) {
-            Err(farr_store::Error::NotFound { .. }) => Ok(()),
-            bytes => {
-                let bytes = Labelled::person_level(bytes?);
-                Ok(self.location.write(&cohorts_path(name), bytes)?)
-            }
+    /// Makes the kept cohort rows of a report those of the name,
+    /// `cohort/<name>.parquet`; where none are kept, nothing.
+    pub fn show_cohorts(&self, (name, report): (&str, &str)) -> Result<(), Error> {
+        let Some(kept) = self.cohorts_at(&cohorts_of_report(name, report))? else { return Ok(()) };
+        Ok(self.location.write(&cohorts_path(name), Labelled::person_level(kept))?)
+    }
+
+    /// Whether the rows of the name are those of the report, or none are kept.
+    pub fn shows_cohorts(&self, (name, report): (&str, &str)) -> Result<bool, Error> {
+        let kept = self.cohorts_at(&cohorts_of_report(name, report))?;
+        Ok(kept.is_none() || kept == self.cohorts_at(&cohorts_path(name))?)
+    }
+
+    fn cohorts_at(&self, path: &str) -> Result<Option<Bytes>, Error> {
+        match self.location.read(path) {
+            Err(farr_store::Error::NotFound { .. }) => Ok(None),
+            bytes => Ok(Some(bytes?)),
         }
     }
 

@@ -680,7 +680,10 @@ fn rows_that_are_asked_for_are_read() {
     let settings = BuildSettings { shards: Some(1), ..BuildSettings::default() };
     let case = Case::new(settings, Derivations::default());
     case.persons(&[1, 2]);
-    let concept = |row: i64| (row % 7 > 0).then_some(row % 9);
+    let concept = |row: i64| match row {
+        120 | 121 => Some(55),
+        _ => (row % 7 > 0).then_some(row % 9),
+    };
     let row = |row: i64| {
         let (concept, none) = (concept(row).into(), Value::Null);
         vec![row.into(), (1 + row % 2).into(), concept, (100 + row).into(), none]
@@ -709,6 +712,8 @@ fn rows_that_are_asked_for_are_read() {
         rows
     };
     assert_eq!(read(Some(vec![4])), of(&[4]));
+    assert_eq!(read(Some(vec![55])).len(), 2);
+    assert_eq!(read(Some(vec![55])), of(&[55]));
     assert_eq!(read(Some(vec![77])), []);
     assert_eq!(read(Some(vec![0, 1, 2, 3, 4, 5])), all);
     assert!(!of(&[4]).is_empty());
@@ -735,11 +740,14 @@ fn cohorts_are_kept_sorted() {
     let of_other = store
         .records
         .encode_cohorts("run-1", Labelled::person_level(RecordBatch::new_empty(cohort_schema())));
-    store.records.write_cohorts(("run-1", "a"), rows).unwrap();
-    store.records.write_cohorts(("run-1", "b"), of_other.unwrap()).unwrap();
-    store.records.show_cohorts_again(("run-1", "none")).unwrap();
+    store.records.keep_cohorts(("run-1", "a"), rows).unwrap();
+    store.records.keep_cohorts(("run-1", "b"), of_other.unwrap()).unwrap();
+    store.records.show_cohorts(("run-1", "b")).unwrap();
+    store.records.show_cohorts(("run-1", "none")).unwrap();
     assert_eq!(store.records.read_cohorts("run-1").unwrap().num_rows(), 0);
-    store.records.show_cohorts_again(("run-1", "a")).unwrap();
+    assert!(!store.records.shows_cohorts(("run-1", "a")).unwrap());
+    store.records.show_cohorts(("run-1", "a")).unwrap();
+    assert!(store.records.shows_cohorts(("run-1", "a")).unwrap());
     let back = store.records.read_cohorts("run-1").unwrap();
     assert_eq!(back.schema(), cohort_schema());
     assert_eq!(back.column(1).as_primitive::<Int64Type>().values(), &[3, 9, 1]);
