@@ -6,10 +6,10 @@ use std::time::Instant;
 
 use farr_records::{
     BuildSettings, Builder, Built, Derivations, Incoming, Intake, LocalCodes, ObjectId, ObjectRead,
-    Progress, Pulled, RangeRead, Reject, RejectsMax, RepeatedIds, SourceTableId, SpillPlace,
-    TableRejects, build,
+    Progress, Pulled, RangeRead, Reject, RejectsMax, RepeatedIds, Scope, SourceTableId, SpillPlace,
+    Table, TableRejects, build,
 };
-use farr_source::{Share, SourceSummary};
+use farr_source::{Share, SourceSummary, TableSummary};
 use farr_store::Location;
 
 use crate::executor::Threads;
@@ -166,9 +166,8 @@ impl Ingest<'_> {
                 let read = threads.run(|| farr_source::read_vocabulary(&location, share, builder));
                 let of_vocabulary = |source| Error::Source { system: name.clone(), source };
                 let (mapping, summary) = read.map_err(of_vocabulary)?;
-                let is_lacking = |table: &farr_source::TableSummary| {
-                    table.table == farr_records::Table::ConceptRelationship.name()
-                        && table.absent.is_some()
+                let is_lacking = |table: &TableSummary| {
+                    table.table == Table::ConceptRelationship.name() && table.absent.is_some()
                 };
                 if summary.tables.iter().any(is_lacking) {
                     let message = format!(
@@ -226,9 +225,8 @@ impl Ingest<'_> {
             } else {
                 "some rows that differ have the same id".to_owned()
             };
-            let table_of = farr_records::Table::from_name;
             let is_of_persons =
-                table_of(table).is_some_and(|t| t.scope() == farr_records::Scope::Person);
+                Table::from_name(table).is_some_and(|table| table.scope() == Scope::Person);
             let cause = if is_of_persons || self.plan.job.source.len() < 2 {
                 "is part of the export there twice?"
             } else {

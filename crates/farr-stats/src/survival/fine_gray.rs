@@ -73,9 +73,9 @@ impl FineGrayFit {
 /// another cause before t at weight G(t-) / G(time-), where G is the
 /// Kaplan-Meier curve of censoring that counts everyone with time >= t at
 /// risk. At time 0 itself G counts the censorings of that time, since `crr`
-/// looks it up at time (1 - 2e-14). Ties are Breslow's. The covariance is the sandwich of Fine and Gray
-/// (1999), equation (8), with the influence of G. Source: cmprsk 2.2-11
-/// `crr`. Errors: bad rows or covariates, entry times or weights (cmprsk has
+/// looks it up at time (1 - 2e-14). Ties are Breslow's. The covariance is the
+/// sandwich of Fine and Gray (1999), equation (8), with the influence of G.
+/// Source: cmprsk 2.2-11 `crr`. Errors: bad rows or covariates, entry times or weights (cmprsk has
 /// neither), no event, a coefficient that runs to infinity, no convergence.
 /// Cost: one sort, then O(n p^2) a step and for the covariance.
 pub fn fine_gray(rows: &CompetingRisks, cause: u32, covariates: &[&[f64]]) -> Result<FineGrayFit> {
