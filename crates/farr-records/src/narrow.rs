@@ -38,22 +38,105 @@ pub(crate) fn narrowed(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
 }
 
+/// A type of columns with a narrow form.
+pub(crate) trait Numbered: ArrowPrimitiveType {
+    /// The value in narrow form; more than 32 bits for one that has none.
+    fn number(value: Self::Native) -> u64;
+    /// The value of a number in narrow form.
+    fn of_number(number: u64) -> Self::Native;
+    /// The value's own bits.
+    fn bits(value: Self::Native) -> u64;
+    /// The value of its bits.
+    fn of_bits(bits: u64) -> Self::Native;
+}
+
+/// Whole numbers, which are their own narrow form.
+macro_rules! whole_numbers {
+    ($($kind:ty: $native:ty, $bits:expr, $of_bits:expr;)*) => {$(
+        impl Numbered for $kind {
+            fn number(value: $native) -> u64 {
+                $bits(value)
+            }
+            fn of_number(number: u64) -> $native {
+                $of_bits(number)
+            }
+            fn bits(value: $native) -> u64 {
+                $bits(value)
+            }
+            fn of_bits(bits: u64) -> $native {
+                $of_bits(bits)
+            }
+        }
+    )*};
+}
+
+whole_numbers! {
+    UInt8Type: u8, u64::from, |bits| bits as u8;
+    UInt16Type: u16, u64::from, |bits| bits as u16;
+    UInt32Type: u32, u64::from, |bits| bits as u32;
+    UInt64Type: u64, u64::from, u64::from;
+    Int64Type: i64, |value| value as u64, |bits| bits as i64;
+}
+
+impl Numbered for Date32Type {
+    fn number(day: i32) -> u64 {
+        u64::from(day.wrapping_add(DAYS_BEFORE) as u32)
+    }
+    fn of_number(number: u64) -> i32 {
+        (number as i32).wrapping_sub(DAYS_BEFORE)
+    }
+    fn bits(day: i32) -> u64 {
+        u64::from(day as u32)
+    }
+    fn of_bits(bits: u64) -> i32 {
+        bits as i32
+    }
+}
+
+impl Numbered for TimestampMicrosecondType {
+    fn number(micros: i64) -> u64 {
+        match micros % MICROS {
+            0 => (micros / MICROS).wrapping_add(SECONDS_BEFORE) as u64,
+            _ => u64::MAX,
+        }
+    }
+    fn of_number(number: u64) -> i64 {
+        (number as i64).wrapping_sub(SECONDS_BEFORE).wrapping_mul(MICROS)
+    }
+    fn bits(micros: i64) -> u64 {
+        micros as u64
+    }
+    fn of_bits(bits: u64) -> i64 {
+        bits as i64
+    }
+}
+
+impl Numbered for Float64Type {
+    fn number(value: f64) -> u64 {
+        parts_of(value)
+    }
+    fn of_number(number: u64) -> f64 {
+        number_of(number)
+    }
+    fn bits(value: f64) -> u64 {
+        value.to_bits()
+    }
+    fn of_bits(bits: u64) -> f64 {
+        f64::from_bits(bits)
+    }
+}
+
 /// A column in the narrowest type that holds it.
 pub(crate) fn narrowest(column: &ArrayRef) -> ArrayRef {
     match column.data_type() {
-        DataType::Int64 => narrow::<Int64Type>(column, |value| value as u64),
-        DataType::UInt32 => narrow::<UInt32Type>(column, u64::from),
-        DataType::UInt64 => narrow::<UInt64Type>(column, |value| value),
-        DataType::Date32 => {
-            narrow::<Date32Type>(column, |day| u64::from(day.wrapping_add(DAYS_BEFORE) as u32))
-        }
+        DataType::Int64 => narrow::<Int64Type>(column),
+        DataType::UInt32 => narrow::<UInt32Type>(column),
+        DataType::UInt64 => narrow::<UInt64Type>(column),
+        DataType::Date32 => narrow::<Date32Type>(column),
         DataType::Timestamp(TimeUnit::Microsecond, None) => {
-            narrow::<TimestampMicrosecondType>(column, |micros| match micros % MICROS {
-                0 => (micros / MICROS).wrapping_add(SECONDS_BEFORE) as u64,
-                _ => u64::MAX,
-            })
+            narrow::<TimestampMicrosecondType>(column)
         }
-        DataType::Float64 => narrow::<Float64Type>(column, parts_of),
+        DataType::Float64 => narrow::<Float64Type>(column),
         _ => Arc::clone(column),
     }
 }
@@ -73,19 +156,16 @@ fn number_of(parts: u64) -> f64 {
 
 /// A column in the narrowest type, if it has another than its own. What lies
 /// under nulls counts as well: it costs bytes at most.
-fn narrow<T: ArrowPrimitiveType>(
-    column: &ArrayRef,
-    number: impl Fn(T::Native) -> u64 + Copy,
-) -> ArrayRef {
+fn narrow<T: Numbered>(column: &ArrayRef) -> ArrayRef {
     let Some(array) = column.as_primitive_opt::<T>() else { return Arc::clone(column) };
-    let bits = array.values().iter().fold(0, |bits, value| bits | number(*value));
+    let bits = array.values().iter().fold(0, |bits, value| bits | T::number(*value));
     let width = array.data_type().primitive_width().unwrap_or(0);
     if u8::try_from(bits).is_ok() {
-        Arc::new(array.unary::<_, UInt8Type>(|value| number(value) as u8))
+        Arc::new(array.unary::<_, UInt8Type>(|value| T::number(value) as u8))
     } else if u16::try_from(bits).is_ok() {
-        Arc::new(array.unary::<_, UInt16Type>(|value| number(value) as u16))
+        Arc::new(array.unary::<_, UInt16Type>(|value| T::number(value) as u16))
     } else if u32::try_from(bits).is_ok() && width > size_of::<u32>() {
-        Arc::new(array.unary::<_, UInt32Type>(|value| number(value) as u32))
+        Arc::new(array.unary::<_, UInt32Type>(|value| T::number(value) as u32))
     } else {
         Arc::clone(column)
     }
@@ -104,28 +184,23 @@ pub(crate) fn widened(column: &ArrayRef, kind: &DataType) -> ArrayRef {
     wide.unwrap_or_else(|| Arc::clone(column))
 }
 
-fn wide<F: ArrowPrimitiveType<Native: Into<u64>>>(
-    array: &PrimitiveArray<F>,
-    kind: &DataType,
-) -> Option<ArrayRef> {
+fn wide<F: Numbered>(array: &PrimitiveArray<F>, kind: &DataType) -> Option<ArrayRef> {
     Some(match kind {
-        DataType::UInt16 => Arc::new(array.unary::<_, UInt16Type>(|value| value.into() as u16)),
-        DataType::UInt32 => Arc::new(array.unary::<_, UInt32Type>(|value| value.into() as u32)),
-        DataType::Int64 => Arc::new(array.unary::<_, Int64Type>(|value| value.into() as i64)),
-        DataType::UInt64 => Arc::new(array.unary::<_, UInt64Type>(Into::into)),
-        DataType::Date32 => Arc::new(
-            array.unary::<_, Date32Type>(|value| (value.into() as i32).wrapping_sub(DAYS_BEFORE)),
-        ),
+        DataType::UInt16 => to::<F, UInt16Type>(array),
+        DataType::UInt32 => to::<F, UInt32Type>(array),
+        DataType::Int64 => to::<F, Int64Type>(array),
+        DataType::UInt64 => to::<F, UInt64Type>(array),
+        DataType::Date32 => to::<F, Date32Type>(array),
         DataType::Timestamp(TimeUnit::Microsecond, None) => {
-            Arc::new(array.unary::<_, TimestampMicrosecondType>(|value| {
-                (value.into() as i64).wrapping_sub(SECONDS_BEFORE).wrapping_mul(MICROS)
-            }))
+            to::<F, TimestampMicrosecondType>(array)
         }
-        DataType::Float64 => {
-            Arc::new(array.unary::<_, Float64Type>(|value| number_of(value.into())))
-        }
+        DataType::Float64 => to::<F, Float64Type>(array),
         _ => return None,
     })
+}
+
+fn to<F: Numbered, T: Numbered>(array: &PrimitiveArray<F>) -> ArrayRef {
+    Arc::new(array.unary::<_, T>(|value| T::of_number(F::bits(value))))
 }
 
 /// A column of rows in narrow form, in its own type.

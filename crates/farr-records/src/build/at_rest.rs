@@ -16,9 +16,10 @@ use serde::{Deserialize, Serialize};
 
 use super::buffers::{ColumnSet, TableSeen, fields};
 use super::divided::{Divided, Origin, PROVENANCE, Slice, joined, shard_of_rows};
+use super::packed::unpacked;
 use super::parts::Numbers;
 use super::pulled::Pulled;
-use super::spill::{self, RowsIn, Segment};
+use super::spill::{RowsIn, Segment};
 use super::texts::{TextTables, plain};
 use crate::narrow::column_of;
 use crate::{Error, ShardId, Table};
@@ -91,13 +92,21 @@ impl PartRows {
 
     /// The rows of a table for one shard (`None`: all), and whether others are
     /// among them.
-    fn slices(&self, table: Table, shard: Option<ShardId>) -> Result<(Vec<Slice>, bool), Error> {
-        let (mut slices, mut mixed) = (Vec::new(), false);
+    fn slices(
+        &self,
+        table: Table,
+        schema: &Schema,
+        shard: Option<ShardId>,
+    ) -> Result<(Vec<Slice>, bool), Error> {
+        let (mut segments, mut mixed) = (Vec::new(), false);
         for flush in self.flushes.iter().filter(|flush| flush.table == table) {
             let range = parts_of(shard, flush.segments.len() as u32, &mut mixed);
             let range = range.start as usize..range.end as usize;
-            let segments: Vec<_> = flush.segments[range].iter().flatten().copied().collect();
-            slices.extend(self.read(table, &segments)?);
+            segments.extend(flush.segments[range].iter().flatten().copied());
+        }
+        let mut slices = Vec::new();
+        if !segments.is_empty() {
+            slices.push(self.read(table, schema, &segments)?);
         }
         for divided in self.held.get(&table).into_iter().flatten() {
             slices.push(divided.slice(parts_of(shard, divided.parts(), &mut mixed)));
@@ -106,13 +115,9 @@ impl PartRows {
     }
 
     /// The rows of segments.
-    fn read(&self, table: Table, segments: &[Segment]) -> Result<Vec<Slice>, Error> {
-        let slice = |bytes| -> Result<Slice, Error> {
-            let rows = spill::decode(bytes).and_then(|rows| self.texts.read(table, &rows));
-            let rows = rows.map_err(|source| Error::Arrow { table, source })?;
-            Ok(Slice { rows, origin: None })
-        };
-        self.rows.batches(segments)?.into_iter().map(slice).collect()
+    fn read(&self, table: Table, schema: &Schema, segments: &[Segment]) -> Result<Slice, Error> {
+        let rows = unpacked(table, schema, &self.rows.batches(segments)?, &self.texts);
+        rows.map_err(|source| Error::Arrow { table, source })
     }
 
     /// The rows of slices with the whole's numbers.
@@ -174,8 +179,8 @@ impl Spilled {
         for part in &self.parts {
             for flush in part.flushes.iter().filter(|flush| flush.table == table) {
                 for segment in flush.segments.iter().flatten() {
-                    let slices = part.read(table, std::slice::from_ref(segment))?;
-                    take(&part.joined(table, &schema, slices).map_err(failed)?)?;
+                    let rows = part.read(table, &schema, std::slice::from_ref(segment))?;
+                    take(&part.joined(table, &schema, vec![rows]).map_err(failed)?)?;
                 }
             }
             for divided in part.held.get(&table).into_iter().flatten() {
@@ -195,7 +200,7 @@ impl Spilled {
         let failed = |source| Error::Arrow { table, source };
         let schema = spill_schema(table, columns);
         let of_part = |part: &PartRows| -> Result<Slice, Error> {
-            let (slices, mixed) = part.slices(table, shard)?;
+            let (slices, mixed) = part.slices(table, &schema, shard)?;
             let rows = part.joined(table, &schema, slices).map_err(failed)?;
             let rows = match shard {
                 Some(shard) if mixed => only(&rows, table, shard).map_err(failed)?,

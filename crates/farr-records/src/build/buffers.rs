@@ -1,18 +1,21 @@
 //! Rows on their way to where they lie until they are built.
 
+use std::cell::LazyCell;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arrow::array::{Array, AsArray, RecordBatch, RecordBatchOptions};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema};
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use serde::{Deserialize, Serialize};
 
 use super::BuildSettings;
 use super::at_rest::{Flush, Held, spill_schema};
-use super::divided::{Divided, FINE, Origin, by_part};
-use super::spill::{self, RowsFile, RowsIn, RowsOut, Segment};
-use super::texts::{TextLists, Texts, with_keys};
+use super::divided::{Divided, FINE, Origin};
+use super::packed::{Run, pack};
+use super::spill::{RowsFile, RowsIn, RowsOut, Segment};
+use super::texts::{TextLists, Texts};
 use crate::incoming::{PROVISIONAL, dictionary_of_texts};
 use crate::narrow::bytes_of_texts;
 use crate::{ConceptId, Error, Incoming, Kind, Scope, Table};
@@ -68,8 +71,11 @@ const FLUSHES: u64 = 16;
 
 /// Into how many parts it is divided at least; into more only while each takes so
 /// many bytes.
-const FLUSHED_MIN: u32 = 256;
+const FLUSHED_MIN: u32 = 512;
 const SEGMENT_BYTES_MIN: u64 = 1 << 14;
+
+/// Segments are written together, about so many bytes.
+const WRITTEN_BYTES: usize = 1 << 20;
 
 impl Pending {
     /// Takes the first rows of a table, about so many bytes, of one batch at least.
@@ -138,7 +144,7 @@ impl Buffers {
         drop(guard);
         let worthwhile = self.settings.buffer_bytes / FLUSHES / SEGMENT_BYTES_MIN;
         let most = u32::try_from(worthwhile).unwrap_or(FINE).clamp(FLUSHED_MIN, FINE);
-        self.flush(table, held, expected.clamp(FLUSHED_MIN, most.next_power_of_two()))
+        self.flush(table, &held, expected.clamp(FLUSHED_MIN, most.next_power_of_two()))
     }
 
     /// Decoded bytes of persons' rows so far.
@@ -160,7 +166,8 @@ impl Buffers {
             let table = *table;
             left.push((table, pending.take(table, self.settings.buffer_bytes / FLUSHES)));
         }
-        let flush = |(table, held)| self.flush(table, held, shard_count.min(FINE));
+        let flush =
+            |(table, held): (Table, Vec<Divided>)| self.flush(table, &held, shard_count.min(FINE));
         left.into_par_iter().try_for_each(flush)?;
         Ok(Closed {
             rows: self.rows.close()?,
@@ -182,27 +189,70 @@ impl Buffers {
     }
 
     /// Writes rows out in so many parts.
-    fn flush(&self, table: Table, held: Vec<Divided>, parts: u32) -> Result<(), Error> {
+    fn flush(&self, table: Table, held: &[Divided], parts: u32) -> Result<(), Error> {
         let failed = |source| Error::Arrow { table, source };
-        let texts = self.texts.of(table);
-        let held = held.into_iter().map(|divided| divided.with_texts(table, &texts));
-        let held = held.collect::<Result<Vec<_>, _>>().map_err(failed)?;
         let schema = spill_schema(table, all_columns(table));
-        let (rows, starts) = by_part(&schema, held, parts).map_err(failed)?;
-        let rows = with_keys(&rows).map_err(failed)?;
-        let mut bytes = Vec::new();
-        let write = |bounds: &[u32]| -> Result<Option<Segment>, Error> {
-            let (start, end) = (bounds[0] as usize, bounds[1] as usize);
-            if start == end {
-                return Ok(None);
-            }
-            bytes.clear();
-            spill::encode_into(&mut bytes, &rows.slice(start, end - start)).map_err(failed)?;
-            Ok(Some(self.rows.append(&bytes)?))
+        let texts = LazyCell::new(|| self.texts.of(table));
+        let texts_of = |place: usize, keys: &ArrayRef| texts.texts_of(table, place, keys);
+        let columns: Vec<_> = held.iter().map(|divided| divided.columns(&schema)).collect();
+        let fine = held.iter().map(Divided::parts).max().unwrap_or(1);
+        let each = fine / parts.min(fine);
+        let mut out = Written {
+            rows: &self.rows,
+            bytes: Vec::new(),
+            waiting: Vec::new(),
+            segments: Vec::new(),
         };
-        let segments = starts.windows(2).map(write).collect::<Result<_, _>>()?;
-        self.flushes().push(Flush { table, segments });
+        for part in 0..fine / each {
+            let part = part * each..(part + 1) * each;
+            let runs = held.iter().zip(&columns);
+            let runs =
+                runs.map(|(divided, columns)| Run { columns, rows: divided.rows_of(part.clone()) });
+            let runs: Vec<Run<'_>> = runs.filter(|run| !run.rows.is_empty()).collect();
+            out.segment(|bytes| match &runs[..] {
+                [] => Ok(()),
+                runs => pack(&schema, runs, &texts_of, bytes).map_err(failed),
+            })?;
+        }
+        self.flushes().push(Flush { table, segments: out.finish()? });
         Ok(())
+    }
+}
+
+/// Segments on their way out, some at a time.
+struct Written<'a> {
+    rows: &'a RowsOut,
+    bytes: Vec<u8>,
+    /// Where each segment lies in the bytes.
+    waiting: Vec<Range<u64>>,
+    segments: Vec<Option<Segment>>,
+}
+
+impl Written<'_> {
+    /// Adds what is put behind the bytes; nothing is no segment.
+    fn segment(
+        &mut self,
+        put: impl FnOnce(&mut Vec<u8>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let start = self.bytes.len() as u64;
+        put(&mut self.bytes)?;
+        self.waiting.push(start..self.bytes.len() as u64);
+        if self.bytes.len() < WRITTEN_BYTES { Ok(()) } else { self.write() }
+    }
+
+    fn write(&mut self) -> Result<(), Error> {
+        let whole = self.rows.append(&self.bytes)?;
+        self.bytes.clear();
+        let segment = |bytes: Range<u64>| (!bytes.is_empty()).then(|| whole.part(bytes));
+        self.segments.extend(self.waiting.drain(..).map(segment));
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Vec<Option<Segment>>, Error> {
+        if !self.waiting.is_empty() {
+            self.write()?;
+        }
+        Ok(self.segments)
     }
 }
 

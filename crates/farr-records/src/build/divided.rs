@@ -5,8 +5,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayData, ArrayRef, AsArray, BooleanArray, Int64Array, MutableArrayData, RecordBatch,
-    RecordBatchOptions, UInt32Array, UInt64Array, make_array, new_null_array,
+    Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions,
+    UInt32Array, UInt64Array, new_null_array,
 };
 use arrow::compute::{concat, take_record_batch};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema};
@@ -70,6 +70,16 @@ impl Divided {
         Ok(Self { rows: take_record_batch(&narrow, &order)?, starts, origin })
     }
 
+    /// For each column of the schema the rows' own in narrow form, if they have it.
+    pub(super) fn columns(&self, schema: &Schema) -> Vec<Option<ArrayRef>> {
+        self.slice(0..self.parts()).columns(schema)
+    }
+
+    /// Which rows are of some parts.
+    pub(super) fn rows_of(&self, parts: Range<u32>) -> Range<usize> {
+        self.starts[parts.start as usize] as usize..self.starts[parts.end as usize] as usize
+    }
+
     /// The same rows with their texts.
     pub(super) fn with_texts(self, table: Table, texts: &TextTables) -> Result<Self, ArrowError> {
         Ok(Self { rows: texts.read(table, &self.rows)?, ..self })
@@ -82,9 +92,8 @@ impl Divided {
 
     /// The rows of some parts.
     pub(super) fn slice(&self, parts: Range<u32>) -> Slice {
-        let start = self.starts[parts.start as usize] as usize;
-        let end = self.starts[parts.end as usize] as usize;
-        Slice { rows: self.rows.slice(start, end - start), origin: Some(self.origin) }
+        let rows = self.rows_of(parts);
+        Slice { rows: self.rows.slice(rows.start, rows.len()), origin: Some(self.origin) }
     }
 
     /// Bytes that the rows take.
@@ -140,76 +149,20 @@ impl Slice {
     }
 }
 
-/// In which order rows of several batches lie below each other.
-#[derive(Clone, Copy)]
-pub(super) enum Order<'a> {
-    /// One batch below the other.
-    Whole,
-    /// These rows of these batches, each row once: batch, first and end.
-    Runs(&'a [(u32, u32, u32)]),
-}
-
-impl Order<'_> {
-    /// One column of all batches, one at least, of one type; of a single batch as
-    /// it is.
-    pub(super) fn join(self, columns: &[ArrayRef]) -> Result<ArrayRef, ArrowError> {
-        match (columns, self) {
-            ([one], _) => Ok(Arc::clone(one)),
-            (all, Self::Whole) => concat(&all.iter().map(AsRef::as_ref).collect::<Vec<_>>()),
-            (all, Self::Runs(runs)) => {
-                let data: Vec<ArrayData> = all.iter().map(Array::to_data).collect();
-                let rows = data.iter().map(ArrayData::len).sum();
-                let mut joined = MutableArrayData::new(data.iter().collect(), false, rows);
-                for (batch, start, end) in runs {
-                    joined.try_extend(*batch as usize, *start as usize, *end as usize)?;
-                }
-                Ok(make_array(joined.freeze()))
-            }
-        }
-    }
-}
-
 /// All rows of the slices in narrow form, in the schema's order of columns;
 /// without those that no slice has, the first apart.
 pub(super) fn joined(schema: &Schema, slices: &[Slice]) -> Result<RecordBatch, ArrowError> {
     let slices = slices.iter().filter(|slice| slice.len() > 0);
     let (columns, rows) = slices.map(|slice| (slice.columns(schema), slice.len())).unzip();
-    in_order(schema, columns, rows, Order::Whole)
-}
-
-/// All rows as [`joined`] has them, but by part, in so many parts at most; and
-/// where each part's rows start. A column is as wide as its widest value takes.
-pub(super) fn by_part(
-    schema: &Schema,
-    divided: Vec<Divided>,
-    parts: u32,
-) -> Result<(RecordBatch, Vec<u32>), ArrowError> {
-    let fine = divided.iter().map(Divided::parts).max().unwrap_or(1);
-    let each = fine / parts.min(fine);
-    let (mut runs, mut starts, mut end) = (Vec::new(), vec![0], 0);
-    for part in 0..fine / each {
-        for (batch, divided) in (0..).zip(&divided) {
-            let first = divided.starts[(part * each) as usize];
-            let last = divided.starts[((part + 1) * each) as usize];
-            if first < last {
-                runs.push((batch, first, last));
-                end += last - first;
-            }
-        }
-        starts.push(end);
-    }
-    let whole = divided.into_iter().map(|divided| divided.slice(0..divided.parts()));
-    let (columns, rows) = whole.map(|slice| (slice.columns(schema), slice.len())).unzip();
-    Ok((in_order(schema, columns, rows, Order::Runs(&runs))?, starts))
+    below_each_other(schema, columns, rows)
 }
 
 /// Columns of batches of so many rows, by the schema's places, below each other.
 /// Each is let go once it is joined: no more than one is there twice.
-fn in_order(
+fn below_each_other(
     schema: &Schema,
     mut batches: Vec<Vec<Option<ArrayRef>>>,
     rows: Vec<usize>,
-    order: Order<'_>,
 ) -> Result<RecordBatch, ArrowError> {
     let (mut fields, mut columns) = (Vec::new(), Vec::new());
     for (place, field) in schema.fields().iter().enumerate() {
@@ -218,7 +171,7 @@ fn in_order(
             continue;
         }
         let found = found.into_iter().zip(rows.iter().copied()).collect();
-        let column = column_in_order(field.data_type(), found, order)?;
+        let column = joined_column(field.data_type(), found)?;
         fields.push(Field::new(field.name(), column.data_type().clone(), true));
         columns.push(column);
     }
@@ -228,23 +181,28 @@ fn in_order(
 
 /// A column of batches, each with its rows, in the widest of its types; in its own
 /// if no batch has it.
-fn column_in_order(
+fn joined_column(
     own: &DataType,
     found: Vec<(Option<ArrayRef>, usize)>,
-    order: Order<'_>,
 ) -> Result<ArrayRef, ArrowError> {
     let kinds = || found.iter().filter_map(|(column, _)| Some(column.as_ref()?.data_type()));
     if kinds().any(is_dictionary) {
-        return joined_texts(found, order);
+        return joined_texts(found);
     }
     let kind = kinds().max_by_key(|kind| rank(kind)).unwrap_or(own).clone();
     let in_kind = |(column, rows): (Option<ArrayRef>, usize)| match column {
         Some(column) => widened(&column, &kind),
         None => new_null_array(&kind, rows),
     };
-    match &found.into_iter().map(in_kind).collect::<Vec<_>>()[..] {
-        [] => Ok(new_null_array(&kind, 0)),
-        all => order.join(all),
+    let columns: Vec<ArrayRef> = found.into_iter().map(in_kind).collect();
+    if columns.is_empty() { Ok(new_null_array(&kind, 0)) } else { below(&columns) }
+}
+
+/// Columns of one type, one at least, below each other; a single one as it is.
+pub(super) fn below(columns: &[ArrayRef]) -> Result<ArrayRef, ArrowError> {
+    match columns {
+        [one] => Ok(Arc::clone(one)),
+        all => concat(&all.iter().map(AsRef::as_ref).collect::<Vec<_>>()),
     }
 }
 
@@ -284,9 +242,6 @@ mod tests {
     use arrow::array::{Date32Array, Float64Array, StringArray, TimestampMicrosecondArray};
     use proptest::prelude::*;
 
-    use super::super::at_rest::spill_schema;
-    use super::super::buffers::all_columns;
-    use super::super::texts::{Texts, plain};
     use super::*;
     use crate::narrow::whole;
 
@@ -320,60 +275,6 @@ mod tests {
             let rows = whole(&joined(&batch.schema(), &slices).unwrap(), &batch.schema()).unwrap();
             for part in 0..slices.len() {
                 prop_assert_eq!(&rows.slice(part * values.len(), values.len()), &batch);
-            }
-        }
-
-        /// The slow way: each part's slices of all batches below each other.
-        #[test]
-        fn rows_by_part_are_the_slices_of_each_part(
-            batches in prop::collection::vec(
-                prop::collection::vec(
-                    (prop_oneof![0..50_i64, any::<i64>()], prop::option::of("[a-c]{0,2}")), 1..30,
-                ),
-                1..6,
-            ),
-            table in prop::sample::select(vec![Table::ConditionOccurrence, Table::Provider]),
-            lacks in prop::collection::vec(any::<bool>(), 6),
-            parts in prop::sample::select(vec![1_u32, 4, 256, FINE]),
-        ) {
-            let [id, text] = match table {
-                Table::Provider => ["provider_id", "provider_source_value"],
-                _ => ["person_id", "condition_source_value"],
-            };
-            let known = Texts::default();
-            let divided = |(place, batch): (usize, &Vec<(i64, Option<String>)>)| {
-                let ids = Int64Array::from_iter_values(batch.iter().map(|row| row.0));
-                let texts: StringArray = batch.iter().map(|row| row.1.as_deref()).collect();
-                let mut columns = vec![(id, Arc::new(ids) as ArrayRef, true)];
-                if !lacks[place] {
-                    columns.push((text, Arc::new(texts), true));
-                }
-                let rows = RecordBatch::try_from_iter_with_nullable(columns).unwrap();
-                let lines = (0..batch.len() as u64).map(Line).collect();
-                let origin = Origin { source_table: 0, object: place as u32, stands: true };
-                Divided::of(table, &known.shared(table, &rows).unwrap(), lines, origin).unwrap()
-            };
-            let divided: Vec<Divided> = batches.iter().enumerate().map(divided).collect();
-            let texts = known.of(table);
-            let divided = divided.into_iter().map(|divided| divided.with_texts(table, &texts));
-            let divided: Vec<Divided> = divided.collect::<Result<_, _>>().unwrap();
-            let schema = spill_schema(table, all_columns(table));
-            let fine = divided[0].parts();
-            let parts = parts.min(fine);
-            let each = fine / parts;
-            let slow = |part: u32| {
-                let range = part * each..(part + 1) * each;
-                let slices = divided.iter().map(|divided| divided.slice(range.clone()));
-                let rows = joined(&schema, &slices.collect::<Vec<_>>()).unwrap();
-                whole(&plain(&rows).unwrap(), &schema).unwrap()
-            };
-            let expected: Vec<RecordBatch> = (0..parts).map(slow).collect();
-            let (rows, starts) = by_part(&schema, divided, parts).unwrap();
-            let rows = whole(&plain(&rows).unwrap(), &schema).unwrap();
-            prop_assert_eq!(starts.len(), parts as usize + 1);
-            for (bounds, expected) in starts.windows(2).zip(&expected) {
-                let (start, end) = (bounds[0] as usize, bounds[1] as usize);
-                prop_assert_eq!(&rows.slice(start, end - start), expected);
             }
         }
     }

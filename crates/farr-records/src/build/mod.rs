@@ -21,6 +21,7 @@ mod eras;
 mod finish;
 mod local_concepts;
 mod marks;
+mod packed;
 mod parts;
 mod persons;
 mod pieces;

@@ -22,7 +22,7 @@ use crate::{Error, LocalCode, Table};
 const INDEX_PATH: &str = "pulled.json";
 
 /// The layout of rows at rest.
-const FORMAT_VERSION: u32 = 4;
+const FORMAT_VERSION: u32 = 5;
 
 /// Bytes of rows that are looked at together.
 const BLOCK_BYTES: usize = 1 << 20;

@@ -1,6 +1,8 @@
 //! Ids that several rows of a table have. They may lie in different shards, so
 //! ids are spilled in ranges of their hash and counted range by range.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::spill::{Scratch, Segment};
@@ -14,8 +16,8 @@ const IDS_PER_RANGE: u64 = 1 << 18;
 /// reading. They are in memory, of every thread.
 const RANGES_READ: usize = 8;
 
-/// Bytes of an id.
-const BYTES: usize = size_of::<i64>();
+/// Bits of the ids that are looked for again, for each id.
+const BITS_PER_ID: usize = 8;
 
 /// Into how many ranges the ids of so many rows are divided.
 pub(super) fn ranges_for(rows: u64) -> u32 {
@@ -26,7 +28,9 @@ pub(super) fn ranges_for(rows: u64) -> u32 {
 #[derive(Debug)]
 pub(super) struct IdsSpilled {
     all: Segment,
-    /// Where each range's bytes start; one more than there are ranges.
+    /// Bytes of an id: as many as the largest takes.
+    width: usize,
+    /// The ids of range `i` are `starts[i]..starts[i + 1]`.
     starts: Vec<usize>,
     /// How many there are.
     pub(super) ids: u64,
@@ -35,26 +39,56 @@ pub(super) struct IdsSpilled {
 /// Writes ids to a temporary file, in one go: range by range.
 pub(super) fn spill_ids(spill: &Scratch, ids: &[i64], ranges: u32) -> Result<IdsSpilled, Error> {
     let range_of = |id: &i64| {
-        let high = hash_of_person(PersonId(*id)) >> 32;
+        let high = hash(*id) >> 32;
         ((high * u64::from(ranges)) >> 32) as usize
     };
     let of_ids: Vec<usize> = ids.iter().map(range_of).collect();
     let mut ends = vec![0; ranges as usize + 1];
     for range in &of_ids {
-        ends[range + 1] += BYTES;
+        ends[range + 1] += 1;
     }
     for range in 0..ranges as usize {
         ends[range + 1] += ends[range];
     }
     let starts = ends.clone();
-    let mut bytes = vec![0; ids.len() * BYTES];
+    let all = ids.iter().fold(0, |bits, id| bits | *id as u64);
+    let width = ((u64::BITS - all.leading_zeros()).div_ceil(u8::BITS) as usize).max(1);
+    let mut bytes = vec![0; ids.len() * width];
     for (id, range) in ids.iter().zip(of_ids) {
-        let place = ends[range];
-        bytes[place..place + BYTES].copy_from_slice(&id.to_le_bytes());
-        ends[range] += BYTES;
+        let place = ends[range] * width;
+        bytes[place..place + width].copy_from_slice(&id.to_le_bytes()[..width]);
+        ends[range] += 1;
     }
     let all = spill.append(&bytes)?;
-    Ok(IdsSpilled { all, starts, ids: ids.len() as u64 })
+    Ok(IdsSpilled { all, width, starts, ids: ids.len() as u64 })
+}
+
+fn hash(id: i64) -> u64 {
+    hash_of_person(PersonId(id))
+}
+
+impl IdsSpilled {
+    /// The ids of ranges that lie side by side, each behind those that are there.
+    fn read(
+        &self,
+        spill: &Scratch,
+        ranges: Range<usize>,
+        into: &mut [Vec<i64>],
+    ) -> Result<(), Error> {
+        let starts = &self.starts[ranges.start..=ranges.end];
+        let place = |start: usize| (start * self.width) as u64;
+        let bytes = self.all.part(place(starts[0])..place(starts[ranges.len()]));
+        let bytes = spill.read(bytes)?;
+        let mut ids = bytes.chunks_exact(self.width).map(|bytes| {
+            let mut id = [0; size_of::<i64>()];
+            id[..self.width].copy_from_slice(bytes);
+            i64::from_le_bytes(id)
+        });
+        for (bounds, into) in starts.windows(2).zip(into) {
+            into.extend(ids.by_ref().take(bounds[1] - bounds[0]));
+        }
+        Ok(())
+    }
 }
 
 /// Counts the ids that occur more than once in shards that have the same ranges.
@@ -64,33 +98,46 @@ pub(super) fn count_repeated(spill: &Scratch, shards: &[IdsSpilled]) -> Result<R
         rows: a.rows + b.rows,
         missing: 0,
     };
-    let ranges: Vec<usize> = shards.first().map_or(0..0, |shard| 1..shard.starts.len()).collect();
+    let ranges: Vec<usize> =
+        shards.first().map_or(0..0, |shard| 0..shard.starts.len() - 1).collect();
     let together = (ranges.len() / rayon::current_num_threads()).clamp(1, RANGES_READ);
-    let counted = ranges.par_chunks(together).map(|ends| {
-        let (first, last) = (ends[0] - 1, ends[0] - 1 + ends.len());
-        let bytes_of = |shard: &IdsSpilled, end: usize| shard.starts[end] - shard.starts[end - 1];
-        let ids =
-            |end: &usize| shards.iter().map(|shard| bytes_of(shard, *end)).sum::<usize>() / BYTES;
+    let counted = ranges.par_chunks(together).map(|ranges| {
+        let of_shard =
+            |shard: &IdsSpilled, range: usize| shard.starts[range + 1] - shard.starts[range];
+        let ids = |range: &usize| shards.iter().map(|shard| of_shard(shard, *range)).sum();
         let mut of_ranges: Vec<Vec<i64>> =
-            ends.iter().map(|end| Vec::with_capacity(ids(end))).collect();
+            ranges.iter().map(|range| Vec::with_capacity(ids(range))).collect();
         for shard in shards {
-            let (start, stop) = (shard.starts[first], shard.starts[last]);
-            let bytes = spill.read(shard.all.part(start as u64..stop as u64))?;
-            for (end, ids) in ends.iter().zip(&mut of_ranges) {
-                let bytes = &bytes[shard.starts[end - 1] - start..shard.starts[*end] - start];
-                ids.extend(bytes.as_chunks::<BYTES>().0.iter().map(|id| i64::from_le_bytes(*id)));
-            }
+            shard.read(spill, ranges[0]..ranges[0] + ranges.len(), &mut of_ranges)?;
         }
-        Ok(of_ranges.iter_mut().map(|ids| count(ids)).fold(RepeatedIds::default(), sum))
+        Ok(of_ranges.iter().map(|ids| count(ids)).fold(RepeatedIds::default(), sum))
     });
     counted.try_reduce(RepeatedIds::default, |a, b| Ok(sum(a, b)))
 }
 
-/// Counts the ids that occur more than once; sorts them.
-pub(super) fn count(ids: &mut [i64]) -> RepeatedIds {
-    ids.sort_unstable();
+/// Counts the ids that occur more than once. Each sets a bit, by its hash; only
+/// those are sorted whose bit was set before.
+fn count(ids: &[i64]) -> RepeatedIds {
+    let bits = (ids.len() * BITS_PER_ID).next_power_of_two().max(u64::BITS as usize);
+    let place = |id: i64| {
+        let bit = hash(id) as usize & (bits - 1);
+        (bit / u64::BITS as usize, 1 << (bit % u64::BITS as usize))
+    };
+    let mut set = vec![0_u64; bits / u64::BITS as usize];
+    let mut again = set.clone();
+    for id in ids {
+        let (word, bit) = place(*id);
+        again[word] |= set[word] & bit;
+        set[word] |= bit;
+    }
+    let shares = |id: &i64| {
+        let (word, bit) = place(*id);
+        again[word] & bit != 0
+    };
+    let mut suspects: Vec<i64> = ids.iter().copied().filter(shares).collect();
+    suspects.sort_unstable();
     let mut repeated = RepeatedIds::default();
-    for run in ids.chunk_by(|a, b| a == b).filter(|run| run.len() > 1) {
+    for run in suspects.chunk_by(|a, b| a == b).filter(|run| run.len() > 1) {
         repeated.ids += 1;
         repeated.rows += run.len() as u64;
     }
@@ -99,6 +146,10 @@ pub(super) fn count(ids: &mut [i64]) -> RepeatedIds {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -110,6 +161,29 @@ mod tests {
             let none = spill_ids(&spill, &[], ranges).unwrap();
             let found = count_repeated(&spill, &[one, none, two]).unwrap();
             assert_eq!(found, RepeatedIds { ids: 2, rows: 5, missing: 0 });
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn repeated_ids_are_counted_as_a_map_counts_them(
+            shards in prop::collection::vec(
+                prop::collection::vec(prop_oneof![-3..40_i64, any::<i64>(), 0..1_i64 << 40], 0..200),
+                1..4,
+            ),
+            ranges in prop::sample::select(vec![1_u32, 2, 32]),
+        ) {
+            let spill = Scratch::new(None).unwrap();
+            let of_shard = |ids: &Vec<i64>| spill_ids(&spill, ids, ranges).unwrap();
+            let spilled: Vec<IdsSpilled> = shards.iter().map(of_shard).collect();
+            let mut counts: BTreeMap<i64, u64> = BTreeMap::new();
+            for id in shards.iter().flatten() {
+                *counts.entry(*id).or_default() += 1;
+            }
+            counts.retain(|_, count| *count > 1);
+            let (ids, rows) = (counts.len() as u64, counts.values().sum());
+            let expected = RepeatedIds { ids, rows, missing: 0 };
+            prop_assert_eq!(count_repeated(&spill, &spilled).unwrap(), expected);
         }
     }
 }

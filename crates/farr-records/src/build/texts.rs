@@ -17,7 +17,7 @@ use arrow::error::ArrowError;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::divided::Order;
+use super::divided::below;
 use crate::narrow::{narrowest, rank, widened};
 use crate::{Scope, Table};
 
@@ -209,6 +209,28 @@ impl TextTables {
         Self(all.map(|(place, texts)| (place, Arc::new(StringArray::from(texts)) as _)).collect())
     }
 
+    /// Keys of a column, by its place, with their texts.
+    pub(super) fn keyed_of(
+        &self,
+        table: Table,
+        place: usize,
+        keys: &ArrayRef,
+    ) -> Result<ArrayRef, ArrowError> {
+        let unknown = || ArrowError::DictionaryKeyOverflowError;
+        let all = self.0.get(&(table, place)).ok_or_else(unknown)?;
+        keyed(keys, all)?.ok_or_else(unknown)
+    }
+
+    /// The texts of keys.
+    pub(super) fn texts_of(
+        &self,
+        table: Table,
+        place: usize,
+        keys: &ArrayRef,
+    ) -> Result<ArrayRef, ArrowError> {
+        cast(&self.keyed_of(table, place, keys)?, &DataType::Utf8)
+    }
+
     /// Rows that have keys with their texts again.
     pub(super) fn read(&self, table: Table, rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
         let mut columns: Option<Vec<ArrayRef>> = None;
@@ -226,15 +248,6 @@ impl TextTables {
     }
 }
 
-/// Rows with keys without their texts.
-pub(super) fn with_keys(rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
-    let column = |column: &ArrayRef| match column.as_any_dictionary_opt() {
-        Some(dictionary) => keys_of(dictionary),
-        None => Arc::clone(column),
-    };
-    with_columns(rows, rows.columns().iter().map(column).collect())
-}
-
 /// The rows with plain texts.
 pub(super) fn plain(rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
     let column = |column: &ArrayRef| match column.data_type() {
@@ -249,7 +262,6 @@ pub(super) fn plain(rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
 /// if some have no keys.
 pub(super) fn joined_texts(
     columns: Vec<(Option<ArrayRef>, usize)>,
-    order: Order<'_>,
 ) -> Result<ArrayRef, ArrowError> {
     let none = DataType::Dictionary(Box::new(DataType::UInt8), Box::new(DataType::Utf8));
     let columns: Vec<ArrayRef> = columns
@@ -261,13 +273,13 @@ pub(super) fn joined_texts(
     let longest = dictionaries.iter().map(|d| d.values()).max_by_key(Array::len);
     let Some(all) = longest.filter(|_| dictionaries.len() == columns.len()) else {
         let plain = columns.iter().map(|column| cast(column, &DataType::Utf8));
-        return order.join(&plain.collect::<Result<Vec<_>, _>>()?);
+        return below(&plain.collect::<Result<Vec<_>, _>>()?);
     };
     let keys: Vec<ArrayRef> = dictionaries.iter().map(|d| keys_of(*d)).collect();
     let kind = keys.iter().map(Array::data_type).max_by_key(|kind| rank(kind));
     let kind = kind.unwrap_or(&DataType::UInt8).clone();
     let keys: Vec<ArrayRef> = keys.iter().map(|keys| widened(keys, &kind)).collect();
-    let keys = order.join(&keys)?;
+    let keys = below(&keys)?;
     Ok(keyed(&keys, all)?.unwrap_or(keys))
 }
 
@@ -334,13 +346,12 @@ mod tests {
 
     proptest! {
         /// Some batches have too many different texts for numbers, some rows no
-        /// column at all; some lie at rest, some are slices.
+        /// column at all.
         #[test]
         fn texts_come_back(
             batches in prop::collection::vec(
                 prop::collection::vec(prop::option::weighted(0.8, "[a-e]{0,2}"), 1..12), 1..8,
             ),
-            rests in prop::collection::vec(any::<bool>(), 8),
             lacks in prop::collection::vec(prop::bool::weighted(0.2), 8),
             is_keyed in prop::collection::vec(any::<bool>(), 8),
         ) {
@@ -349,7 +360,7 @@ mod tests {
             let mut expected = Vec::new();
             for (place, batch) in batches.iter().enumerate() {
                 if lacks[place] {
-                    columns.push((None, batch.len() - 1, rests[place]));
+                    columns.push((None, batch.len() - 1));
                     expected.extend(vec![None; batch.len() - 1]);
                     continue;
                 }
@@ -357,18 +368,16 @@ mod tests {
                 let rows = known.shared(TABLE, &given_rows(&texts, is_keyed[place])).unwrap();
                 // The first row is cut off.
                 let rows = rows.slice(1, rows.num_rows() - 1);
-                columns.push((Some(rows), batch.len() - 1, rests[place]));
+                columns.push((Some(rows), batch.len() - 1));
                 expected.extend(batch[1..].iter().cloned());
             }
             let lists = serde_json::to_string(&known.list()).unwrap();
             let tables = TextTables::new(serde_json::from_str(&lists).unwrap());
-            let column = |(rows, len, rests): (Option<RecordBatch>, usize, bool)| {
-                let read = |rows: &RecordBatch| tables.read(TABLE, rows).unwrap();
-                let rows = rows.map(|rows| read(&rows));
-                let rows = rows.map(|rows| if rests { read(&with_keys(&rows).unwrap()) } else { rows });
+            let column = |(rows, len): (Option<RecordBatch>, usize)| {
+                let rows = rows.map(|rows| tables.read(TABLE, &rows).unwrap());
                 (rows.map(|rows| rows.column(0).clone()), len)
             };
-            let joined = joined_texts(columns.into_iter().map(column).collect(), Order::Whole).unwrap();
+            let joined = joined_texts(columns.into_iter().map(column).collect()).unwrap();
             prop_assert_eq!(texts_of(&joined), expected);
         }
     }
