@@ -3,7 +3,11 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray, RecordBatch, new_null_array};
+use arrow::array::{
+    Array, ArrayRef, AsArray, PrimitiveArray, RecordBatch, UInt32Array, new_null_array,
+};
+use arrow::buffer::{BooleanBuffer, NullBuffer};
+use arrow::compute::take;
 use arrow::datatypes::{
     ArrowDictionaryKeyType, ArrowNativeType, ArrowPrimitiveType, DataType, Date32Type, Field,
     Float64Type, Int32Type, Int64Type, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType,
@@ -23,15 +27,33 @@ const MICROS: i64 = 1_000_000;
 /// results of measurements have no more than two decimals.
 const PARTS: f64 = 100.0;
 
-/// The rows, one at least, without columns that are null throughout, numbers
-/// and dates in the narrowest type that holds them.
+/// The rows, one at least, in an order, without columns that are null throughout,
+/// numbers and dates in the narrowest type that holds them.
+pub(crate) fn narrowed_in(
+    batch: &RecordBatch,
+    order: &UInt32Array,
+) -> Result<RecordBatch, ArrowError> {
+    narrowed_by(batch, |column| match narrow_of(column, Some(order.values())) {
+        Some(column) => Ok(column),
+        None => take(column, order, None),
+    })
+}
+
+/// As [`narrowed_in`], in the order that they have.
 pub(crate) fn narrowed(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    narrowed_by(batch, |column| Ok(narrowest(column)))
+}
+
+fn narrowed_by(
+    batch: &RecordBatch,
+    narrowed: impl Fn(&ArrayRef) -> Result<ArrayRef, ArrowError>,
+) -> Result<RecordBatch, ArrowError> {
     let (mut fields, mut columns) = (Vec::new(), Vec::new());
     for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
         if column.null_count() == column.len() {
             continue;
         }
-        let column = narrowest(column);
+        let column = narrowed(column)?;
         fields.push(Field::new(field.name(), column.data_type().clone(), true));
         columns.push(column);
     }
@@ -128,16 +150,21 @@ impl Numbered for Float64Type {
 
 /// A column in the narrowest type that holds it.
 pub(crate) fn narrowest(column: &ArrayRef) -> ArrayRef {
+    narrow_of(column, None).unwrap_or_else(|| Arc::clone(column))
+}
+
+/// The same, with the rows in an order; `None` for a column that has no narrow form.
+fn narrow_of(column: &ArrayRef, order: Option<&[u32]>) -> Option<ArrayRef> {
     match column.data_type() {
-        DataType::Int64 => narrow::<Int64Type>(column),
-        DataType::UInt32 => narrow::<UInt32Type>(column),
-        DataType::UInt64 => narrow::<UInt64Type>(column),
-        DataType::Date32 => narrow::<Date32Type>(column),
+        DataType::Int64 => narrow::<Int64Type>(column, order),
+        DataType::UInt32 => narrow::<UInt32Type>(column, order),
+        DataType::UInt64 => narrow::<UInt64Type>(column, order),
+        DataType::Date32 => narrow::<Date32Type>(column, order),
         DataType::Timestamp(TimeUnit::Microsecond, None) => {
-            narrow::<TimestampMicrosecondType>(column)
+            narrow::<TimestampMicrosecondType>(column, order)
         }
-        DataType::Float64 => narrow::<Float64Type>(column),
-        _ => Arc::clone(column),
+        DataType::Float64 => narrow::<Float64Type>(column, order),
+        _ => None,
     }
 }
 
@@ -154,21 +181,37 @@ fn number_of(parts: u64) -> f64 {
     parts as f64 / PARTS
 }
 
-/// A column in the narrowest type, if it has another than its own. What lies
-/// under nulls counts as well: it costs bytes at most.
-fn narrow<T: Numbered>(column: &ArrayRef) -> ArrayRef {
-    let Some(array) = column.as_primitive_opt::<T>() else { return Arc::clone(column) };
+/// What lies under nulls counts as well: it costs bytes at most.
+fn narrow<T: Numbered>(column: &ArrayRef, order: Option<&[u32]>) -> Option<ArrayRef> {
+    let array = column.as_primitive_opt::<T>()?;
     let bits = array.values().iter().fold(0, |bits, value| bits | T::number(*value));
     let width = array.data_type().primitive_width().unwrap_or(0);
-    if u8::try_from(bits).is_ok() {
-        Arc::new(array.unary::<_, UInt8Type>(|value| T::number(value) as u8))
+    Some(if u8::try_from(bits).is_ok() {
+        in_order::<T, UInt8Type>(array, order, |value| T::number(value) as u8)
     } else if u16::try_from(bits).is_ok() {
-        Arc::new(array.unary::<_, UInt16Type>(|value| T::number(value) as u16))
+        in_order::<T, UInt16Type>(array, order, |value| T::number(value) as u16)
     } else if u32::try_from(bits).is_ok() && width > size_of::<u32>() {
-        Arc::new(array.unary::<_, UInt32Type>(|value| T::number(value) as u32))
+        in_order::<T, UInt32Type>(array, order, |value| T::number(value) as u32)
+    } else if order.is_some() {
+        in_order::<T, T>(array, order, |value| value)
     } else {
         Arc::clone(column)
-    }
+    })
+}
+
+/// Each value as another, in an order.
+fn in_order<F: ArrowPrimitiveType, T: ArrowPrimitiveType>(
+    array: &PrimitiveArray<F>,
+    order: Option<&[u32]>,
+    value: impl Fn(F::Native) -> T::Native,
+) -> ArrayRef {
+    let Some(order) = order else { return Arc::new(array.unary::<_, T>(value)) };
+    let values = array.values();
+    let taken: Vec<T::Native> = order.iter().map(|row| value(values[*row as usize])).collect();
+    let nulls = array.nulls().filter(|nulls| nulls.null_count() > 0).map(|nulls| {
+        BooleanBuffer::collect_bool(order.len(), |row| nulls.is_valid(order[row] as usize))
+    });
+    Arc::new(PrimitiveArray::<T>::new(taken.into(), nulls.map(NullBuffer::new)))
 }
 
 /// A column that [`narrowed`] gave in a type that holds as much or more, up to

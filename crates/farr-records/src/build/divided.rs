@@ -8,12 +8,12 @@ use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions,
     UInt32Array, UInt64Array, new_null_array,
 };
-use arrow::compute::{concat, take_record_batch};
+use arrow::compute::concat;
 use arrow::datatypes::{DataType, Field, Int64Type, Schema};
 use arrow::error::ArrowError;
 
 use super::texts::{TextTables, is_dictionary, joined_texts};
-use crate::narrow::{narrowed, narrowest, rank, widened};
+use crate::narrow::{narrowed, narrowed_in, narrowest, rank, widened};
 use crate::{Line, PersonId, ShardId, Table};
 
 /// How finely rows of persons are divided before the number of shards is
@@ -60,14 +60,13 @@ impl Divided {
         let schema = Schema::new([fields, vec![line]].concat());
         let columns = [rows.columns(), &[Arc::new(lines) as ArrayRef]].concat();
         let whole = RecordBatch::try_new(Arc::new(schema), columns)?;
-        let narrow = narrowed(&whole)?;
         let persons = table.person_column().and_then(|name| rows.column_by_name(name));
         let Some(persons) = persons.and_then(|p| p.as_primitive_opt::<Int64Type>()) else {
             let starts = vec![0, rows.num_rows() as u32];
-            return Ok(Self { rows: narrow, starts, origin });
+            return Ok(Self { rows: narrowed(&whole)?, starts, origin });
         };
         let (order, starts) = by_shard(persons);
-        Ok(Self { rows: take_record_batch(&narrow, &order)?, starts, origin })
+        Ok(Self { rows: narrowed_in(&whole, &order)?, starts, origin })
     }
 
     /// For each column of the schema the rows' own in narrow form, if they have it.
@@ -240,6 +239,7 @@ fn by_shard(persons: &Int64Array) -> (UInt32Array, Vec<u32>) {
 #[cfg(test)]
 mod tests {
     use arrow::array::{Date32Array, Float64Array, StringArray, TimestampMicrosecondArray};
+    use arrow::compute::take_record_batch;
     use proptest::prelude::*;
 
     use super::*;
@@ -270,6 +270,9 @@ mod tests {
                 ("amount", Arc::new(amounts), true),
                 ("text", Arc::new(StringArray::new_null(values.len())), true),
             ]).unwrap();
+            let order = UInt32Array::from_iter_values((0..values.len() as u32).rev());
+            let back = take_record_batch(&narrowed_in(&batch, &order).unwrap(), &order).unwrap();
+            prop_assert_eq!(back, narrowed(&batch).unwrap());
             let slice = || Slice { rows: narrowed(&batch).unwrap(), origin: None };
             let slices: Vec<Slice> = (0..=usize::from(twice)).map(|_| slice()).collect();
             let rows = whole(&joined(&batch.schema(), &slices).unwrap(), &batch.schema()).unwrap();

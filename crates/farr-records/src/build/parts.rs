@@ -119,18 +119,16 @@ impl Numbers {
             let source_table = number(&self.tables, origin.source_table)?;
             Some(Origin { source_table, object: number(&self.objects, origin.object)?, ..origin })
         } else {
-            let tables = column_of::<UInt32Type>(&rows, source_table).ok_or_else(unknown)?;
             let objects = column_of::<UInt32Type>(&rows, object).ok_or_else(unknown)?;
-            let lines = column_of::<UInt64Type>(&rows, line).ok_or_else(unknown)?;
-            let new = tables.values().iter().map(|table| number(&self.tables, *table));
-            let new = new.collect::<Result<Vec<_>, _>>()?;
-            put(source_table, Arc::new(UInt32Array::from(new)))?;
-            let new = objects.values().iter().map(|place| number(&self.objects, *place));
-            let new = new.collect::<Result<Vec<_>, _>>()?;
-            put(object, Arc::new(UInt32Array::from(new)))?;
-            let moved = objects.values().iter().zip(lines.values());
-            let moved = moved.map(|(object, line)| self.lines_before[*object as usize] + line);
-            put(line, Arc::new(UInt64Array::from_iter_values(moved)))?;
+            put(object, renumbered(&objects, &self.objects).ok_or_else(unknown)?)?;
+            if self.lines_before.iter().any(|before| *before > 0) {
+                let lines = column_of::<UInt64Type>(&rows, line).ok_or_else(unknown)?;
+                let moved = objects.values().iter().zip(lines.values());
+                let moved = moved.map(|(object, line)| self.lines_before[*object as usize] + line);
+                put(line, Arc::new(UInt64Array::from_iter_values(moved)))?;
+            }
+            let tables = column_of::<UInt32Type>(&rows, source_table).ok_or_else(unknown)?;
+            put(source_table, renumbered(&tables, &self.tables).ok_or_else(unknown)?)?;
             None
         };
         let fields = schema.fields().iter().zip(&columns);
@@ -139,6 +137,14 @@ impl Numbers {
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
         Ok(Slice { rows: RecordBatch::try_new(schema, columns)?, origin })
     }
+}
+
+/// The numbers that stand at the places that the old ones name; `None` if there is
+/// no such place.
+fn renumbered(old: &UInt32Array, numbers: &[u32]) -> Option<ArrayRef> {
+    let largest = old.values().iter().max().map_or(0, |largest| *largest as usize);
+    let in_range = old.is_empty() || largest < numbers.len();
+    in_range.then(|| Arc::new(old.unary::<_, UInt32Type>(|old| numbers[old as usize])) as ArrayRef)
 }
 
 /// Registers the source tables of all parts, in order of their names. Gives,

@@ -127,14 +127,18 @@ fn with_keys(metadata: ArrowReaderMetadata, places: &[usize]) -> ArrowReaderMeta
 }
 
 /// Whether a group keeps a column in a dictionary of a size at which no more
-/// than keys are left beside it.
+/// than keys are left beside it; or has few bytes of it at all, as a last group
+/// or one of nulls.
 fn has_few_texts(group: &RowGroupMetaData, name: &str) -> bool {
     const BYTES_MAX: i64 = 1 << 16;
     let mut columns = group.columns().iter();
     let column = columns.find(|column| column.column_path().parts() == [name]);
-    let bytes = column
-        .and_then(|column| column.data_page_offset().checked_sub(column.dictionary_page_offset()?));
-    bytes.is_some_and(|bytes| (1..=BYTES_MAX).contains(&bytes))
+    column.is_some_and(|column| {
+        let starts = column.dictionary_page_offset();
+        let bytes = starts.and_then(|start| column.data_page_offset().checked_sub(start));
+        let is_small = || (0..=BYTES_MAX).contains(&column.uncompressed_size());
+        bytes.map_or_else(is_small, |bytes| (1..=BYTES_MAX).contains(&bytes))
+    })
 }
 
 /// What is done with the typed rows of a batch: how many were read, those that
