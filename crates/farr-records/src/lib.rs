@@ -10,6 +10,7 @@
 //! of them (`farr-cohort`, `farr-analysis`).
 
 mod build;
+mod coded;
 mod concept_set;
 mod day;
 mod encoding;
@@ -24,6 +25,7 @@ mod numbers;
 mod omop_parquet;
 mod omop_parts;
 mod parquet_file;
+mod plain;
 mod schema;
 mod shard;
 mod store;
