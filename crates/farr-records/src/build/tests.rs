@@ -736,10 +736,9 @@ fn cohorts_are_kept_sorted() {
         ],
     )
     .unwrap();
-    let rows = store.records.encode_cohorts("run-1", Labelled::person_level(rows)).unwrap();
-    let of_other = store
-        .records
-        .encode_cohorts("run-1", Labelled::person_level(RecordBatch::new_empty(cohort_schema())));
+    let parts = vec![rows.slice(0, 1), rows.slice(1, 2)];
+    let rows = store.records.encode_cohorts("run-1", Labelled::person_level(parts)).unwrap();
+    let of_other = store.records.encode_cohorts("run-1", Labelled::person_level(Vec::new()));
     store.records.keep_cohorts(("run-1", "a"), rows).unwrap();
     store.records.keep_cohorts(("run-1", "b"), of_other.unwrap()).unwrap();
     store.records.show_cohorts(("run-1", "b")).unwrap();
