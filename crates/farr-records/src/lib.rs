@@ -18,6 +18,7 @@ mod error;
 mod folders;
 mod ids;
 mod incoming;
+mod known_schema;
 mod manifest;
 mod members;
 mod narrow;

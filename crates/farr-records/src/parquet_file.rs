@@ -34,6 +34,7 @@ use rayon::prelude::*;
 use crate::Error;
 use crate::coded::{Coded, Dictionary};
 use crate::encoding::{Sequences, Steps, steps};
+use crate::known_schema::KnownSchema;
 use crate::narrow::{bytes_of_texts, widened};
 use crate::plain;
 use crate::vocabulary::{RowKey, Scanned};
@@ -250,19 +251,19 @@ impl<W: Write + Send> ParquetFile<W> {
 /// The footer of a Parquet object of known size.
 pub(crate) fn footer(location: &Location, path: &str, size: u64) -> Result<ParquetMetaData, Error> {
     let object = (&location.ranges(path), size);
-    Ok(open(object, Reach::of(location), ParquetStatisticsPolicy::KeepAll)?.1)
+    Ok(open(object, Reach::of(location), Needed::ALL)?.1)
 }
 
 /// The named columns of a Parquet object (`None`: all), as one batch, in the
 /// file's order. Only their bytes are fetched. Names that the file lacks are
 /// left out.
 pub(crate) fn read(
-    location: &Location,
-    path: &str,
-    size: u64,
+    object: (&Location, &str, u64),
+    known: Option<&KnownSchema>,
     columns: Option<&[&str]>,
 ) -> Result<RecordBatch, Error> {
-    let (opened, leaves) = Opened::fetch((location, path, size), columns)?;
+    let (location, path, _) = object;
+    let (opened, leaves) = Opened::fetch(object, known, columns)?;
     let failed = |source| Error::Parquet { object: location.url_of(path), source };
     opened.decode(&leaves, None).map_err(failed)
 }
@@ -270,12 +271,14 @@ pub(crate) fn read(
 /// The named columns of at least the rows that any of the keys asks for: other
 /// rows come along where leaving them out would take longer.
 pub(crate) fn read_rows(
-    (location, path, size): (&Location, &str, u64),
+    object: (&Location, &str, u64),
+    known: Option<&KnownSchema>,
     columns: &[&str],
     keys: &[RowKey],
 ) -> Result<RecordBatch, Error> {
+    let (location, path, _) = object;
     let failed = |source| Error::Parquet { object: location.url_of(path), source };
-    let (opened, leaves) = Opened::fetch((location, path, size), Some(columns))?;
+    let (opened, leaves) = Opened::fetch(object, known, Some(columns))?;
     let is_key = |leaf: &usize| keys.iter().any(|key| key.column == opened.name_of(*leaf));
     let (of_keys, others): (Vec<usize>, Vec<usize>) = leaves.iter().copied().partition(is_key);
     if of_keys.len() < keys.len() || others.is_empty() {
@@ -372,11 +375,12 @@ impl Opened {
     /// Fetches the named columns (`None`: all), and says which they are.
     fn fetch(
         (location, path, size): (&Location, &str, u64),
+        known: Option<&KnownSchema>,
         columns: Option<&[&str]>,
     ) -> Result<(Self, Vec<usize>), Error> {
         let (ranges, reach) = (location.ranges(path), Reach::of(location));
-        let statistics = ParquetStatisticsPolicy::SkipAll;
-        let (mut fetched, metadata) = open((&ranges, size), reach, statistics)?;
+        let needed = Needed { statistics: ParquetStatisticsPolicy::SkipAll, known };
+        let (mut fetched, metadata) = open((&ranges, size), reach, needed)?;
         let descriptor = metadata.file_metadata().schema_descr();
         let leaves: Vec<usize> = (0..descriptor.num_columns())
             .filter(|i| columns.is_none_or(|names| names.contains(&descriptor.column(*i).name())))
@@ -621,7 +625,7 @@ fn scan_groups<T: Send>(
     map: impl Fn(&RecordBatch) -> Result<T, Error> + Sync,
 ) -> Result<Vec<T>, Error> {
     let (object, reach) = ((&location.ranges(path), size), Reach::of(location));
-    let (fetched, metadata) = open(object, reach, ParquetStatisticsPolicy::KeepAll)?;
+    let (fetched, metadata) = open(object, reach, Needed::ALL)?;
     let failed = |source| Error::Parquet { object: location.url_of(path), source };
     let metadata = arrow_metadata(Arc::new(metadata)).map_err(failed)?;
     let open = |group: usize, columns: &[usize]| {
@@ -657,12 +661,22 @@ fn ranges_of(groups: &[RowGroupMetaData], columns: &[usize], gap_bytes: u64) -> 
     joined
 }
 
-/// Fetches the end of an object, and reads its footer, with the columns'
-/// statistics or without.
+/// What of a footer has to be read.
+struct Needed<'a> {
+    statistics: ParquetStatisticsPolicy,
+    /// A schema that is not read again.
+    known: Option<&'a KnownSchema>,
+}
+
+impl Needed<'_> {
+    const ALL: Self = Self { statistics: ParquetStatisticsPolicy::KeepAll, known: None };
+}
+
+/// Fetches the end of an object, and reads its footer.
 fn open(
     (ranges, size): (&Ranges, u64),
     reach: Reach,
-    statistics: ParquetStatisticsPolicy,
+    needed: Needed,
 ) -> Result<(Fetched, ParquetMetaData), Error> {
     let failed = |source| Error::Parquet { object: ranges.url(), source };
     // A footer is small: the last part holds it as a rule.
@@ -677,10 +691,13 @@ fn open(
         fetched.pieces.push((footer_start, bytes));
     }
     let footer = fetched.bytes(footer_start, length as usize).map_err(failed)?;
-    let options = ParquetMetaDataOptions::new()
+    let mut options = ParquetMetaDataOptions::new()
         .with_encoding_stats_policy(ParquetStatisticsPolicy::SkipAll)
         .with_size_stats_policy(ParquetStatisticsPolicy::SkipAll)
-        .with_column_stats_policy(statistics);
+        .with_column_stats_policy(needed.statistics);
+    if let Some(schema) = needed.known.and_then(|known| known.if_of(&footer)) {
+        options.set_schema(schema.clone());
+    }
     let metadata = ParquetMetaDataReader::decode_metadata_with_options(&footer, Some(&options))
         .map_err(failed)?;
     Ok((fetched, metadata))

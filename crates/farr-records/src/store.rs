@@ -2,7 +2,7 @@
 //! and the cohort rows that are kept beside them.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Date32Array, Int64Array, RecordBatch, StringArray,
@@ -18,6 +18,7 @@ use rayon::prelude::*;
 use serde::Deserialize;
 
 use crate::encoding::Sequences;
+use crate::known_schema::KnownSchema;
 use crate::manifest::{FORMAT_VERSION, FileEntry, MANIFEST_PATH, Manifest};
 use crate::vocabulary::VocabularyTables;
 use crate::{
@@ -33,6 +34,8 @@ pub type Batches = BTreeMap<Table, RecordBatch>;
 pub struct RecordsStore {
     location: Location,
     manifest: Arc<Manifest>,
+    /// By table, once they have been asked for.
+    schemas: Arc<BTreeMap<Table, OnceLock<Option<KnownSchema>>>>,
 }
 
 /// What all manifests say, whatever their version.
@@ -87,7 +90,9 @@ impl RecordsStore {
             return Err(Error::FormatVersion { object: object(), found, expected });
         }
         let manifest = manifest.map_err(failed)?;
-        Ok(Self { location: location.clone(), manifest: Arc::new(manifest) })
+        let schemas = Table::ALL.into_iter().map(|table| (table, OnceLock::new())).collect();
+        let (manifest, schemas) = (Arc::new(manifest), Arc::new(schemas));
+        Ok(Self { location: location.clone(), manifest, schemas })
     }
 
     /// What the store says of itself.
@@ -198,12 +203,10 @@ impl RecordsStore {
                 batches.insert(table, batch.clone());
                 continue;
             }
+            let known = self.known_schema(table);
             let batch = match keys.get(&table) {
-                None => self.read(file, Some(&columns))?,
-                Some(keys) => {
-                    let object = (&self.location, file.path.as_str(), file.size);
-                    parquet_file::read_rows(object, &columns, keys)?
-                }
+                None => parquet_file::read(self.object(file), known, Some(&columns))?,
+                Some(keys) => parquet_file::read_rows(self.object(file), known, &columns, keys)?,
             };
             batches.insert(table, batch);
         }
@@ -352,19 +355,26 @@ impl RecordsStore {
     pub fn read_cohorts(&self, name: &str) -> Result<RecordBatch, Error> {
         let path = cohorts_path(name);
         let size = self.location.info(&path)?.size;
-        parquet_file::read(&self.location, &path, size, None)
+        parquet_file::read((&self.location, &path, size), None, None)
     }
 
     /// All rows of a table that is not persons'; `None` if the store lacks it.
     pub(crate) fn read_piece(&self, table: Table) -> Result<Option<RecordBatch>, Error> {
         let file = self.manifest.table(table).and_then(|entry| entry.files.first());
         file.filter(|_| table.scope() != Scope::Person)
-            .map(|file| self.read(file, None))
+            .map(|file| parquet_file::read(self.object(file), None, None))
             .transpose()
     }
 
-    fn read(&self, file: &FileEntry, columns: Option<&[&str]>) -> Result<RecordBatch, Error> {
-        parquet_file::read(&self.location, &file.path, file.size, columns)
+    fn object<'a>(&'a self, file: &'a FileEntry) -> (&'a Location, &'a str, u64) {
+        (&self.location, &file.path, file.size)
+    }
+
+    /// The schema of a persons' table, where it has many files.
+    fn known_schema(&self, table: Table) -> Option<&KnownSchema> {
+        const MANY: u32 = 64;
+        let schema = self.schemas.get(&table).filter(|_| self.manifest.shard_count >= MANY)?;
+        schema.get_or_init(|| KnownSchema::of(table)).as_ref()
     }
 
     fn summarise_file(&self, file: &FileEntry, summary: &mut TableSummary) -> Result<(), Error> {
