@@ -39,11 +39,13 @@ impl<'a> Persons<'a> {
     }
 
     /// `gender_concept_id`, 0 where it is missing.
+    #[inline]
     pub(crate) fn gender(&self, person: u32) -> i64 {
         value(self.gender, person).unwrap_or(0)
     }
 
     /// Age on a day in years; `None` without a year of birth.
+    #[inline]
     pub(crate) fn age(&self, person: u32, day: Day, method: AgeMethod) -> Option<i32> {
         let year = value(self.year, person)?;
         let difference = i64::from(day.year()) - year;
@@ -83,6 +85,7 @@ impl<'a> Persons<'a> {
     }
 }
 
+#[inline]
 fn value(column: &Int64Array, person: u32) -> Option<i64> {
     let row = person as usize;
     column.is_valid(row).then(|| column.value(row))

@@ -200,6 +200,7 @@ pub struct AnchorSettings {
 
 impl AnchorSettings {
     /// The day of a cohort row.
+    #[inline]
     pub(crate) fn day(self, row: Interval) -> Day {
         let date = match self.anchor {
             Anchor::CohortStart => row.start,

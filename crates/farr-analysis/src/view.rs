@@ -42,6 +42,7 @@ pub(crate) struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     /// The rows of the person at a place of the shard.
+    #[inline]
     pub(crate) fn of(&mut self, person: u32) -> &'a [CohortRow] {
         if self.at > 0 && self.rows[self.at - 1].person >= person {
             self.at = 0;
@@ -53,6 +54,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The next person, and their rows.
+    #[inline]
     pub(crate) fn next_person(&mut self) -> Option<(u32, &'a [CohortRow])> {
         let person = self.rows.get(self.at)?.person;
         let rows = self.of(person);
@@ -142,14 +144,22 @@ impl<'a> ShardView<'a> {
         let days = |column| rows.days(column).ok_or(missing(column));
         let starts = days("observation_period_start_date")?;
         let ends = days("observation_period_end_date")?;
-        let mut periods = Periods { intervals: Vec::new(), offsets: vec![0] };
-        for person in 0..self.shard.persons().len() {
-            let valid = |row: &usize| starts.is_valid(*row) && ends.is_valid(*row);
-            let of_person = rows.rows_of(person).filter(valid);
-            periods.intervals.extend(
-                of_person
-                    .filter_map(|row| Interval::new(Day(starts.value(row)), Day(ends.value(row)))),
-            );
+        let n_persons = self.shard.persons().len();
+        let mut periods = Periods {
+            intervals: Vec::with_capacity(rows.len()),
+            offsets: Vec::with_capacity(n_persons + 1),
+        };
+        periods.offsets.push(0);
+        for person in 0..n_persons {
+            for row in rows.rows_of(person) {
+                if starts.is_valid(row)
+                    && ends.is_valid(row)
+                    && let (start, end) = (Day(starts.value(row)), Day(ends.value(row)))
+                    && let Some(period) = Interval::new(start, end)
+                {
+                    periods.intervals.push(period);
+                }
+            }
             periods.offsets.push(periods.intervals.len());
         }
         Ok(periods)
@@ -166,6 +176,7 @@ pub(crate) struct Periods {
 impl Periods {
     /// A person's periods; one without a start or end, or that ends before it
     /// starts, is none.
+    #[inline]
     pub(crate) fn of(&self, person: u32) -> &[Interval] {
         &self.intervals[self.offsets[person as usize]..self.offsets[person as usize + 1]]
     }

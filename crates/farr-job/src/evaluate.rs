@@ -169,9 +169,8 @@ pub(crate) fn evaluate(
     let concepts = named.map(Concepts::new).unwrap_or_default();
     let finish =
         |(analysis, merged): (&AnyAnalysis, AnyPartial)| analysis.finish(merged, &concepts);
-    let columns = CohortColumns::joined(&columns);
-    let sizes = columns.sizes();
-    let n_rows = columns.subject.len() as u64;
+    let sizes = CohortColumns::sizes(&columns);
+    let n_rows = columns.iter().map(|part| part.subject.len() as u64).sum();
     let (finished, cohorts) = of_machine.0.run(|| {
         let finish = || plan.analyses.par_iter().zip(merged).map(finish).collect();
         rayon::join(finish, || encode_cohorts(plan, store, columns))
@@ -200,9 +199,10 @@ pub(crate) fn evaluate(
 fn encode_cohorts(
     plan: &Plan,
     store: &RecordsStore,
-    rows: CohortColumns,
+    parts: Vec<CohortColumns>,
 ) -> Result<Labelled<PersonLevel, Bytes>, Error> {
-    let rows = Labelled::person_level(rows.into_batch()?);
+    let rows = parts.into_iter().map(CohortColumns::into_batch).collect::<Result<_, _>>()?;
+    let rows = Labelled::person_level(rows);
     Ok(store.encode_cohorts(&plan.job.job.name, rows)?)
 }
 
@@ -322,34 +322,25 @@ fn inclusion_of(cohort: &CohortEntries, definition: &Definition) -> Inclusion {
 
 impl CohortColumns {
     fn push(&mut self, cohort: &CohortRows, persons: &[PersonId]) {
-        for row in &cohort.rows {
-            self.definition.push(cohort.id);
-            self.subject.push(persons[row.person as usize].0);
-            self.start.push(row.interval.start.0);
-            self.end.push(row.interval.end.0);
-        }
+        let rows = &cohort.rows;
+        self.definition.extend(rows.iter().map(|_| cohort.id));
+        self.subject.extend(rows.iter().map(|row| persons[row.person as usize].0));
+        self.start.extend(rows.iter().map(|row| row.interval.start.0));
+        self.end.extend(rows.iter().map(|row| row.interval.end.0));
     }
 
-    fn joined(parts: &[Self]) -> Self {
-        fn of<T: Copy>(parts: &[CohortColumns], column: fn(&CohortColumns) -> &[T]) -> Vec<T> {
-            parts.iter().map(column).collect::<Vec<_>>().concat()
-        }
-        Self {
-            definition: of(parts, |part| &part.definition),
-            subject: of(parts, |part| &part.subject),
-            start: of(parts, |part| &part.start),
-            end: of(parts, |part| &part.end),
-        }
-    }
-
-    /// A person's rows of a cohort stand together: they lie in one shard.
-    fn sizes(&self) -> BTreeMap<i64, CohortSize> {
+    /// Of all shards. The rows of a cohort stand together in a shard, and there
+    /// those of a person, who is in no other.
+    fn sizes(parts: &[Self]) -> BTreeMap<i64, CohortSize> {
         let mut sizes: BTreeMap<i64, CohortSize> = BTreeMap::new();
-        let mut last = None;
-        for pair in self.definition.iter().zip(&self.subject) {
-            let size = sizes.entry(*pair.0).or_default();
-            size.rows += 1;
-            size.persons += u64::from(last.replace(pair) != Some(pair));
+        for part in parts {
+            let mut subjects = part.subject.as_slice();
+            for cohort in part.definition.chunk_by(|one, next| one == next) {
+                let mine = subjects.split_off(..cohort.len()).unwrap_or_default();
+                let size = sizes.entry(cohort[0]).or_default();
+                size.rows += mine.len() as u64;
+                size.persons += mine.chunk_by(|one, next| one == next).count() as u64;
+            }
         }
         sizes
     }

@@ -32,9 +32,27 @@ impl Day {
         Date::constant(1970, 1, 1).saturating_add(self.0.days())
     }
 
-    /// The calendar year.
+    /// The calendar year, clamped as [`Day::date`] is.
+    #[inline]
     pub fn year(self) -> i32 {
-        i32::from(self.date().year())
+        self.year_of_any().clamp(-9_999, 9_999) as i32
+    }
+
+    /// The calendar year, of any day.
+    #[inline]
+    pub fn year_of_any(self) -> i64 {
+        // Days since a first of March, in eras of 400 years (Howard Hinnant,
+        // "chrono-Compatible Low-Level Date Algorithms", 2013), of which so many
+        // come before the year 0 that none is negative.
+        const ERAS: i64 = 14_700;
+        const DAYS_OF_ERA: u64 = 146_097;
+        let days = (i64::from(self.0) + 719_468 + ERAS * DAYS_OF_ERA as i64) as u64;
+        let (era, day_of_era) = ((days / DAYS_OF_ERA) as i64, (days % DAYS_OF_ERA) as u32);
+        let year_of_era =
+            (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        // The year starts in March: from day 306 on it is January.
+        (era - ERAS) * 400 + i64::from(year_of_era) + i64::from(day_of_year >= 306)
     }
 
     /// The month, 1 to 12.
@@ -44,11 +62,13 @@ impl Day {
 
     /// The day so many days later.
     #[must_use]
+    #[inline]
     pub fn plus(self, days: i32) -> Self {
         Self(self.0.saturating_add(days))
     }
 
     /// Days from `earlier` to this day.
+    #[inline]
     pub fn days_since(self, earlier: Self) -> i32 {
         self.0.saturating_sub(earlier.0)
     }
@@ -77,21 +97,25 @@ pub struct Interval {
 
 impl Interval {
     /// The interval, or `None` if it ends before it starts.
+    #[inline]
     pub fn new(start: Day, end: Day) -> Option<Self> {
         (start <= end).then_some(Self { start, end })
     }
 
     /// Whether the day lies inside.
+    #[inline]
     pub fn contains(self, day: Day) -> bool {
         self.start <= day && day <= self.end
     }
 
     /// How many days it has, both ends counted.
+    #[inline]
     pub fn days(self) -> i32 {
         self.end.days_since(self.start) + 1
     }
 
     /// The days in both, or `None` if there are none.
+    #[inline]
     pub fn intersect(self, other: Self) -> Option<Self> {
         Self::new(self.start.max(other.start), self.end.min(other.end))
     }
@@ -100,6 +124,14 @@ impl Interval {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn years_are_those_of_the_calendar() {
+        let far = [-7_000_000, -4_371_588, -4_371_587, 2_932_896, 2_932_897, 7_000_000];
+        for day in (-800_000..800_000).step_by(13).chain(far).map(Day) {
+            assert_eq!(day.year(), i32::from(day.date().year()), "{}", day.0);
+        }
+    }
 
     #[test]
     fn days_count_from_1970() {

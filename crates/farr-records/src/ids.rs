@@ -61,6 +61,7 @@ impl ShardId {
     }
 
     /// Which shard of `count` (a power of two) holds the person.
+    #[inline]
     pub fn index_of(person: PersonId, count: u32) -> u32 {
         debug_assert!(count.is_power_of_two());
         ((u64::from(count) * (hash_of_person(person) >> 32)) >> 32) as u32
@@ -85,6 +86,7 @@ impl fmt::Display for ShardId {
 
 /// The hash that places a person: the finaliser of splitmix64 (Steele, Lea,
 /// Flood 2014), fixed for good, since stores are laid out by it.
+#[inline]
 pub fn hash_of_person(person: PersonId) -> u64 {
     let mut z = (person.0 as u64).wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

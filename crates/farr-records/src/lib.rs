@@ -10,6 +10,7 @@
 //! of them (`farr-cohort`, `farr-analysis`).
 
 mod build;
+mod coded;
 mod concept_set;
 mod day;
 mod encoding;
@@ -17,6 +18,7 @@ mod error;
 mod folders;
 mod ids;
 mod incoming;
+mod known_schema;
 mod manifest;
 mod members;
 mod narrow;
@@ -24,6 +26,7 @@ mod numbers;
 mod omop_parquet;
 mod omop_parts;
 mod parquet_file;
+mod plain;
 mod schema;
 mod shard;
 mod store;

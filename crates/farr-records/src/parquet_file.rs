@@ -4,11 +4,14 @@ use std::io::Write;
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, BooleanArray, RecordBatch, RecordBatchReader, new_null_array};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, BooleanBufferBuilder, Int64Array, RecordBatch,
+    RecordBatchReader, new_null_array,
+};
 use arrow::compute::{concat, concat_batches, filter_record_batch, or};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use bytes::{Buf, Bytes};
-use farr_store::Location;
+use farr_store::{Location, Ranges};
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
     ParquetRecordBatchReaderBuilder, RowSelection,
@@ -17,7 +20,10 @@ use parquet::arrow::arrow_writer::{ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::arrow::{ArrowWriter, ProjectionMask};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
+use parquet::file::metadata::{
+    ParquetMetaData, ParquetMetaDataOptions, ParquetMetaDataReader, ParquetStatisticsPolicy,
+    RowGroupMetaData,
+};
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::statistics::Statistics;
@@ -26,8 +32,11 @@ use parquet::schema::types::ColumnPath;
 use rayon::prelude::*;
 
 use crate::Error;
+use crate::coded::{Coded, Dictionary};
 use crate::encoding::{Sequences, Steps, steps};
+use crate::known_schema::KnownSchema;
 use crate::narrow::{bytes_of_texts, widened};
+use crate::plain;
 use crate::vocabulary::{RowKey, Scanned};
 
 /// Rows of a row group, where most readers read all of them: fixed, so that
@@ -48,16 +57,19 @@ pub(crate) fn lookup_group_rows(rows: usize) -> usize {
 
 /// How objects are read where a request costs much: up to this size whole, and
 /// ranges nearer to each other than this as one.
-const REMOTE: Reach = Reach { whole_bytes: 1 << 20, gap_bytes: 1 << 18 };
+const REMOTE: Reach = Reach { whole_bytes: 1 << 20, gap_bytes: 1 << 18, tail_bytes: 1 << 16 };
 
 /// ... and where it costs little.
-const LOCAL: Reach = Reach { whole_bytes: 1 << 15, gap_bytes: 1 << 13 };
+const LOCAL: Reach = Reach { whole_bytes: 1 << 15, gap_bytes: 1 << 13, tail_bytes: 1 << 13 };
 
 /// How much more is read than is asked for, to save requests.
+#[expect(clippy::struct_field_names, reason = "units come last")]
 #[derive(Clone, Copy)]
 struct Reach {
     whole_bytes: u64,
     gap_bytes: u64,
+    /// What is read of the end of any other object, for its footer.
+    tail_bytes: u64,
 }
 
 impl Reach {
@@ -238,19 +250,20 @@ impl<W: Write + Send> ParquetFile<W> {
 
 /// The footer of a Parquet object of known size.
 pub(crate) fn footer(location: &Location, path: &str, size: u64) -> Result<ParquetMetaData, Error> {
-    Ok(open(location, path, size)?.1)
+    let object = (&location.ranges(path), size);
+    Ok(open(object, Reach::of(location), Needed::ALL)?.1)
 }
 
 /// The named columns of a Parquet object (`None`: all), as one batch, in the
 /// file's order. Only their bytes are fetched. Names that the file lacks are
 /// left out.
 pub(crate) fn read(
-    location: &Location,
-    path: &str,
-    size: u64,
+    object: (&Location, &str, u64),
+    known: Option<&KnownSchema>,
     columns: Option<&[&str]>,
 ) -> Result<RecordBatch, Error> {
-    let (opened, leaves) = Opened::fetch((location, path, size), columns)?;
+    let (location, path, _) = object;
+    let (opened, leaves) = Opened::fetch(object, known, columns)?;
     let failed = |source| Error::Parquet { object: location.url_of(path), source };
     opened.decode(&leaves, None).map_err(failed)
 }
@@ -258,22 +271,31 @@ pub(crate) fn read(
 /// The named columns of at least the rows that any of the keys asks for: other
 /// rows come along where leaving them out would take longer.
 pub(crate) fn read_rows(
-    (location, path, size): (&Location, &str, u64),
+    object: (&Location, &str, u64),
+    known: Option<&KnownSchema>,
     columns: &[&str],
     keys: &[RowKey],
 ) -> Result<RecordBatch, Error> {
+    let (location, path, _) = object;
     let failed = |source| Error::Parquet { object: location.url_of(path), source };
-    let (opened, leaves) = Opened::fetch((location, path, size), Some(columns))?;
+    let (opened, leaves) = Opened::fetch(object, known, Some(columns))?;
     let is_key = |leaf: &usize| keys.iter().any(|key| key.column == opened.name_of(*leaf));
     let (of_keys, others): (Vec<usize>, Vec<usize>) = leaves.iter().copied().partition(is_key);
     if of_keys.len() < keys.len() || others.is_empty() {
         return opened.decode(&leaves, None).map_err(failed);
     }
     let decode = || {
-        let Some(Selected { keyed, wanted }) = opened.select(&of_keys, keys)? else {
+        let selected = match opened.select_by_places(&of_keys, &others, keys) {
+            Some(selected) => selected,
+            None => opened.select(&of_keys, &others, keys)?,
+        };
+        let Some(Selected { known, wanted, others }) = selected else {
             return opened.decode(&leaves, None);
         };
-        let others = if keyed.num_rows() * FEW_SHARE <= opened.n_rows() {
+        if others.is_empty() {
+            return Ok(known);
+        }
+        let others = if known.num_rows() * FEW_SHARE <= opened.n_rows() {
             opened.decode(&others, Some(RowSelection::from_filters(&wanted)))?
         } else {
             let wanted: Vec<&dyn Array> = wanted.iter().map(|part| part as &dyn Array).collect();
@@ -281,8 +303,8 @@ pub(crate) fn read_rows(
             filter_record_batch(&opened.decode(&others, None)?, wanted.as_boolean())?
         };
         let fields =
-            [others.schema_ref(), keyed.schema_ref()].map(|schema| schema.fields().to_vec());
-        let columns = [others.columns(), keyed.columns()].concat();
+            [others.schema_ref(), known.schema_ref()].map(|schema| schema.fields().to_vec());
+        let columns = [others.columns(), known.columns()].concat();
         Ok(RecordBatch::try_new(Arc::new(Schema::new(fields.concat())), columns)?)
     };
     decode().map_err(failed)
@@ -313,43 +335,72 @@ fn wanted_rows(batch: &RecordBatch, keys: &[RowKey]) -> Result<BooleanArray, Par
 
 /// The rows that are wanted, where they are few.
 struct Selected {
-    /// Their keys.
-    keyed: RecordBatch,
+    /// Their keys, and what else has been read of them.
+    known: RecordBatch,
     /// Which of all they are, some rows at a time.
     wanted: Vec<BooleanArray>,
+    /// The columns that have not been read.
+    others: Vec<usize>,
+}
+
+/// The rows of a row group that are wanted, and its keys, if there are any.
+struct WantedOfGroup {
+    rows: Vec<u32>,
+    keys: Vec<Coded>,
+}
+
+impl WantedOfGroup {
+    /// The rows' key, by its place.
+    fn key(&self, place: usize) -> Option<ArrayRef> {
+        let numbers = match self.keys.get(place) {
+            Some(key) => key.numbers_at(&self.rows)?,
+            None => Vec::new(),
+        };
+        Some(Arc::new(Int64Array::from(numbers)))
+    }
+}
+
+fn batch_of(columns: Vec<(Field, ArrayRef)>) -> Option<RecordBatch> {
+    let (fields, columns): (Vec<Field>, Vec<ArrayRef>) = columns.into_iter().unzip();
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).ok()
 }
 
 /// A Parquet object of which some columns have been fetched.
 struct Opened {
-    fetched: Fetched,
-    metadata: ArrowReaderMetadata,
+    fetched: Arc<Fetched>,
+    footer: Arc<ParquetMetaData>,
 }
 
 impl Opened {
     /// Fetches the named columns (`None`: all), and says which they are.
     fn fetch(
         (location, path, size): (&Location, &str, u64),
+        known: Option<&KnownSchema>,
         columns: Option<&[&str]>,
     ) -> Result<(Self, Vec<usize>), Error> {
-        let (mut fetched, metadata) = open(location, path, size)?;
-        let failed = |source| Error::Parquet { object: location.url_of(path), source };
+        let (ranges, reach) = (location.ranges(path), Reach::of(location));
+        let needed = Needed { statistics: ParquetStatisticsPolicy::SkipAll, known };
+        let (mut fetched, metadata) = open((&ranges, size), reach, needed)?;
         let descriptor = metadata.file_metadata().schema_descr();
         let leaves: Vec<usize> = (0..descriptor.num_columns())
             .filter(|i| columns.is_none_or(|names| names.contains(&descriptor.column(*i).name())))
             .collect();
-        let gap_bytes = Reach::of(location).gap_bytes;
-        for range in ranges_of(metadata.row_groups(), &leaves, gap_bytes) {
+        for range in ranges_of(metadata.row_groups(), &leaves, reach.gap_bytes) {
             if !fetched.holds(&range) {
-                let bytes = location.read_range(path, range.clone())?;
+                let bytes = ranges.read(range.clone())?;
                 fetched.pieces.push((range.start, bytes));
             }
         }
-        let metadata = arrow_metadata(metadata).map_err(failed)?;
-        Ok((Self { fetched, metadata }, leaves))
+        Ok((Self { fetched: Arc::new(fetched), footer: Arc::new(metadata) }, leaves))
     }
 
     /// `None` where they are not few.
-    fn select(&self, of_keys: &[usize], keys: &[RowKey]) -> Result<Option<Selected>, ParquetError> {
+    fn select(
+        &self,
+        of_keys: &[usize],
+        others: &[usize],
+        keys: &[RowKey],
+    ) -> Result<Option<Selected>, ParquetError> {
         let mut reader = self.reader(of_keys, None, KEY_ROWS)?;
         let schema = reader.schema();
         let (mut keyed, mut all_wanted) = (Vec::new(), Vec::new());
@@ -365,15 +416,112 @@ impl Opened {
             keyed.push(filter_record_batch(&batch, &wanted)?);
             all_wanted.push(wanted);
         }
-        Ok(Some(Selected { keyed: concat_batches(&schema, &keyed)?, wanted: all_wanted }))
+        let known = concat_batches(&schema, &keyed)?;
+        Ok(Some(Selected { known, wanted: all_wanted, others: others.to_vec() }))
+    }
+
+    /// The same where all keys are places in dictionaries, with what else are: of a
+    /// row group whose dictionaries have nothing that is wanted no rows are read.
+    /// The outer `None` is for keys that are kept in any other way.
+    fn select_by_places(
+        &self,
+        of_keys: &[usize],
+        others: &[usize],
+        keys: &[RowKey],
+    ) -> Option<Option<Selected>> {
+        let groups = self.footer.row_groups();
+        let of_group = |group| self.wanted_of_group(group, of_keys, keys);
+        let wanted: Vec<WantedOfGroup> = groups.iter().map(of_group).collect::<Option<_>>()?;
+        let n_wanted: usize = wanted.iter().map(|group| group.rows.len()).sum();
+        if n_wanted * SPARSE_SHARE >= self.n_rows() {
+            return Some(None);
+        }
+        let (mut known, mut not_plain) = (Vec::new(), Vec::new());
+        for (place, leaf) in of_keys.iter().enumerate() {
+            let of_group = |wanted: &WantedOfGroup| wanted.key(place);
+            known.push(self.plain_column(*leaf, wanted.iter().map(of_group))?);
+        }
+        for leaf in others {
+            let of_group = |(group, wanted): (&RowGroupMetaData, &WantedOfGroup)| {
+                plain::read_at(&self.fetched, group, *leaf, &wanted.rows)
+            };
+            match self.plain_column(*leaf, groups.iter().zip(&wanted).map(of_group)) {
+                Some(column) => known.push(column),
+                None => not_plain.push(*leaf),
+            }
+        }
+        let wanted = groups.iter().zip(&wanted).map(|(group, wanted)| {
+            let mut bits = BooleanBufferBuilder::new(group.num_rows() as usize);
+            bits.append_n(group.num_rows() as usize, false);
+            wanted.rows.iter().for_each(|row| bits.set_bit(*row as usize, true));
+            BooleanArray::from(bits.finish())
+        });
+        let (wanted, known) = (wanted.collect(), batch_of(known)?);
+        Some(Some(Selected { known, wanted, others: not_plain }))
+    }
+
+    fn wanted_of_group(
+        &self,
+        group: &RowGroupMetaData,
+        of_keys: &[usize],
+        keys: &[RowKey],
+    ) -> Option<WantedOfGroup> {
+        let mut dictionaries = Vec::with_capacity(of_keys.len());
+        for leaf in of_keys {
+            let key = keys.iter().find(|key| key.column == self.name_of(*leaf))?;
+            let dictionary = Dictionary::read(self.fetched.clone(), group, *leaf)?;
+            let wanted = key.ids.contains_each(dictionary.numbers());
+            dictionaries.push((dictionary, wanted));
+        }
+        let mut found = WantedOfGroup { rows: Vec::new(), keys: Vec::new() };
+        if dictionaries.iter().all(|(_, wanted)| wanted.count_set_bits() == 0) {
+            return Some(found);
+        }
+        for (dictionary, wanted) in dictionaries {
+            let coded = dictionary.places()?;
+            let rows = coded.rows_where(&wanted)?;
+            found.rows = if found.rows.is_empty() { rows } else { [found.rows, rows].concat() };
+            found.keys.push(coded);
+        }
+        if of_keys.len() > 1 {
+            found.rows.sort_unstable();
+            found.rows.dedup();
+        }
+        Some(found)
+    }
+
+    /// A column that is read plainly, from what its row groups give.
+    fn plain_column(
+        &self,
+        leaf: usize,
+        parts: impl Iterator<Item = Option<ArrayRef>>,
+    ) -> Option<(Field, ArrayRef)> {
+        let field =
+            plain::field_of(self.footer.file_metadata().schema_descr().column(leaf).as_ref())?;
+        let column = plain::joined(parts.collect::<Option<_>>()?, &field)?;
+        Some((field, column))
+    }
+
+    /// Columns that all are read plainly, as one batch.
+    fn decode_plainly(&self, leaves: &[usize]) -> Option<RecordBatch> {
+        let columns = self.footer.file_metadata().schema_descr().columns();
+        if leaves.iter().any(|leaf| plain::field_of(&columns[*leaf]).is_none()) {
+            return None;
+        }
+        let column = |leaf: &usize| {
+            let of_group = |group| plain::read(&self.fetched, group, *leaf);
+            self.plain_column(*leaf, self.footer.row_groups().iter().map(of_group))
+        };
+        let batch = batch_of(leaves.iter().map(column).collect::<Option<_>>()?);
+        batch.filter(|batch| batch.num_rows() == self.n_rows())
     }
 
     fn n_rows(&self) -> usize {
-        self.metadata.metadata().file_metadata().num_rows() as usize
+        self.footer.file_metadata().num_rows() as usize
     }
 
     fn name_of(&self, leaf: usize) -> &str {
-        self.metadata.parquet_schema().columns()[leaf].name()
+        self.footer.file_metadata().schema_descr().columns()[leaf].name()
     }
 
     /// Columns as one batch, of some rows (`None`: all).
@@ -382,6 +530,11 @@ impl Opened {
         leaves: &[usize],
         rows: Option<RowSelection>,
     ) -> Result<RecordBatch, ParquetError> {
+        if rows.is_none()
+            && let Some(batch) = self.decode_plainly(leaves)
+        {
+            return Ok(batch);
+        }
         let n_rows = rows.as_ref().map_or(self.n_rows(), RowSelection::row_count);
         let mut reader = self.reader(leaves, rows, n_rows)?;
         let schema = reader.schema();
@@ -398,8 +551,9 @@ impl Opened {
         rows: Option<RowSelection>,
         batch_rows: usize,
     ) -> Result<ParquetRecordBatchReader, ParquetError> {
-        let mask = ProjectionMask::leaves(self.metadata.parquet_schema(), leaves.iter().copied());
-        let (fetched, metadata) = (self.fetched.clone(), self.metadata.clone());
+        let metadata = arrow_metadata(self.footer.clone())?;
+        let mask = ProjectionMask::leaves(metadata.parquet_schema(), leaves.iter().copied());
+        let fetched = Fetched::clone(&self.fetched);
         let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(fetched, metadata)
             .with_projection(mask)
             .with_batch_size(batch_rows.max(1));
@@ -470,14 +624,14 @@ fn scan_groups<T: Send>(
     may_hold: impl Fn(&RowGroupMetaData) -> bool,
     map: impl Fn(&RecordBatch) -> Result<T, Error> + Sync,
 ) -> Result<Vec<T>, Error> {
-    let (fetched, metadata) = open(location, path, size)?;
+    let (object, reach) = ((&location.ranges(path), size), Reach::of(location));
+    let (fetched, metadata) = open(object, reach, Needed::ALL)?;
     let failed = |source| Error::Parquet { object: location.url_of(path), source };
-    let metadata = arrow_metadata(metadata).map_err(failed)?;
-    let gap_bytes = Reach::of(location).gap_bytes;
+    let metadata = arrow_metadata(Arc::new(metadata)).map_err(failed)?;
     let open = |group: usize, columns: &[usize]| {
         let mut pieces = fetched.pieces.clone();
         let group = std::slice::from_ref(metadata.metadata().row_group(group));
-        for range in ranges_of(group, columns, gap_bytes) {
+        for range in ranges_of(group, columns, reach.gap_bytes) {
             if !fetched.holds(&range) {
                 pieces.push((range.start, location.read_range(path, range)?));
             }
@@ -507,29 +661,52 @@ fn ranges_of(groups: &[RowGroupMetaData], columns: &[usize], gap_bytes: u64) -> 
     joined
 }
 
-fn open(location: &Location, path: &str, size: u64) -> Result<(Fetched, ParquetMetaData), Error> {
-    let failed = |source| Error::Parquet { object: location.url_of(path), source };
+/// What of a footer has to be read.
+struct Needed<'a> {
+    statistics: ParquetStatisticsPolicy,
+    /// A schema that is not read again.
+    known: Option<&'a KnownSchema>,
+}
+
+impl Needed<'_> {
+    const ALL: Self = Self { statistics: ParquetStatisticsPolicy::KeepAll, known: None };
+}
+
+/// Fetches the end of an object, and reads its footer.
+fn open(
+    (ranges, size): (&Ranges, u64),
+    reach: Reach,
+    needed: Needed,
+) -> Result<(Fetched, ParquetMetaData), Error> {
+    let failed = |source| Error::Parquet { object: ranges.url(), source };
     // A footer is small: the last part holds it as a rule.
-    let whole_bytes = Reach::of(location).whole_bytes;
-    let start = if size <= whole_bytes { 0 } else { size - (whole_bytes >> 1).min(1 << 16) };
-    let tail = location.read_range(path, start..size)?;
+    let start = if size <= reach.whole_bytes { 0 } else { size - reach.tail_bytes };
+    let tail = ranges.read(start..size)?;
     let mut fetched = Fetched { size, pieces: vec![(start, tail)] };
     let trailer = fetched.bytes(size.saturating_sub(8), 8).map_err(failed)?;
     let length = u64::from((&trailer[..4]).get_u32_le());
     let footer_start = size.saturating_sub(8 + length);
     if footer_start < start {
-        let bytes = location.read_range(path, footer_start..size)?;
+        let bytes = ranges.read(footer_start..size)?;
         fetched.pieces.push((footer_start, bytes));
     }
     let footer = fetched.bytes(footer_start, length as usize).map_err(failed)?;
-    let metadata = ParquetMetaDataReader::decode_metadata(&footer).map_err(failed)?;
+    let mut options = ParquetMetaDataOptions::new()
+        .with_encoding_stats_policy(ParquetStatisticsPolicy::SkipAll)
+        .with_size_stats_policy(ParquetStatisticsPolicy::SkipAll)
+        .with_column_stats_policy(needed.statistics);
+    if let Some(schema) = needed.known.and_then(|known| known.if_of(&footer)) {
+        options.set_schema(schema.clone());
+    }
+    let metadata = ParquetMetaDataReader::decode_metadata_with_options(&footer, Some(&options))
+        .map_err(failed)?;
     Ok((fetched, metadata))
 }
 
 /// A footer as Arrow reads it: Parquet's own types are the schema's.
-fn arrow_metadata(metadata: ParquetMetaData) -> Result<ArrowReaderMetadata, ParquetError> {
+fn arrow_metadata(footer: Arc<ParquetMetaData>) -> Result<ArrowReaderMetadata, ParquetError> {
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-    ArrowReaderMetadata::try_new(Arc::new(metadata), options)
+    ArrowReaderMetadata::try_new(footer, options)
 }
 
 /// The parts of an object that have been fetched.

@@ -2,7 +2,7 @@
 //! and the cohort rows that are kept beside them.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Date32Array, Int64Array, RecordBatch, StringArray,
@@ -18,6 +18,7 @@ use rayon::prelude::*;
 use serde::Deserialize;
 
 use crate::encoding::Sequences;
+use crate::known_schema::KnownSchema;
 use crate::manifest::{FORMAT_VERSION, FileEntry, MANIFEST_PATH, Manifest};
 use crate::vocabulary::VocabularyTables;
 use crate::{
@@ -33,6 +34,8 @@ pub type Batches = BTreeMap<Table, RecordBatch>;
 pub struct RecordsStore {
     location: Location,
     manifest: Arc<Manifest>,
+    /// By table, once they have been asked for.
+    schemas: Arc<BTreeMap<Table, OnceLock<Option<KnownSchema>>>>,
 }
 
 /// What all manifests say, whatever their version.
@@ -76,14 +79,20 @@ impl RecordsStore {
         let bytes = location.read(MANIFEST_PATH)?;
         let object = || location.url_of(MANIFEST_PATH);
         let failed = |source| Error::Manifest { object: object(), source };
-        // The version first: manifests of other versions have other fields.
-        let Versioned { format_version: found } = serde_json::from_slice(&bytes).map_err(failed)?;
+        let manifest: Result<Manifest, _> = serde_json::from_slice(&bytes);
+        let found = match &manifest {
+            Ok(manifest) => manifest.format_version,
+            // Manifests of other versions have other fields.
+            Err(_) => serde_json::from_slice::<Versioned>(&bytes).map_err(failed)?.format_version,
+        };
         if found != FORMAT_VERSION {
             let expected = FORMAT_VERSION;
             return Err(Error::FormatVersion { object: object(), found, expected });
         }
-        let manifest = serde_json::from_slice(&bytes).map_err(failed)?;
-        Ok(Self { location: location.clone(), manifest: Arc::new(manifest) })
+        let manifest = manifest.map_err(failed)?;
+        let schemas = Table::ALL.into_iter().map(|table| (table, OnceLock::new())).collect();
+        let (manifest, schemas) = (Arc::new(manifest), Arc::new(schemas));
+        Ok(Self { location: location.clone(), manifest, schemas })
     }
 
     /// What the store says of itself.
@@ -194,12 +203,10 @@ impl RecordsStore {
                 batches.insert(table, batch.clone());
                 continue;
             }
+            let known = self.known_schema(table);
             let batch = match keys.get(&table) {
-                None => self.read(file, Some(&columns))?,
-                Some(keys) => {
-                    let object = (&self.location, file.path.as_str(), file.size);
-                    parquet_file::read_rows(object, &columns, keys)?
-                }
+                None => parquet_file::read(self.object(file), known, Some(&columns))?,
+                Some(keys) => parquet_file::read_rows(self.object(file), known, &columns, keys)?,
             };
             batches.insert(table, batch);
         }
@@ -288,19 +295,22 @@ impl RecordsStore {
         Ok(Some(summary))
     }
 
-    /// Cohort rows as they are kept: sorted by cohort, person and dates, on the
-    /// threads of the pool at hand. Columns as in [`cohort_schema`].
+    /// Cohort rows as they are kept, from some batches of them: sorted by cohort,
+    /// person and dates, on the threads of the pool at hand. Columns as in
+    /// [`cohort_schema`].
     ///
     /// # Errors
     /// [`Error::Parquet`] for rows of another shape.
     pub fn encode_cohorts(
         &self,
         name: &str,
-        rows: Labelled<PersonLevel, RecordBatch>,
+        rows: Labelled<PersonLevel, Vec<RecordBatch>>,
     ) -> Result<Labelled<PersonLevel, Bytes>, Error> {
         let object = || self.location.url_of(&cohorts_path(name));
         rows.try_map(|rows| {
-            let rows = RecordBatch::try_new(cohort_schema(), rows.columns().to_vec())?;
+            let checked =
+                |rows: &RecordBatch| RecordBatch::try_new(cohort_schema(), rows.columns().to_vec());
+            let rows: Vec<RecordBatch> = rows.iter().map(checked).collect::<Result<_, _>>()?;
             let rows = sorted_cohorts(&rows)?;
             // Persons come once or twice in a cohort.
             let sequences =
@@ -345,19 +355,26 @@ impl RecordsStore {
     pub fn read_cohorts(&self, name: &str) -> Result<RecordBatch, Error> {
         let path = cohorts_path(name);
         let size = self.location.info(&path)?.size;
-        parquet_file::read(&self.location, &path, size, None)
+        parquet_file::read((&self.location, &path, size), None, None)
     }
 
     /// All rows of a table that is not persons'; `None` if the store lacks it.
     pub(crate) fn read_piece(&self, table: Table) -> Result<Option<RecordBatch>, Error> {
         let file = self.manifest.table(table).and_then(|entry| entry.files.first());
         file.filter(|_| table.scope() != Scope::Person)
-            .map(|file| self.read(file, None))
+            .map(|file| parquet_file::read(self.object(file), None, None))
             .transpose()
     }
 
-    fn read(&self, file: &FileEntry, columns: Option<&[&str]>) -> Result<RecordBatch, Error> {
-        parquet_file::read(&self.location, &file.path, file.size, columns)
+    fn object<'a>(&'a self, file: &'a FileEntry) -> (&'a Location, &'a str, u64) {
+        (&self.location, &file.path, file.size)
+    }
+
+    /// The schema of a persons' table, where it has many files.
+    fn known_schema(&self, table: Table) -> Option<&KnownSchema> {
+        const MANY: u32 = 64;
+        let schema = self.schemas.get(&table).filter(|_| self.manifest.shard_count >= MANY)?;
+        schema.get_or_init(|| KnownSchema::of(table)).as_ref()
     }
 
     fn summarise_file(&self, file: &FileEntry, summary: &mut TableSummary) -> Result<(), Error> {
@@ -427,33 +444,90 @@ fn cohorts_of_report(name: &str, report: &str) -> String {
 }
 
 /// Cohort rows, none of which has a null, by all columns.
-fn sorted_cohorts(rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
-    let ids = |place: usize| rows.column(place).as_primitive::<Int64Type>().values();
-    let days = |place: usize| rows.column(place).as_primitive::<Date32Type>().values();
-    let (cohorts, persons, starts, ends) = (ids(0), ids(1), days(2), days(3));
-    let mut by_cohort: BTreeMap<i64, Vec<i128>> = BTreeMap::new();
-    for (row, cohort) in cohorts.iter().enumerate() {
-        let key = cohort_key(persons[row], starts[row], ends[row]);
-        by_cohort.entry(*cohort).or_default().push(key);
+fn sorted_cohorts(batches: &[RecordBatch]) -> Result<RecordBatch, ArrowError> {
+    fn ids(rows: &RecordBatch, place: usize) -> &[i64] {
+        rows.column(place).as_primitive::<Int64Type>().values()
     }
-    by_cohort.par_iter_mut().for_each(|(_, keys)| keys.par_sort_unstable());
-    let cohorts =
-        by_cohort.iter().flat_map(|(cohort, keys)| std::iter::repeat_n(*cohort, keys.len()));
-    let keys = || by_cohort.values().flatten().map(|key| of_cohort_key(*key));
+    // Rows of a cohort come many at a time.
+    let runs = |rows| ids(rows, 0).chunk_by(|one, next| one == next);
+    let mut lengths: BTreeMap<i64, usize> = BTreeMap::new();
+    for same in batches.iter().flat_map(runs) {
+        *lengths.entry(same[0]).or_default() += same.len();
+    }
+    let with_room = |(cohort, length)| (cohort, Vec::with_capacity(length));
+    let mut by_cohort: BTreeMap<i64, Vec<i128>> = lengths.into_iter().map(with_room).collect();
+    for rows in batches {
+        let days = |place: usize| rows.column(place).as_primitive::<Date32Type>().values();
+        let (persons, starts, ends) = (ids(rows, 1), days(2), days(3));
+        let mut first = 0;
+        for same in runs(rows) {
+            let key = |row: usize| cohort_key(persons[row], starts[row], ends[row]);
+            let last = first + same.len();
+            by_cohort.entry(same[0]).or_default().extend((first..last).map(key));
+            first = last;
+        }
+    }
+    by_cohort.par_iter_mut().for_each(|(_, keys)| sort(keys));
     let columns: Vec<ArrayRef> = vec![
-        Arc::new(Int64Array::from_iter_values(cohorts)),
-        Arc::new(Int64Array::from_iter_values(keys().map(|key| key.0))),
-        Arc::new(Date32Array::from_iter_values(keys().map(|key| key.1))),
-        Arc::new(Date32Array::from_iter_values(keys().map(|key| key.2))),
+        Arc::new(Int64Array::from(of_keys(&by_cohort, |cohort, _| cohort))),
+        Arc::new(Int64Array::from(of_keys(&by_cohort, |_, key| key.0))),
+        Arc::new(Date32Array::from(of_keys(&by_cohort, |_, key| key.1))),
+        Arc::new(Date32Array::from(of_keys(&by_cohort, |_, key| key.2))),
     ];
-    RecordBatch::try_new(rows.schema(), columns)
+    RecordBatch::try_new(cohort_schema(), columns)
+}
+
+/// Sorts keys: each goes near to its place by the most of its person, which most
+/// ids share out evenly, and the few that come together there are sorted.
+fn sort(keys: &mut Vec<i128>) {
+    let person = |key: &i128| (key >> 64) as i64;
+    let (first, last) = (keys.iter().map(person).min(), keys.iter().map(person).max());
+    let (Some(first), Some(last)) = (first, last) else { return };
+    if keys.len() == 1 {
+        return;
+    }
+    let bits = u64::BITS - last.abs_diff(first).leading_zeros();
+    let shift = bits.saturating_sub(keys.len().ilog2());
+    let place = |key: &i128| (person(key).abs_diff(first) >> shift) as usize;
+    // Where the keys of each place start, and behind them where the last ends.
+    let mut starts = vec![0; place(&(i128::from(last) << 64)) + 2];
+    for key in keys.iter() {
+        starts[place(key) + 1] += 1;
+    }
+    for place in 1..starts.len() {
+        starts[place] += starts[place - 1];
+    }
+    let (mut next, mut sorted) = (starts.clone(), vec![0; keys.len()]);
+    for key in keys.iter() {
+        let next = &mut next[place(key)];
+        sorted[*next] = *key;
+        *next += 1;
+    }
+    for bounds in starts.windows(2) {
+        sorted[bounds[0]..bounds[1]].sort_unstable();
+    }
+    *keys = sorted;
+}
+
+/// A column of cohort rows, from their cohorts and keys.
+fn of_keys<T>(
+    by_cohort: &BTreeMap<i64, Vec<i128>>,
+    value: impl Fn(i64, (i64, i32, i32)) -> T,
+) -> Vec<T> {
+    let mut column = Vec::with_capacity(by_cohort.values().map(Vec::len).sum());
+    for (cohort, keys) in by_cohort {
+        column.extend(keys.iter().map(|key| value(*cohort, of_cohort_key(*key))));
+    }
+    column
 }
 
 /// A person, a start and an end as one number that sorts as they do.
+#[inline]
 fn cohort_key(person: i64, start: i32, end: i32) -> i128 {
     (i128::from(person) << 64) + (i128::from(start) << 32) + i128::from(end)
 }
 
+#[inline]
 fn of_cohort_key(key: i128) -> (i64, i32, i32) {
     let end = key as i32;
     let key = (key - i128::from(end)) >> 32;
@@ -503,6 +577,20 @@ mod tests {
             let key = |row: (i64, i32, i32)| cohort_key(row.0, row.1, row.2);
             prop_assert_eq!(of_cohort_key(key(one)), one);
             prop_assert_eq!(key(one).cmp(&key(other)), one.cmp(&other));
+        }
+
+        #[test]
+        fn keys_are_sorted(
+            near in prop::collection::vec((-40..40_i64, any::<i32>(), -9..9_i32), 0..200),
+            far in prop::collection::vec((any::<i64>(), -9..9_i32, any::<i32>()), 0..200),
+            is_near in any::<bool>(),
+        ) {
+            let rows = near.into_iter().chain(far.into_iter().filter(|_| !is_near));
+            let mut keys: Vec<i128> = rows.map(|row| cohort_key(row.0, row.1, row.2)).collect();
+            let mut obvious = keys.clone();
+            obvious.sort_unstable();
+            sort(&mut keys);
+            prop_assert_eq!(keys, obvious);
         }
     }
 }

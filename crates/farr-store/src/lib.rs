@@ -28,7 +28,7 @@ mod write;
 pub use error::Error;
 pub use lease::{Lease, LeaseTiming};
 pub use local::LocalFile;
-pub use location::{Location, ObjectInfo};
+pub use location::{Location, ObjectInfo, Ranges};
 pub use pinned::{Blocks, Pinned};
 pub use publication::{Publication, Published};
 pub use read::{BLOCK_BYTES, ObjectReader, Sha256Hash};

@@ -11,7 +11,12 @@ use bytes::Bytes;
 /// Bytes of a file in a folder; `None` for a name that is not plainly a path
 /// below it, and wherever anything is amiss: then the store says what.
 pub(crate) fn read_range(folder: &Path, path: &str, range: &Range<u64>) -> Option<Bytes> {
-    read(&plain(folder, path)?, range).ok()
+    read(&open(folder, path)?, range).ok()
+}
+
+/// A file in a folder, of which ranges will be read; `None` as with [`read_range`].
+pub(crate) fn open(folder: &Path, path: &str) -> Option<File> {
+    File::open(plain(folder, path)?).ok()
 }
 
 fn plain(folder: &Path, path: &str) -> Option<PathBuf> {
@@ -23,7 +28,7 @@ fn plain(folder: &Path, path: &str) -> Option<PathBuf> {
 /// All bytes of a file in a folder; `None` as with [`read_range`], and for a
 /// file that changes meanwhile.
 pub(crate) fn read_all(folder: &Path, path: &str) -> Option<Bytes> {
-    let mut file = File::open(plain(folder, path)?).ok()?;
+    let mut file = open(folder, path)?;
     let version = |file: &File| {
         let metadata = file.metadata()?;
         io::Result::Ok((metadata.len(), metadata.modified()?))
@@ -34,12 +39,9 @@ pub(crate) fn read_all(folder: &Path, path: &str) -> Option<Bytes> {
     (version(&file).ok()? == before && bytes.len() as u64 == before.0).then(|| bytes.into())
 }
 
-fn read(path: &Path, range: &Range<u64>) -> io::Result<Bytes> {
-    let mut file = File::open(path)?;
+pub(crate) fn read(mut file: &File, range: &Range<u64>) -> io::Result<Bytes> {
     let length = range.end.saturating_sub(range.start);
-    if range.start > 0 {
-        file.seek(SeekFrom::Start(range.start))?;
-    }
+    file.seek(SeekFrom::Start(range.start))?;
     // In one go, where `read_to_end` would feel its way.
     let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
     file.read_exact(&mut bytes)?;

@@ -1,7 +1,9 @@
 //! A location: a store, a prefix in it, and the zone it lies in.
 
 use std::fmt;
+use std::fs::File;
 use std::io::{self, Read};
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -49,6 +51,29 @@ pub struct ObjectInfo {
     pub version: Option<String>,
     /// When it was last written, in milliseconds since 1970.
     pub modified_ms: i64,
+}
+
+/// An object of which several ranges are read.
+pub struct Ranges<'a> {
+    location: &'a Location,
+    path: &'a str,
+    /// A local file.
+    file: Option<File>,
+}
+
+impl Ranges<'_> {
+    /// Bytes `start..end` of the object.
+    pub fn read(&self, range: Range<u64>) -> Result<Bytes, Error> {
+        match self.file.as_ref().and_then(|file| local::read(file, &range).ok()) {
+            Some(bytes) => Ok(bytes),
+            None => self.location.read_range(self.path, range),
+        }
+    }
+
+    /// The url of the object, for messages.
+    pub fn url(&self) -> String {
+        self.location.url_of(self.path)
+    }
 }
 
 impl Location {
@@ -194,7 +219,7 @@ impl Location {
     }
 
     /// Bytes `start..end` of an object.
-    pub fn read_range(&self, path: &str, range: std::ops::Range<u64>) -> Result<Bytes, Error> {
+    pub fn read_range(&self, path: &str, range: Range<u64>) -> Result<Bytes, Error> {
         if self.folder.is_none() {
             return wait(self.reading(path).range(range));
         }
@@ -204,6 +229,12 @@ impl Location {
         }
         let got = self.wait(self.store.get_range(&object_path(path), range));
         got.map_err(|source| self.failed(path, "read", source))
+    }
+
+    /// An object of which several ranges are read: a local one is opened once.
+    pub fn ranges<'a>(&'a self, path: &'a str) -> Ranges<'a> {
+        let file = self.folder.as_deref().and_then(|folder| local::open(folder, path));
+        Ranges { location: self, path, file }
     }
 
     /// A reader that streams an object and hashes what passes. All of it is of

@@ -302,8 +302,9 @@ impl Incidence {
         rows: &[CohortRow],
         time: &TimeAtRiskSettings,
         periods: &[Interval],
-    ) -> Vec<Interval> {
-        let mut eras = risk_eras(rows, time, periods);
+        eras: &mut Vec<Interval>,
+    ) {
+        risk_eras(rows, time, periods, eras);
         eras.retain_mut(|era| {
             let inside = self.study_start.is_none_or(|start| era.start >= start)
                 && self.study_end.is_none_or(|end| era.start <= end);
@@ -312,7 +313,6 @@ impl Incidence {
             }
             inside
         });
-        eras
     }
 
     fn count_person(
@@ -385,7 +385,7 @@ impl Analysis for Incidence {
             let mut of_outcomes: Vec<_> = self.outcomes.iter().map(of_outcome).collect();
             let mut of_members: Vec<_> =
                 self.subgroups.iter().map(|s| view.walk(s.cohort)).collect();
-            let (mut outcomes, mut members) = (Vec::new(), Vec::new());
+            let (mut outcomes, mut members, mut eras) = (Vec::new(), Vec::new(), Vec::new());
             while let Some((person, rows)) = rows.next_person() {
                 outcomes.clear();
                 let of_person = self.outcomes.iter().zip(&mut of_outcomes);
@@ -396,7 +396,7 @@ impl Analysis for Incidence {
                 members.clear();
                 members.extend(of_members.iter_mut().map(|walk| walk.of(person)));
                 for time in &self.times_at_risk {
-                    let eras = self.eras_of(rows, time, periods.of(person));
+                    self.eras_of(rows, time, periods.of(person), &mut eras);
                     let key = TargetKey { target, time_at_risk: time.id, subgroup: 0 };
                     let tallies = (&mut cells, &mut strata);
                     self.count_person((key, &persons, person), (&eras, &outcomes), tallies);

@@ -7,19 +7,18 @@ use crate::{CohortRow, TimeAtRiskSettings};
 
 /// Joins intervals that share a day. Neighbours that only touch (one starts
 /// the day after the other's end) stay apart, as in CohortIncidence.
-pub(super) fn eras(mut intervals: Vec<Interval>) -> Vec<Interval> {
+pub(super) fn join(intervals: &mut Vec<Interval>) {
     if intervals.len() < 2 {
-        return intervals;
+        return;
     }
     intervals.sort_unstable();
-    let mut joined: Vec<Interval> = Vec::with_capacity(intervals.len());
-    for interval in intervals {
-        match joined.last_mut() {
-            Some(last) if last.end >= interval.start => last.end = last.end.max(interval.end),
-            _ => joined.push(interval),
+    intervals.dedup_by(|interval, last| {
+        let is_joined = last.end >= interval.start;
+        if is_joined {
+            last.end = last.end.max(interval.end);
         }
-    }
-    joined
+        is_joined
+    });
 }
 
 /// The joined times at risk that a person's target rows give. A row counts in
@@ -29,18 +28,19 @@ pub(super) fn risk_eras(
     rows: &[CohortRow],
     time: &TimeAtRiskSettings,
     periods: &[Interval],
-) -> Vec<Interval> {
-    let mut times = Vec::new();
+    eras: &mut Vec<Interval>,
+) {
+    eras.clear();
     for row in rows {
         let (start, end) = (time.start.day(row.interval), time.end.day(row.interval));
         let Some(at_risk) = Interval::new(start, end) else { continue };
         for period in periods {
             if period.contains(row.interval.start) && period.contains(at_risk.start) {
-                times.push(Interval { start: at_risk.start, end: at_risk.end.min(period.end) });
+                eras.push(Interval { start: at_risk.start, end: at_risk.end.min(period.end) });
             }
         }
     }
-    eras(times)
+    join(eras);
 }
 
 /// The rows of one outcome of a person, and what they exclude.
@@ -53,19 +53,27 @@ pub(super) struct PersonOutcome<'a> {
 impl<'a> PersonOutcome<'a> {
     /// Of an outcome's rows, whose clean window is so long, and those of the
     /// cohort that it excludes.
+    #[inline]
     pub(super) fn new(
         rows: &'a [CohortRow],
         clean_window_days: i32,
         excluded: &[CohortRow],
     ) -> Self {
+        // As a rule.
+        if rows.is_empty() && excluded.is_empty() {
+            return Self { rows, excluded: Vec::new() };
+        }
         let after = rows.iter().filter_map(|row| {
             Interval::new(row.interval.start.plus(1), row.interval.end.plus(clean_window_days))
         });
         let excluded = excluded.iter().map(|row| row.interval);
-        Self { rows, excluded: eras(after.chain(excluded).collect()) }
+        let mut excluded = after.chain(excluded).collect();
+        join(&mut excluded);
+        Self { rows, excluded }
     }
 
     /// Whether the person neither has it nor is excluded from it.
+    #[inline]
     pub(super) fn is_nothing(&self) -> bool {
         self.rows.is_empty() && self.excluded.is_empty()
     }
@@ -107,7 +115,8 @@ mod tests {
 
     #[test]
     fn touching_eras_stay_apart() {
-        let joined = eras(vec![interval(5, 9), interval(1, 4), interval(9, 12)]);
+        let mut joined = vec![interval(5, 9), interval(1, 4), interval(9, 12)];
+        join(&mut joined);
         assert_eq!(joined, [interval(1, 4), interval(5, 12)]);
     }
 
@@ -121,9 +130,14 @@ mod tests {
             end: at(Anchor::CohortEnd, end),
         };
         let periods = [interval(0, 25), interval(40, 60)];
-        assert_eq!(risk_eras(&[row], &time(1, 30), &periods), [interval(11, 25)]);
-        assert_eq!(risk_eras(&[row], &time(35, 30), &periods), []);
-        assert_eq!(risk_eras(&[row], &time(11, -5), &periods), []);
+        let eras = |time| {
+            let mut eras = vec![interval(0, 1)];
+            risk_eras(&[row], &time, &periods, &mut eras);
+            eras
+        };
+        assert_eq!(eras(time(1, 30)), [interval(11, 25)]);
+        assert_eq!(eras(time(35, 30)), []);
+        assert_eq!(eras(time(11, -5)), []);
     }
 
     proptest! {
@@ -132,7 +146,8 @@ mod tests {
             pairs in proptest::collection::vec((0..40_i32, 0..8_i32), 0..12),
         ) {
             let intervals: Vec<_> = pairs.iter().map(|(s, n)| interval(*s, s + n)).collect();
-            let joined = eras(intervals.clone());
+            let mut joined = intervals.clone();
+            join(&mut joined);
             for day in (0..60).map(Day) {
                 let before = intervals.iter().any(|i| i.contains(day));
                 let after = joined.iter().filter(|i| i.contains(day)).count();

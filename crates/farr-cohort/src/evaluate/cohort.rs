@@ -100,6 +100,7 @@ impl<'a> Prepared<'a> {
             return Ok(cohort);
         }
         let mut bound = self.bind_definition(planned)?;
+        cohort.entries.reserve(sources.iter().map(|source| source.events.len()).sum());
         let mut scratch = Scratch::default();
         while let Some(person) = next_person(&sources) {
             let way = (&mut scratch, &mut *trace);
@@ -250,9 +251,9 @@ impl<'a> Prepared<'a> {
         };
         if planned.primary_limit == Limit::All {
             entries.sort_by(order);
-        } else if let Some(first) = entries.iter().copied().min_by(order) {
-            entries.clear();
-            entries.push(first);
+        } else {
+            let first = (0..entries.len()).min_by(|a, b| order(&entries[*a], &entries[*b]));
+            keep_one(entries, first);
         }
         trace.entered(entries);
     }
@@ -321,8 +322,15 @@ fn limit(entries: &mut Vec<Entry>, limit: Limit) {
         Limit::First => (0..entries.len()).min_by_key(|place| (starts(place), *place)),
         Limit::Last => (0..entries.len()).min_by_key(|place| (Reverse(starts(place)), *place)),
     };
-    if let Some(place) = kept {
-        entries.swap(0, place);
+    keep_one(entries, kept);
+}
+
+fn keep_one(entries: &mut Vec<Entry>, place: Option<usize>) {
+    if let Some(place) = place {
+        // As a rule there is but one.
+        if place > 0 {
+            entries.swap(0, place);
+        }
         entries.truncate(1);
     }
 }
@@ -385,6 +393,9 @@ impl Eras<'_> {
 
 /// Joins spans that overlap or share a day.
 fn merge(spans: &mut Vec<(i32, i32)>) {
+    if spans.len() < 2 {
+        return;
+    }
     spans.sort_unstable_by_key(|(start, end)| (*start, Reverse(*end)));
     let mut kept = 0;
     let mut reach = i32::MIN;
@@ -400,7 +411,7 @@ fn merge(spans: &mut Vec<(i32, i32)>) {
         }
         reach = reach.max(end);
     }
-    spans.truncate(if spans.is_empty() { 0 } else { kept + 1 });
+    spans.truncate(kept + 1);
 }
 
 /// Takes the padding off and clips to the censor window.

@@ -3,10 +3,10 @@
 use std::cell::RefCell;
 
 use arrow::array::{Array, Float64Array};
-use farr_records::Table;
+use farr_records::{Day, Table};
 
 use super::Prepared;
-use super::events::{Columns, Cursor, Event, Integers, MISSING, is_member, year_of};
+use super::events::{Columns, Cursor, Event, Integers, MISSING, is_member};
 use super::trace::{Counting, Untold};
 use crate::Error;
 use crate::count::Counted;
@@ -326,7 +326,8 @@ pub(super) fn demographic_holds(
     }
     let planned = demographic.planned;
     rows.iter().any(|index| {
-        let age = || demographic.births.get(place).map(|birth| year_of(index.start) - birth);
+        let age =
+            || demographic.births.get(place).map(|birth| Day(index.start).year_of_any() - birth);
         planned.age.as_ref().is_none_or(|range| age().is_some_and(|age| range.holds(age)))
             && planned.start.as_ref().is_none_or(|range| range.holds(index.start))
             && planned

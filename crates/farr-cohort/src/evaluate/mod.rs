@@ -196,7 +196,8 @@ impl<'a> Prepared<'a> {
             let range = self.rows_in_range(rows);
             let mut persons = Vec::with_capacity(range.len());
             for person in self.persons.clone() {
-                persons.extend(rows.rows_of(person).map(|_| person as u32));
+                let end = rows.rows_of(person).end - range.start;
+                persons.resize(end, person as u32);
             }
             RowPersons { first: range.start, persons }
         };
@@ -215,6 +216,7 @@ impl<'a> Prepared<'a> {
 
     /// Whether the person has a row of their own in the person table: one
     /// that only stands for rows elsewhere has neither birth nor gender.
+    #[inline]
     fn has_person_row(&self, person: usize) -> bool {
         let known = [self.births, self.genders];
         known.iter().flatten().any(|column| column.is_valid(person))

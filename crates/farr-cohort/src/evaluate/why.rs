@@ -3,7 +3,7 @@
 use farr_records::{Day, Interval, Shard};
 
 use super::cohort::{Bound, Entry};
-use super::events::{Event, MISSING, year_of};
+use super::events::{Event, MISSING};
 use super::group::{
     BoundCorrelated, BoundDemographic, BoundGroup, IndexRow, correlated_holds, demographic_holds,
     group_holds,
@@ -389,7 +389,7 @@ impl<'a> Asker<'a> {
         if asked.age.is_some()
             && let (Some(birth), Some(row)) = (bound.births.get(self.person), rows.first())
         {
-            facts.push(format!("age {} years", year_of(row.start) - birth));
+            facts.push(format!("age {} years", Day(row.start).year_of_any() - birth));
         }
         for ((concept, _), (column, _, _)) in asked.concepts.iter().zip(&bound.concepts) {
             let value = column.get(self.person);

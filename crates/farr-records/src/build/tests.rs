@@ -259,7 +259,8 @@ fn dangling_rows_and_second_persons_are_rejected_by_line() {
     assert_eq!(store.numbers(Table::Person, &person), some(&[&[1, 1950], &[3, 1970]]));
     let file = &store.built.manifest.rejects;
     let table =
-        crate::parquet_file::read(store.records.location(), &file.path, file.size, None).unwrap();
+        crate::parquet_file::read((store.records.location(), &file.path, file.size), None, None)
+            .unwrap();
     let lines = table.column_by_name("line").unwrap().as_primitive::<Int64Type>();
     assert_eq!(lines.values(), &[3, 4, 3]);
     let reasons = table.column_by_name("reason").unwrap().as_string::<i32>();
@@ -662,7 +663,7 @@ fn codes_are_kept_sorted() {
     let file = store.built.manifest.codes.clone().unwrap();
     assert_eq!(file.rows, 81);
     let location = store.records.location();
-    let codes = crate::parquet_file::read(location, &file.path, file.size, None).unwrap();
+    let codes = crate::parquet_file::read((location, &file.path, file.size), None, None).unwrap();
     let text = |place: usize, row: usize| codes.column(place).as_string::<i32>().value(row);
     let lie = |row: usize| (text(0, row).to_owned(), text(1, row).to_owned());
     assert!((1..codes.num_rows()).all(|row| lie(row - 1) <= lie(row)));
@@ -736,10 +737,9 @@ fn cohorts_are_kept_sorted() {
         ],
     )
     .unwrap();
-    let rows = store.records.encode_cohorts("run-1", Labelled::person_level(rows)).unwrap();
-    let of_other = store
-        .records
-        .encode_cohorts("run-1", Labelled::person_level(RecordBatch::new_empty(cohort_schema())));
+    let parts = vec![rows.slice(0, 1), rows.slice(1, 2)];
+    let rows = store.records.encode_cohorts("run-1", Labelled::person_level(parts)).unwrap();
+    let of_other = store.records.encode_cohorts("run-1", Labelled::person_level(Vec::new()));
     store.records.keep_cohorts(("run-1", "a"), rows).unwrap();
     store.records.keep_cohorts(("run-1", "b"), of_other.unwrap()).unwrap();
     store.records.show_cohorts(("run-1", "b")).unwrap();

@@ -39,6 +39,10 @@ fn put_and_read(place: &Location) {
     place.write("a/b.txt", person_level("0123456789")).unwrap();
     assert_eq!(place.read("a/b.txt").unwrap(), "0123456789");
     assert_eq!(place.read_range("a/b.txt", 2..5).unwrap(), "234");
+    let ranges = place.ranges("a/b.txt");
+    assert_eq!(ranges.read(2..5).unwrap(), "234");
+    assert_eq!(ranges.read(0..2).unwrap(), "01");
+    assert!(matches!(place.ranges("a/none").read(0..1), Err(Error::NotFound { .. })));
     assert_eq!(place.info("a/b.txt").unwrap().size, 10);
     let listed = &place.list("").unwrap()[0];
     let info = place.info("a/b.txt").unwrap();
