@@ -258,7 +258,7 @@ impl<'a> Running<'a> {
             let name = (self.plan.job.job.name.as_str(), report.as_str());
             if !store.shows_cohorts(name)? {
                 self.confirm()?;
-                store.show_cohorts(name)?;
+                store.show_kept_cohorts(name)?;
             }
             self.show_again(&self.records_location()?, &published, is_current)?;
         }
@@ -485,7 +485,7 @@ impl Running<'_> {
         // They stay with the records, by the job's name, since several jobs may
         // share these.
         let name = (plan.job.job.name.as_str(), report.identity.as_str());
-        records.store.keep_cohorts(name, cohorts)?;
+        records.store.keep_cohorts(name, cohorts.clone())?;
         stop_if_asked(self.cancel)?;
         let clock = StageClock::start(recorder, Stage::Reports, None);
         let tables = counted(evaluated.tables.len() as u64, "table", "tables");
@@ -497,7 +497,7 @@ impl Running<'_> {
         let publish = || publish(plan, publication, document, manifest, evaluated, &confirm);
         let published = self.threads.run(publish)?;
         clock.finish(recorder, Figures::default(), tables);
-        records.store.show_cohorts(name)?;
+        records.store.show_cohorts(name.0, cohorts)?;
         work.remove()?;
         let mut lines = vec![String::new()];
         if zone == Zone::Restricted {

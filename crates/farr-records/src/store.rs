@@ -331,11 +331,20 @@ impl RecordsStore {
         Ok(self.location.write(&cohorts_of_report(name, report), bytes)?)
     }
 
-    /// Makes the kept cohort rows of a report those of the name,
-    /// `cohort/<name>.parquet`; where none are kept, nothing.
-    pub fn show_cohorts(&self, (name, report): (&str, &str)) -> Result<(), Error> {
+    /// Makes encoded cohort rows those of the name, `cohort/<name>.parquet`.
+    pub fn show_cohorts(
+        &self,
+        name: &str,
+        bytes: Labelled<PersonLevel, Bytes>,
+    ) -> Result<(), Error> {
+        Ok(self.location.write(&cohorts_path(name), bytes)?)
+    }
+
+    /// Makes the kept cohort rows of a report those of the name; where none are
+    /// kept, nothing.
+    pub fn show_kept_cohorts(&self, (name, report): (&str, &str)) -> Result<(), Error> {
         let Some(kept) = self.cohorts_at(&cohorts_of_report(name, report))? else { return Ok(()) };
-        Ok(self.location.write(&cohorts_path(name), Labelled::person_level(kept))?)
+        self.show_cohorts(name, Labelled::person_level(kept))
     }
 
     /// Whether the rows of the name are those of the report, or none are kept.
@@ -468,13 +477,15 @@ fn sorted_cohorts(batches: &[RecordBatch]) -> Result<RecordBatch, ArrowError> {
         }
     }
     by_cohort.par_iter_mut().for_each(|(_, keys)| sort(keys));
-    let columns: Vec<ArrayRef> = vec![
-        Arc::new(Int64Array::from(of_keys(&by_cohort, |cohort, _| cohort))),
-        Arc::new(Int64Array::from(of_keys(&by_cohort, |_, key| key.0))),
-        Arc::new(Date32Array::from(of_keys(&by_cohort, |_, key| key.1))),
-        Arc::new(Date32Array::from(of_keys(&by_cohort, |_, key| key.2))),
-    ];
-    RecordBatch::try_new(cohort_schema(), columns)
+    let columns = (0..COHORT_COLUMNS.len()).into_par_iter().map(|place| -> ArrayRef {
+        match place {
+            0 => Arc::new(Int64Array::from(of_keys(&by_cohort, |cohort, _| cohort))),
+            1 => Arc::new(Int64Array::from(of_keys(&by_cohort, |_, key| key.0))),
+            2 => Arc::new(Date32Array::from(of_keys(&by_cohort, |_, key| key.1))),
+            _ => Arc::new(Date32Array::from(of_keys(&by_cohort, |_, key| key.2))),
+        }
+    });
+    RecordBatch::try_new(cohort_schema(), columns.collect())
 }
 
 /// Sorts keys: each goes near to its place by the most of its person, which most
@@ -503,10 +514,22 @@ fn sort(keys: &mut Vec<i128>) {
         sorted[*next] = *key;
         *next += 1;
     }
-    for bounds in starts.windows(2) {
-        sorted[bounds[0]..bounds[1]].sort_unstable();
-    }
+    sort_places(&mut sorted, &starts);
     *keys = sorted;
+}
+
+/// Sorts the keys of each place, given where they start, and where the last end.
+fn sort_places(keys: &mut [i128], starts: &[usize]) {
+    const ALONE: usize = 1 << 14;
+    if keys.len() <= ALONE || starts.len() == 2 {
+        for bounds in starts.windows(2) {
+            keys[bounds[0] - starts[0]..bounds[1] - starts[0]].sort_unstable();
+        }
+        return;
+    }
+    let middle = starts.len() / 2;
+    let (low, high) = keys.split_at_mut(starts[middle] - starts[0]);
+    rayon::join(|| sort_places(low, &starts[..=middle]), || sort_places(high, &starts[middle..]));
 }
 
 /// A column of cohort rows, from their cohorts and keys.

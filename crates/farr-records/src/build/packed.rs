@@ -2,6 +2,7 @@
 //! other, each number in as few bytes as the segment's largest takes, and what is the
 //! same in all rows once. Columns that are null throughout are left out.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -65,24 +66,24 @@ pub(super) fn pack(
 }
 
 /// A column, run by run: all of one kind.
-struct ToPack {
+struct ToPack<'a> {
     /// Each run's values; `None` if it has none.
-    runs: Vec<(Option<ArrayRef>, Range<usize>)>,
+    runs: Vec<(Option<Cow<'a, ArrayRef>>, Range<usize>)>,
     kind: u8,
     rows: usize,
     valid: usize,
 }
 
-impl ToPack {
+impl<'a> ToPack<'a> {
     /// `None` if no row has a value.
     fn of(
-        runs: Vec<(Option<&ArrayRef>, Range<usize>)>,
+        runs: Vec<(Option<&'a ArrayRef>, Range<usize>)>,
         own: &DataType,
         texts_of: &dyn Fn(&ArrayRef) -> Result<ArrayRef, ArrowError>,
     ) -> Result<Option<Self>, ArrowError> {
         let rows = runs.iter().map(|(_, rows)| rows.len()).sum();
         let valid = |(column, rows): &(Option<&ArrayRef>, Range<usize>)| {
-            let nulls = column.map(|column| column.nulls());
+            let nulls = column.map(|column| column.nulls().filter(|nulls| nulls.null_count() > 0));
             nulls.map_or(0, |nulls| match nulls {
                 Some(nulls) => rows.len() - nulls.slice(rows.start, rows.len()).null_count(),
                 None => rows.len(),
@@ -103,17 +104,17 @@ impl ToPack {
             _ if any_own && has_own => flag::OWN,
             _ => 0,
         };
-        let of_kind = |(column, rows): (Option<&ArrayRef>, Range<usize>)| {
+        let of_kind = |(column, rows): (Option<&'a ArrayRef>, Range<usize>)| {
             let Some(column) = column else { return Ok((None, rows)) };
             if kind == 0 || is_own(column) {
-                return Ok((Some(Arc::clone(column)), rows));
+                return Ok((Some(Cow::Borrowed(column)), rows));
             }
             let part = column.slice(rows.start, rows.len());
             let part = match kind {
                 flag::TEXTS => texts_of(&part)?,
                 _ => widened(&part, own),
             };
-            Ok((Some(part), 0..rows.len()))
+            Ok((Some(Cow::Owned(part)), 0..rows.len()))
         };
         let runs = runs.into_iter().map(of_kind).collect::<Result<_, ArrowError>>()?;
         Ok(Some(Self { runs, kind, rows, valid }))

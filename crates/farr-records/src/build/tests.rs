@@ -742,11 +742,11 @@ fn cohorts_are_kept_sorted() {
     let of_other = store.records.encode_cohorts("run-1", Labelled::person_level(Vec::new()));
     store.records.keep_cohorts(("run-1", "a"), rows).unwrap();
     store.records.keep_cohorts(("run-1", "b"), of_other.unwrap()).unwrap();
-    store.records.show_cohorts(("run-1", "b")).unwrap();
-    store.records.show_cohorts(("run-1", "none")).unwrap();
+    store.records.show_kept_cohorts(("run-1", "b")).unwrap();
+    store.records.show_kept_cohorts(("run-1", "none")).unwrap();
     assert_eq!(store.records.read_cohorts("run-1").unwrap().num_rows(), 0);
     assert!(!store.records.shows_cohorts(("run-1", "a")).unwrap());
-    store.records.show_cohorts(("run-1", "a")).unwrap();
+    store.records.show_kept_cohorts(("run-1", "a")).unwrap();
     assert!(store.records.shows_cohorts(("run-1", "a")).unwrap());
     let back = store.records.read_cohorts("run-1").unwrap();
     assert_eq!(back.schema(), cohort_schema());

@@ -24,7 +24,7 @@ use crate::pipeline::{Context, MapRows, TableReader, fixed_of};
 use crate::rows::{RawColumn, Rows, can_read, typed};
 use crate::tokens::Fault;
 
-const ROWS_A_BATCH: usize = 65_536;
+const ROWS_A_BATCH: usize = 131_072;
 
 /// Bytes in which the footer is looked for at first.
 const FOOTER_BYTES: u64 = 1 << 16;
