@@ -3,7 +3,8 @@
 //! is looked up.
 //!
 //! Only what our writer makes is read here: pages of version 1 without a missing
-//! value. Whatever else there is, damage too, is left to the general way.
+//! value, all of them places. Whatever else there is, damage too, is left to the
+//! general way.
 
 use std::sync::Arc;
 
@@ -67,7 +68,7 @@ impl<R: ChunkReader> Dictionary<R> {
         Some(Self { numbers, pages, rows, has_levels: levels.0 > 0 })
     }
 
-    /// The numbers, each of which some row has.
+    /// The numbers: all that the rows have, if our writer made the file.
     pub(crate) fn numbers(&self) -> &[i64] {
         &self.numbers
     }

@@ -62,7 +62,8 @@ fn narrowed_by(
 
 /// A type of columns with a narrow form.
 pub(crate) trait Numbered: ArrowPrimitiveType {
-    /// The value in narrow form; more than 32 bits for one that has none.
+    /// The value in narrow form; for one that has none, more bits than those of any
+    /// narrower type.
     fn number(value: Self::Native) -> u64;
     /// The value of a number in narrow form.
     fn of_number(number: u64) -> Self::Native;

@@ -24,7 +24,10 @@ use parquet::file::metadata::{
     ParquetMetaData, ParquetMetaDataOptions, ParquetMetaDataReader, ParquetStatisticsPolicy,
     RowGroupMetaData,
 };
-use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
+use parquet::file::properties::{
+    DEFAULT_DICTIONARY_PAGE_SIZE_LIMIT, EnabledStatistics, WriterProperties,
+    WriterPropertiesBuilder,
+};
 use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::statistics::Statistics;
 use parquet::file::writer::SerializedFileWriter;
@@ -54,6 +57,13 @@ const LOOKUP_GROUPS: usize = 256;
 pub(crate) fn lookup_group_rows(rows: usize) -> usize {
     rows.div_ceil(LOOKUP_GROUPS).next_power_of_two().clamp(1 << 12, ROW_GROUP_ROWS)
 }
+
+/// Who has written a file, as its footer says.
+const WRITER: &str = "farr";
+
+// A dictionary of whole numbers never grows so large that the writer goes on
+// without it: where nothing in it is wanted, nothing in the row group is.
+const _: () = assert!(ROW_GROUP_ROWS * size_of::<i64>() <= DEFAULT_DICTIONARY_PAGE_SIZE_LIMIT);
 
 /// How objects are read where a request costs much: up to this size whole, and
 /// ranges nearer to each other than this as one.
@@ -136,7 +146,7 @@ fn properties(
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_max_row_group_row_count(Some(group_rows))
-        .set_created_by("farr".to_owned());
+        .set_created_by(WRITER.to_owned());
     for field in schema.fields() {
         let column = ColumnPath::from(field.name().clone());
         let Kind { steps, is_small } = kind(field);
@@ -281,11 +291,12 @@ pub(crate) fn read_rows(
     let (opened, leaves) = Opened::fetch(object, known, Some(columns))?;
     let is_key = |leaf: &usize| keys.iter().any(|key| key.column == opened.name_of(*leaf));
     let (of_keys, others): (Vec<usize>, Vec<usize>) = leaves.iter().copied().partition(is_key);
-    if of_keys.len() < keys.len() || others.is_empty() {
+    if keys.is_empty() || of_keys.len() < keys.len() || others.is_empty() {
         return opened.decode(&leaves, None).map_err(failed);
     }
     let decode = || {
-        let selected = match opened.select_by_places(&of_keys, &others, keys) {
+        let by_places = || opened.select_by_places(&of_keys, &others, keys);
+        let selected = match opened.is_ours().then(by_places).flatten() {
             Some(selected) => selected,
             None => opened.select(&of_keys, &others, keys)?,
         };
@@ -514,6 +525,11 @@ impl Opened {
         };
         let batch = batch_of(leaves.iter().map(column).collect::<Option<_>>()?);
         batch.filter(|batch| batch.num_rows() == self.n_rows())
+    }
+
+    /// Whether our writer made it, whose dictionaries hold all of a row group.
+    fn is_ours(&self) -> bool {
+        self.footer.file_metadata().created_by() == Some(WRITER)
     }
 
     fn n_rows(&self) -> usize {

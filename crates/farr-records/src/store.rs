@@ -523,7 +523,8 @@ fn sort_places(keys: &mut [i128], starts: &[usize]) {
     const ALONE: usize = 1 << 14;
     if keys.len() <= ALONE || starts.len() == 2 {
         for bounds in starts.windows(2) {
-            keys[bounds[0] - starts[0]..bounds[1] - starts[0]].sort_unstable();
+            let keys = &mut keys[bounds[0] - starts[0]..bounds[1] - starts[0]];
+            if keys.len() <= ALONE { keys.sort_unstable() } else { keys.par_sort_unstable() }
         }
         return;
     }

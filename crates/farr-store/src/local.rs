@@ -2,8 +2,9 @@
 //! two changes of thread each time.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Write};
 use std::ops::Range;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -39,12 +40,11 @@ pub(crate) fn read_all(folder: &Path, path: &str) -> Option<Bytes> {
     (version(&file).ok()? == before && bytes.len() as u64 == before.0).then(|| bytes.into())
 }
 
-pub(crate) fn read(mut file: &File, range: &Range<u64>) -> io::Result<Bytes> {
+pub(crate) fn read(file: &File, range: &Range<u64>) -> io::Result<Bytes> {
     let length = range.end.saturating_sub(range.start);
-    file.seek(SeekFrom::Start(range.start))?;
     // In one go, where `read_to_end` would feel its way.
     let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
-    file.read_exact(&mut bytes)?;
+    file.read_exact_at(&mut bytes, range.start)?;
     Ok(bytes.into())
 }
 
@@ -105,6 +105,8 @@ impl Write for LocalFile {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Seek, SeekFrom};
+
     use farr_disclosure::Zone;
 
     use super::*;

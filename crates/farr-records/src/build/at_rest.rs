@@ -116,7 +116,7 @@ impl PartRows {
 
     /// The rows of segments.
     fn read(&self, table: Table, schema: &Schema, segments: &[Segment]) -> Result<Slice, Error> {
-        let rows = unpacked(table, schema, &self.rows.batches(segments)?, &self.texts);
+        let rows = unpacked(table, schema, &self.rows.bytes_of(segments)?, &self.texts);
         rows.map_err(|source| Error::Arrow { table, source })
     }
 

@@ -65,13 +65,13 @@ pub(super) struct Closed {
     pub(super) decoded_bytes: u64,
 }
 
-/// What is joined and written out at a time is about so small a part of the
-/// buffers: it takes memory beside them.
+/// What is written out at a time is about so small a part of the buffers: it stays
+/// in memory until it is.
 const FLUSHES: u64 = 16;
 
 /// Into how many parts it is divided at least; into more only while each takes so
-/// many bytes.
-const FLUSHED_MIN: u32 = 512;
+/// many bytes, and where it could be many more into a quarter of them.
+const FLUSHED_MIN: u32 = 256;
 const SEGMENT_BYTES_MIN: u64 = 1 << 14;
 
 /// Segments are written together, about so many bytes.
@@ -144,7 +144,8 @@ impl Buffers {
         drop(guard);
         let worthwhile = self.settings.buffer_bytes / FLUSHES / SEGMENT_BYTES_MIN;
         let most = u32::try_from(worthwhile).unwrap_or(FINE).clamp(FLUSHED_MIN, FINE);
-        self.flush(table, &held, expected.clamp(FLUSHED_MIN, most.next_power_of_two()))
+        let most = most.next_power_of_two();
+        self.flush(table, &held, expected.clamp((most / 4).max(FLUSHED_MIN), most))
     }
 
     /// Decoded bytes of persons' rows so far.

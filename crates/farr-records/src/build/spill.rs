@@ -299,9 +299,9 @@ impl RowsIn {
         })
     }
 
-    /// The batches of segments. Those that lie one behind the other are read
-    /// at once.
-    pub(super) fn batches(&self, segments: &[Segment]) -> Result<Vec<Buffer>, Error> {
+    /// The bytes of segments. Those that lie one behind the other are read at
+    /// once.
+    pub(super) fn bytes_of(&self, segments: &[Segment]) -> Result<Vec<Buffer>, Error> {
         let mut read = Vec::with_capacity(segments.len());
         let follows =
             |a: &Segment, b: &Segment| a.file == b.file && a.offset + a.length == b.offset;
@@ -320,16 +320,10 @@ impl RowsIn {
 
 /// A batch as the bytes of an Arrow IPC stream.
 pub(crate) fn encode(batch: &RecordBatch) -> Result<Vec<u8>, ArrowError> {
-    let mut bytes = Vec::with_capacity(batch.num_rows() * 64 + 4096);
-    encode_into(&mut bytes, batch)?;
-    Ok(bytes)
-}
-
-/// As [`encode`], behind what is there.
-pub(crate) fn encode_into(bytes: &mut Vec<u8>, batch: &RecordBatch) -> Result<(), ArrowError> {
+    let bytes = Vec::with_capacity(batch.num_rows() * 64 + 4096);
     let mut writer = StreamWriter::try_new(bytes, &batch.schema())?;
     writer.write(batch)?;
-    writer.finish()
+    writer.into_inner()
 }
 
 /// The batch of the bytes that [`encode`] made.
