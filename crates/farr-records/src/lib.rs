@@ -10,7 +10,6 @@
 //! of them (`farr-cohort`, `farr-analysis`).
 
 mod build;
-mod coded;
 mod concept_set;
 mod day;
 mod encoding;
@@ -18,7 +17,6 @@ mod error;
 mod folders;
 mod ids;
 mod incoming;
-mod known_schema;
 mod manifest;
 mod members;
 mod narrow;
@@ -26,7 +24,6 @@ mod numbers;
 mod omop_parquet;
 mod omop_parts;
 mod parquet_file;
-mod plain;
 mod schema;
 mod shard;
 mod store;

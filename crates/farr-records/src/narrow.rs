@@ -60,6 +60,11 @@ fn narrowed_by(
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
 }
 
+/// How many bytes a number takes, one at least.
+pub(crate) fn byte_width(number: u64) -> usize {
+    ((u64::BITS - number.leading_zeros()).div_ceil(u8::BITS) as usize).max(1)
+}
+
 /// A type of columns with a narrow form.
 pub(crate) trait Numbered: ArrowPrimitiveType {
     /// The value in narrow form; for one that has none, more bits than those of any

@@ -18,8 +18,8 @@ use rayon::prelude::*;
 use serde::Deserialize;
 
 use crate::encoding::Sequences;
-use crate::known_schema::KnownSchema;
 use crate::manifest::{FORMAT_VERSION, FileEntry, MANIFEST_PATH, Manifest};
+use crate::parquet_file::KnownSchema;
 use crate::vocabulary::VocabularyTables;
 use crate::{
     ConceptSetExpression, Day, Error, RowKey, Scope, Shard, ShardId, Table, Vocabulary,

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 
 use super::spill::{Scratch, Segment};
 use crate::manifest::RepeatedIds;
+use crate::narrow::byte_width;
 use crate::{Error, PersonId, hash_of_person};
 
 /// Ids of a range, about.
@@ -52,7 +53,7 @@ pub(super) fn spill_ids(spill: &Scratch, ids: &[i64], ranges: u32) -> Result<Ids
     }
     let starts = ends.clone();
     let all = ids.iter().fold(0, |bits, id| bits | *id as u64);
-    let width = ((u64::BITS - all.leading_zeros()).div_ceil(u8::BITS) as usize).max(1);
+    let width = byte_width(all);
     let mut bytes = vec![0; ids.len() * width];
     for (id, range) in ids.iter().zip(of_ids) {
         let place = ends[range] * width;

@@ -16,7 +16,7 @@ use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::reader::ChunkReader;
 use parquet::file::serialized_reader::SerializedPageReader;
 
-use crate::parquet_file::ROW_GROUP_ROWS;
+use super::ROW_GROUP_ROWS;
 
 /// A column chunk of which the dictionary has been read.
 pub(crate) struct Dictionary<R: ChunkReader> {

@@ -19,8 +19,8 @@ use parquet::file::reader::ChunkReader;
 use parquet::file::serialized_reader::SerializedPageReader;
 use parquet::schema::types::ColumnDescriptor;
 
-use crate::coded::Dictionary;
-use crate::parquet_file::ROW_GROUP_ROWS;
+use super::ROW_GROUP_ROWS;
+use super::coded::Dictionary;
 
 /// The field of a column, if it is one that is read here.
 pub(crate) fn field_of(column: &ColumnDescriptor) -> Option<Field> {
