@@ -149,6 +149,8 @@ fn records_and_reports_are_described_and_searched() {
     say(&["concepts", "--records", records, "--search", "HEART FAILURE"]).says(&["84114007"]);
     say(&["concepts", "--records", records, "--search", "zzz"]).says(&["no concept", "'zzz'"]);
     say(&["describe", place.path("nowhere").to_str().unwrap()]).ends_with(2).says(&["no such"]);
+    let file = format!("{reports}/latest/incidence.parquet");
+    say(&["describe", &file]).ends_with(2).says(&["a file", "name the one it is in"]);
     place.write("damaged/report.parquet", "no Parquet");
     let damaged = say(&["describe", place.path("damaged").to_str().unwrap()]);
     damaged.ends_with(3).says(&["report.parquet"]);

@@ -49,7 +49,13 @@ pub fn job_schema() -> String {
 pub(crate) fn current(folder: &Path) -> Result<Location, Error> {
     if !folder.is_dir() {
         let file = folder.display().to_string();
-        let source = std::io::Error::new(std::io::ErrorKind::NotFound, "no such folder");
+        let source = if folder.exists() {
+            let found =
+                "a file, where a folder that farr wrote was expected: name the one it is in";
+            std::io::Error::new(std::io::ErrorKind::NotADirectory, found)
+        } else {
+            std::io::Error::new(std::io::ErrorKind::NotFound, "no such folder")
+        };
         return Err(Error::File { file, source });
     }
     let location = Location::folder(folder, Zone::Restricted)?;
