@@ -15,8 +15,14 @@ use farr_job::{Cancel, Event, Failure, Merged, Observer, WhyOutcome};
 
 static CANCEL: Cancel = Cancel::new();
 
+/// glibc's allocator keeps what it once took, more of it the longer a run goes on.
+/// Not on ARM Linux, whose pages may be larger than those of the machine that
+/// builds, which jemalloc cannot bear.
+#[cfg(any(target_os = "macos", all(target_os = "linux", target_arch = "x86_64")))]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
-    keep_memory();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -51,31 +57,6 @@ fn main() -> ExitCode {
         }
     }
 }
-
-/// glibc takes memory in small steps, and gives large pieces back whenever they
-/// are free for a moment; to touch them anew takes longer than much of what
-/// happens in them. It finds no better bounds by itself until a run is over. What
-/// the environment says of them holds.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-#[expect(unsafe_code, reason = "the only way to these settings")]
-fn keep_memory() {
-    if std::env::var_os("GLIBC_TUNABLES").is_some() {
-        return;
-    }
-    for (setting, name, bytes) in [
-        (libc::M_TOP_PAD, "MALLOC_TOP_PAD_", 1 << 20),
-        (libc::M_MMAP_THRESHOLD, "MALLOC_MMAP_THRESHOLD_", 32 << 20),
-        (libc::M_TRIM_THRESHOLD, "MALLOC_TRIM_THRESHOLD_", 64 << 20),
-    ] {
-        if std::env::var_os(name).is_none() {
-            // SAFETY: no other thread runs yet; a setting that is refused changes nothing.
-            unsafe { libc::mallopt(setting, bytes) };
-        }
-    }
-}
-
-#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-fn keep_memory() {}
 
 /// The exit code of work that ended well: 0, or 6 when done in part.
 fn perform(command: Command, console: &Console) -> Result<u8, farr_job::Error> {
