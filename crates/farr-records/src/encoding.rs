@@ -43,14 +43,15 @@ impl Sequences {
     }
 }
 
-/// How far a value is from the last.
+/// How a value follows the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Steps {
-    /// Differences take about what places in a dictionary take, of which each
-    /// value comes several times in a row group, or less.
+    /// Differences take less than a dictionary and places in it: they are small, or
+    /// a value does not come again once another has come.
     Near,
+    /// Values come again and again, in any order.
     Far,
-    /// Differences take as much as the values.
+    /// Values hardly come twice, and differences take as much as they do.
     Scattered,
 }
 
@@ -60,69 +61,106 @@ const BLOCK: usize = 32;
 /// One block in so many is looked at.
 const SAMPLED: usize = 8;
 
-const NEAR_BITS_MAX: u32 = 17;
-const FAR_BITS_MAX: u32 = 56;
+const NEAR_BITS_MAX: usize = 17;
+const FAR_BITS_MAX: usize = 56;
 
-/// How far neighbours in a column of a kind, in narrow form or not, are from
-/// each other. Depends on its values alone.
+/// How neighbours in a column of a kind, in narrow form or not, follow each other.
+/// Depends on its values alone.
 pub(crate) fn steps(column: &ArrayRef, kind: &DataType) -> Steps {
     if let DataType::Timestamp(..) = kind {
         return if has_scattered_times(column, kind) { Steps::Near } else { Steps::Far };
     }
-    let bits = match column.data_type() {
-        DataType::UInt8 => step_bits::<UInt8Type>(column, i64::from),
-        DataType::UInt16 => step_bits::<UInt16Type>(column, i64::from),
-        DataType::UInt32 => step_bits::<UInt32Type>(column, i64::from),
-        DataType::Int64 => step_bits::<Int64Type>(column, |value| value),
-        DataType::Date32 => step_bits::<Date32Type>(column, i64::from),
+    let sampled = match column.data_type() {
+        DataType::UInt8 => Sampled::of::<UInt8Type>(column, i64::from),
+        DataType::UInt16 => Sampled::of::<UInt16Type>(column, i64::from),
+        DataType::UInt32 => Sampled::of::<UInt32Type>(column, i64::from),
+        DataType::Int64 => Sampled::of::<Int64Type>(column, |value| value),
+        DataType::Date32 => Sampled::of::<Date32Type>(column, i64::from),
         _ => None,
     };
-    match bits {
-        Some(..=NEAR_BITS_MAX) => Steps::Near,
-        None | Some(..=FAR_BITS_MAX) => Steps::Far,
-        Some(_) => Steps::Scattered,
-    }
+    sampled.map_or(Steps::Far, |sampled| sampled.steps())
 }
 
-/// Whether most values of a column of local dates and times have a time of day
-/// and differ from the last. They hardly come twice: differences take more than
-/// a date's, but less than a dictionary with a value for each.
+/// Whether most of the values of a column of local dates and times that differ from
+/// the last have a time of day. They hardly come twice: differences take more than a
+/// date's, but less than a dictionary with a value for each.
 fn has_scattered_times(column: &ArrayRef, kind: &DataType) -> bool {
     const DAY: i64 = 86_400_000_000;
-    let (mut known, mut scattered) = (0, 0);
+    let (mut changes, mut scattered) = (0, 0);
     for start in (0..column.len()).step_by(BLOCK * SAMPLED) {
         let block = column.slice(start, BLOCK.min(column.len() - start));
         let block = widened(&block, kind);
         let Some(times) = block.as_primitive_opt::<TimestampMicrosecondType>() else { continue };
         let mut last = None;
         for time in times.iter().flatten() {
-            known += 1;
-            scattered += usize::from(time % DAY != 0 && last.replace(time) != Some(time));
+            if last.replace(time) != Some(time) {
+                changes += 1;
+                scattered += usize::from(time % DAY != 0);
+            }
         }
     }
-    scattered * 3 > known * 2
+    scattered * 3 > changes * 2
 }
 
-/// About how many bits the difference to the last value takes.
-fn step_bits<T: ArrowPrimitiveType>(
-    column: &ArrayRef,
-    value: impl Fn(T::Native) -> i64,
-) -> Option<u32> {
-    let array = column.as_primitive_opt::<T>()?;
-    let (mut bits, mut blocks) = (0, 0);
-    for start in (0..array.len()).step_by(BLOCK * SAMPLED) {
-        let rows = start..array.len().min(start + BLOCK);
-        let mut valid = rows.filter(|row| array.is_valid(*row)).map(|row| value(array.value(row)));
-        let Some(mut last) = valid.next() else { continue };
-        let widest = valid.fold(0, |widest, next| {
-            let step = next.wrapping_sub(std::mem::replace(&mut last, next));
-            widest | step.unsigned_abs()
-        });
-        // Packed above the least of a block: steps back take a bit more.
-        bits += u64::BITS - widest.leading_zeros() + 1;
-        blocks += 1;
+/// What some blocks of values are like.
+#[derive(Default)]
+struct Sampled {
+    blocks: usize,
+    values: usize,
+    /// Bits that differences take, about, of all blocks.
+    bits: usize,
+    /// Values that differ from the last, and those of them that the block has had.
+    changes: usize,
+    returns: usize,
+}
+
+impl Sampled {
+    /// `None` if none has a value.
+    fn of<T: ArrowPrimitiveType>(
+        column: &ArrayRef,
+        value: impl Fn(T::Native) -> i64,
+    ) -> Option<Self> {
+        let array = column.as_primitive_opt::<T>()?;
+        let mut sampled = Self::default();
+        let mut block = Vec::with_capacity(BLOCK);
+        for start in (0..array.len()).step_by(BLOCK * SAMPLED) {
+            let rows = start..array.len().min(start + BLOCK);
+            let valid = rows.filter(|row| array.is_valid(*row));
+            block.clear();
+            block.extend(valid.map(|row| value(array.value(row))));
+            if !block.is_empty() {
+                sampled.add(&mut block);
+            }
+        }
+        (sampled.blocks > 0).then_some(sampled)
     }
-    (blocks > 0).then(|| bits.div_ceil(blocks))
+
+    /// Takes a block in; leaves it in another order.
+    fn add(&mut self, block: &mut Vec<i64>) {
+        let steps = block.windows(2).map(|pair| pair[1].wrapping_sub(pair[0]).unsigned_abs());
+        let (widest, changes) =
+            steps.fold((0, 0), |(widest, n), step| (widest | step, n + usize::from(step != 0)));
+        self.blocks += 1;
+        self.values += block.len();
+        // Packed above the least of a block: steps back take a bit more.
+        self.bits += (u64::BITS - widest.leading_zeros()) as usize + 1;
+        self.changes += changes;
+        block.sort_unstable();
+        block.dedup();
+        self.returns += changes + 1 - block.len();
+    }
+
+    fn steps(&self) -> Steps {
+        let bits = self.bits.div_ceil(self.blocks);
+        let few_return = self.returns * 20 < self.values;
+        if bits > FAR_BITS_MAX && few_return && self.changes * 10 > self.values * 9 {
+            Steps::Scattered
+        } else if bits <= NEAR_BITS_MAX || few_return {
+            Steps::Near
+        } else {
+            Steps::Far
+        }
+    }
 }
 
 #[cfg(test)]
@@ -162,6 +200,11 @@ mod tests {
         assert_eq!(of((0..1000).map(|i| Some((1 << 60) | (i / 3))).collect()), Steps::Near);
         assert_eq!(of((0..1000).map(|i| (i % 2 == 0).then_some(i)).collect()), Steps::Near);
         assert_eq!(of((0..1000).map(|i| Some((i % 10) << 40)).collect()), Steps::Far);
+        // Each comes some times, and then no more.
+        let hash = |i: u64| Some((i.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 1) as i64);
+        assert_eq!(of((0..1000).map(|i| hash(i / 3)).collect()), Steps::Near);
+        assert_eq!(of((0..1000).map(|i| hash(i / 3 + i % 2)).collect()), Steps::Far);
+        assert_eq!(of(vec![hash(7); 100]), Steps::Near);
         let scattered = |i: u64| Some(i.wrapping_mul(0x9E37_79B9_7F4A_7C15) as i64);
         assert_eq!(of((0..1000).map(scattered).collect()), Steps::Scattered);
         assert_eq!(of(vec![None; 100]), Steps::Far);
@@ -178,7 +221,9 @@ mod tests {
         };
         assert_eq!(of(|i| i * 7919), Steps::Near);
         assert_eq!(of(|i| i * 86_400), Steps::Far);
-        assert_eq!(of(|i| i / 4 * 7919), Steps::Far);
+        assert_eq!(of(|i| i / 4 * 7919), Steps::Near);
+        assert_eq!(of(|i| i / 4 * 86_400 + i % 4 / 3), Steps::Far);
+        assert_eq!(of(|_| 7919), Steps::Near);
     }
 
     proptest! {

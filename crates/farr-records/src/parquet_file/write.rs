@@ -76,8 +76,8 @@ struct Kind {
     is_small: bool,
 }
 
-/// How columns are written: `unique` whole numbers, and those near to each
-/// other, as differences. What compression does not make smaller, days that are
+/// How columns are written: `unique` whole numbers, and those that follow each
+/// other closely, as differences, without a dictionary. What compression does not make smaller, days that are
 /// near to each other and scattered ids, goes without it, as do small columns.
 fn properties(
     schema: &Schema,
@@ -95,12 +95,12 @@ fn properties(
         let Kind { steps, is_small } = kind(field);
         let is_unique = unique.contains(&field.name().as_str());
         let is_near = steps == Some(Steps::Near);
-        let is_scattered = is_unique && steps == Some(Steps::Scattered);
+        let is_scattered = steps == Some(Steps::Scattered);
         if is_near || is_unique && !is_scattered && field.data_type().is_integer() {
             let encoding = Encoding::DELTA_BINARY_PACKED;
             properties = properties.set_column_encoding(column.clone(), encoding);
         }
-        if is_near || is_unique || steps.is_none() {
+        if is_near || is_unique || is_scattered || steps.is_none() {
             properties = properties.set_column_dictionary_enabled(column.clone(), false);
         }
         if is_small || is_near && *field.data_type() == DataType::Date32 || is_scattered {
