@@ -17,7 +17,7 @@ const SHARD_BYTES_MIN: u64 = 2 << 20;
 /// sorted, gathered, encoded.
 const SHARD_FACTOR: u64 = 6;
 /// Rows that are held before they go where rows lie.
-const BUFFER_BYTES_MAX: u64 = 512 << 20;
+const BUFFER_BYTES_MAX: u64 = 1 << 30;
 const BUFFER_BYTES_MIN: u64 = 8 << 20;
 
 impl Memory {
