@@ -2,7 +2,7 @@
 """Runs that are killed, starved or started twice end as if nothing had happened.
 
     python3 tests/faults.py FARR [--kills N] [--disks N] [--networks N] [--pairs N]
-                                 [--persons N] [--seed N]
+                                 [--persons N] [--memory SIZE] [--seed N]
 
 A synthetic export is made once and run once undisturbed. Then, N times each:
 
@@ -48,8 +48,8 @@ def sha256(data: bytes) -> str:
 class Job:
     """The main job over one export, with records and reports at one place."""
 
-    def __init__(self, farr: str, export: pathlib.Path, shards: int):
-        self.farr, self.export, self.shards = farr, export, shards
+    def __init__(self, farr: str, export: pathlib.Path, shards: int, memory: str):
+        self.farr, self.export, self.shards, self.memory = farr, export, shards, memory
 
     def command(self, verb: str, place: str, *more: str) -> list[str]:
         return [
@@ -59,6 +59,7 @@ class Job:
             "--set", f"records.shards={self.shards}",
             "--set", f"locations.records.url={place}/records",
             "--set", f"locations.reports.url={place}/reports",
+            *(["--memory", self.memory] if verb == "run" else []),
             *more,
         ]  # fmt: skip
 
@@ -341,6 +342,8 @@ def main():
     parser.add_argument("--pairs", type=int, default=0)
     parser.add_argument("--persons", type=int, default=1000)
     parser.add_argument("--shards", type=int, default=16)
+    # So little that what is pulled does not stay in memory, and is kept.
+    parser.add_argument("--memory", default="64MiB")
     parser.add_argument("--seed", type=int, default=1839)
     given = parser.parse_args()
     rng = random.Random(given.seed)
@@ -350,7 +353,7 @@ def main():
         export = scratch / "export"
         synth = [farr, "synth", "--persons", str(given.persons), "--format", "omop"]
         subprocess.run([*synth, "--out", str(export), "--quiet"], check=True, capture_output=True)
-        job = Job(farr, export, given.shards)
+        job = Job(farr, export, given.shards, given.memory)
         whole = scratch / "whole"
         start = time.monotonic()
         undisturbed = job.run(str(whole))
