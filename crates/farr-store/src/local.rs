@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
+use crate::Error;
+use crate::location::generic;
+
 /// Bytes of a file in a folder; `None` for a name that is not plainly a path
 /// below it, and wherever anything is amiss: then the store says what.
 pub(crate) fn read_range(folder: &Path, path: &str, range: &Range<u64>) -> Option<Bytes> {
@@ -52,6 +55,8 @@ pub(crate) fn read(file: &File, range: &Range<u64>) -> io::Result<Bytes> {
 /// it is finished, and without that it is gone.
 #[derive(Debug)]
 pub struct LocalFile {
+    /// Its url.
+    object: String,
     file: File,
     unfinished: Unfinished,
     path: PathBuf,
@@ -68,7 +73,13 @@ impl Drop for Unfinished {
 }
 
 impl LocalFile {
-    pub(crate) fn create(folder: &Path, path: &str) -> io::Result<Self> {
+    pub(crate) fn create(folder: &Path, path: &str, object: String) -> Result<Self, Error> {
+        let made = Self::made(folder, path);
+        let (file, unfinished, path) = made.map_err(|source| failed(&object, source))?;
+        Ok(Self { object, file, unfinished, path })
+    }
+
+    fn made(folder: &Path, path: &str) -> io::Result<(File, Unfinished, PathBuf)> {
         let path = plain(folder, path).ok_or(io::ErrorKind::InvalidInput)?;
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent)?;
@@ -80,27 +91,30 @@ impl LocalFile {
         let mut options = File::options();
         let file =
             options.read(true).write(true).create(true).truncate(true).open(&unfinished.0)?;
-        Ok(Self { file, unfinished, path })
+        Ok((file, unfinished, path))
+    }
+
+    /// Puts bytes behind those that are there.
+    ///
+    /// # Errors
+    /// [`Error::Full`], or what else kept them from being written.
+    pub fn append(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.file.write_all(bytes).map_err(|source| failed(&self.object, source))
     }
 
     /// Gives the file its name. It can be read on.
     ///
     /// # Errors
     /// Those of renaming.
-    pub fn finish(self) -> io::Result<File> {
-        fs::rename(&self.unfinished.0, &self.path)?;
+    pub fn finish(self) -> Result<File, Error> {
+        let named = fs::rename(&self.unfinished.0, &self.path);
+        named.map_err(|source| failed(&self.object, source))?;
         Ok(self.file)
     }
 }
 
-impl Write for LocalFile {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
-    }
+fn failed(object: &str, source: io::Error) -> Error {
+    Error::of_request(object.to_owned(), "write", generic(source))
 }
 
 #[cfg(test)]
@@ -110,7 +124,7 @@ mod tests {
     use farr_disclosure::Zone;
 
     use super::*;
-    use crate::{Error, Location};
+    use crate::Location;
 
     fn names(folder: &Path) -> Vec<String> {
         let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
@@ -122,7 +136,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let place = Location::folder(folder.path(), Zone::Restricted).unwrap();
         let mut file = place.local_file("work/rows-0").unwrap().unwrap();
-        file.write_all(b"rows").unwrap();
+        file.append(b"rows").unwrap();
         assert!(place.list("").unwrap().is_empty());
         assert_eq!(names(&folder.path().join("work")), ["rows-0#0"]);
         let mut file = file.finish().unwrap();

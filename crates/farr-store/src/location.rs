@@ -279,11 +279,7 @@ impl Location {
     pub fn local_file(&self, path: &str) -> Result<Option<LocalFile>, Error> {
         self.check_zone(path, PersonLevel::LABEL)?;
         let Some(folder) = &self.folder else { return Ok(None) };
-        let failed = |source: io::Error| {
-            let source = object_store::Error::Generic { store: "file", source: Box::new(source) };
-            self.failed(path, "write", source)
-        };
-        LocalFile::create(folder, path).map(Some).map_err(failed)
+        LocalFile::create(folder, path, self.url_of(path)).map(Some)
     }
 
     fn new_writer(&self, path: &str) -> ObjectWriter {
@@ -435,7 +431,7 @@ async fn put_marked(
     store.put_opts(path, bytes.into(), options).await.map(|_| ())
 }
 
-fn generic(error: io::Error) -> object_store::Error {
+pub(crate) fn generic(error: io::Error) -> object_store::Error {
     object_store::Error::Generic { store: "stream", source: error.into() }
 }
 

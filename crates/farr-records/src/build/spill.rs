@@ -195,7 +195,7 @@ impl Near {
             Some(file) => file,
             none => none.insert(self.location.local_file(&path_of(0))?.ok_or_else(bug)?),
         };
-        file.write_all(bytes).map_err(|source| Error::Spill { action: "write", source })?;
+        file.append(bytes)?;
         self.hasher.update(bytes);
         let segment = Segment { file: 0, offset: self.size, length: bytes.len() as u64 };
         self.size += bytes.len() as u64;
@@ -204,7 +204,7 @@ impl Near {
 
     fn close(self) -> Result<(RowsIn, Vec<RowsFile>), Error> {
         let Some(file) = self.file else { return Ok((RowsIn::Files(Vec::new()), Vec::new())) };
-        let file = file.finish().map_err(|source| Error::Spill { action: "name", source })?;
+        let file = file.finish()?;
         let (path, hash) = (path_of(0), said_of(&self.hasher));
         let files = vec![RowsFile { path, size: self.size, hash }];
         Ok((RowsIn::Files(vec![Mutex::new(file)]), files))
