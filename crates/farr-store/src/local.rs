@@ -149,6 +149,20 @@ mod tests {
         assert_eq!(names(&folder.path().join("work")), ["rows-0"]);
     }
 
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_is_said_of_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink("/dev/full", folder.path().join("rows-0#0")).unwrap();
+        let place = Location::folder(folder.path(), Zone::Restricted).unwrap();
+        let mut file = place.local_file("rows-0").unwrap().unwrap();
+        let error = file.append(b"rows").unwrap_err();
+        assert!(
+            matches!(&error, Error::Full { object, .. } if object.ends_with("/rows-0")),
+            "{error}"
+        );
+    }
+
     #[test]
     fn a_local_file_is_of_a_restricted_folder() {
         let folder = tempfile::tempdir().unwrap();
