@@ -141,8 +141,15 @@ pub(crate) fn shards_missing(
     Ok(store.shards().filter(|shard| !parts.has(*shard)).collect())
 }
 
-/// Enters the cohorts and counts the analyses over a store; the cohorts' rows
-/// come encoded. Shards whose parts
+/// What the shards gave together: nothing is finished or encoded yet.
+pub(crate) struct Counted {
+    partials: Vec<AnyPartial>,
+    cohorts: Vec<CohortColumns>,
+    sizes: BTreeMap<i64, CohortSize>,
+    clock: StageClock,
+}
+
+/// Enters the cohorts and counts the analyses over a store. Shards whose parts
 /// are kept are not read again; of a stage that takes no time none are.
 pub(crate) fn evaluate(
     plan: &Plan,
@@ -150,49 +157,83 @@ pub(crate) fn evaluate(
     of_machine: (&Threads, Memory),
     kept: (&Work, &str),
     (observer, cancel): (&dyn Observer, &Cancel),
-) -> Result<(Evaluated, Labelled<PersonLevel, Bytes>), Error> {
+) -> Result<Counted, Error> {
     let shards: Vec<ShardId> = store.shards().collect();
-    let mut merged: Vec<AnyPartial> = plan.analyses.iter().map(AnyAnalysis::empty).collect();
-    let mut columns: Vec<CohortColumns> = Vec::with_capacity(shards.len());
+    let mut partials: Vec<AnyPartial> = plan.analyses.iter().map(AnyAnalysis::empty).collect();
+    let mut cohorts: Vec<CohortColumns> = Vec::with_capacity(shards.len());
+    let mut sizes = BTreeMap::new();
     let clock = StageClock::start(observer, Stage::Cohorts, Some(shards.len() as u64));
     let add = |part: ShardPart| {
-        for ((analysis, into), later) in plan.analyses.iter().zip(&mut merged).zip(part.partials) {
+        for ((analysis, into), later) in plan.analyses.iter().zip(&mut partials).zip(part.partials)
+        {
             analysis.merge(into, later);
         }
-        columns.push(part.columns);
+        part.columns.add_sizes(&mut sizes);
+        cohorts.push(part.columns);
     };
     let keep = || KeptParts::open(kept, Share::WHOLE);
     map_shards(plan, (store, &shards), of_machine, keep, (observer, cancel), add)?;
-    let of_analyses = plan.analyses.iter().zip(&merged);
+    Ok(Counted { partials, cohorts, sizes, clock })
+}
+
+impl Counted {
+    /// Finishes the analyses, for `report`, and beside that encodes the cohorts'
+    /// rows, for `keep`: on the threads of the pool at hand.
+    pub(crate) fn finish<T: Send>(
+        self,
+        plan: &Plan,
+        store: &RecordsStore,
+        observer: &dyn Observer,
+        report: impl FnOnce(Evaluated) -> Result<T, Error> + Send,
+        keep: impl FnOnce(Labelled<PersonLevel, Bytes>) -> Result<(), Error> + Send,
+    ) -> Result<T, Error> {
+        let Self { partials, cohorts, sizes, clock } = self;
+        let finish = || {
+            let tables = finish_analyses(plan, store, partials)?;
+            let rows = sizes.values().map(|size| size.rows).sum();
+            let shown = |n| plan.shows_counts().then_some(n);
+            let figures = Figures {
+                persons: shown(store.manifest().persons),
+                rows: shown(rows),
+                bytes: None,
+            };
+            clock.finish(observer, figures, summary(plan, rows));
+            report(Evaluated { tables, sizes })
+        };
+        let (reported, kept) =
+            rayon::join(finish, || encode_cohorts(plan, store, cohorts).and_then(keep));
+        // The first error in this order, whichever came first.
+        let reported = reported?;
+        kept.map(|()| reported)
+    }
+}
+
+fn finish_analyses(
+    plan: &Plan,
+    store: &RecordsStore,
+    partials: Vec<AnyPartial>,
+) -> Result<Vec<Labelled<Aggregate, AggregateTable>>, Error> {
+    let of_analyses = plan.analyses.iter().zip(&partials);
     let named: BTreeSet<i64> = of_analyses.flat_map(|(one, merged)| one.named(merged)).collect();
     let named = if named.is_empty() { None } else { store.read_names(named)? };
     let concepts = named.map(Concepts::new).unwrap_or_default();
     let finish =
         |(analysis, merged): (&AnyAnalysis, AnyPartial)| analysis.finish(merged, &concepts);
-    let sizes = CohortColumns::sizes(&columns);
-    let n_rows = columns.iter().map(|part| part.subject.len() as u64).sum();
-    let (finished, cohorts) = of_machine.0.run(|| {
-        let finish = || plan.analyses.par_iter().zip(merged).map(finish).collect();
-        rayon::join(finish, || encode_cohorts(plan, store, columns))
-    });
     // The first error in the job's order, whichever came first.
-    let finished: Vec<Result<Vec<_>, _>> = finished;
-    let finished: Result<Vec<Vec<_>>, _> = finished.into_iter().collect();
-    let tables = finished?.into_iter().flatten().collect();
+    let finished: Vec<Result<_, _>> = plan.analyses.par_iter().zip(partials).map(finish).collect();
+    let finished: Vec<Vec<_>> = finished.into_iter().collect::<Result<_, _>>()?;
+    Ok(finished.into_iter().flatten().collect())
+}
+
+/// What the stage did, as far as the report's zone lets it be told.
+fn summary(plan: &Plan, rows: u64) -> String {
     let mut summary = counted(plan.cohorts.len() as u64, "cohort", "cohorts");
     if plan.shows_counts() {
-        let rows = counted(n_rows, "row", "rows");
+        let rows = counted(rows, "row", "rows");
         summary = format!("{summary} with {rows}");
     }
     let analyses = counted(plan.analyses.len() as u64, "analysis", "analyses");
-    let summary = format!("{summary}, {analyses}");
-    let figures = Figures {
-        persons: plan.shows_counts().then_some(store.manifest().persons),
-        rows: plan.shows_counts().then_some(n_rows),
-        bytes: None,
-    };
-    clock.finish(observer, figures, summary);
-    Ok((Evaluated { tables, sizes }, cohorts?))
+    format!("{summary}, {analyses}")
 }
 
 /// The cohorts' rows are persons' data.
@@ -329,20 +370,16 @@ impl CohortColumns {
         self.end.extend(rows.iter().map(|row| row.interval.end.0));
     }
 
-    /// Of all shards. The rows of a cohort stand together in a shard, and there
-    /// those of a person, who is in no other.
-    fn sizes(parts: &[Self]) -> BTreeMap<i64, CohortSize> {
-        let mut sizes: BTreeMap<i64, CohortSize> = BTreeMap::new();
-        for part in parts {
-            let mut subjects = part.subject.as_slice();
-            for cohort in part.definition.chunk_by(|one, next| one == next) {
-                let mine = subjects.split_off(..cohort.len()).unwrap_or_default();
-                let size = sizes.entry(cohort[0]).or_default();
-                size.rows += mine.len() as u64;
-                size.persons += mine.chunk_by(|one, next| one == next).count() as u64;
-            }
+    /// Adds its sizes to those of other shards. The rows of a cohort stand
+    /// together in a shard, and there those of a person, who is in no other.
+    fn add_sizes(&self, sizes: &mut BTreeMap<i64, CohortSize>) {
+        let mut subjects = self.subject.as_slice();
+        for cohort in self.definition.chunk_by(|one, next| one == next) {
+            let mine = subjects.split_off(..cohort.len()).unwrap_or_default();
+            let size = sizes.entry(cohort[0]).or_default();
+            size.rows += mine.len() as u64;
+            size.persons += mine.chunk_by(|one, next| one == next).count() as u64;
         }
-        sizes
     }
 
     fn into_batch(self) -> Result<RecordBatch, Error> {

@@ -1,43 +1,32 @@
-//! Reports: disclosure control where the zone asks for it, Parquet, manifest,
-//! and one pointer put last.
+//! Reports: disclosure control where the zone asks for it, Parquet, manifest.
 
 use bytes::Bytes;
 use farr_disclosure::{AggregateTable, Document, Labelled, Level, Node, Policy, Zone, release_run};
 use farr_records::Manifest as RecordsManifest;
 use farr_report::{Manifest, Metadata, REPORT_SCHEMA_VERSION, json, write};
-use farr_store::{Location, Publication};
+use farr_store::Location;
 use rayon::prelude::*;
 
 use crate::evaluate::Evaluated;
 use crate::plan::Plan;
 use crate::{Error, summary};
 
-/// What was published.
-#[derive(Debug)]
-pub(crate) struct PublishedReport {
-    /// The folder's url.
-    pub(crate) url: String,
-    /// What the run found, as the zone allows it to be shown.
-    pub(crate) lines: Vec<String>,
-}
-
-/// Writes the reports of a run and, once `confirm` lets it, makes them the
-/// current ones.
-pub(crate) fn publish(
+/// Writes the reports of a run to its folder, and gives what the run found, as
+/// the zone allows it to be shown. Nothing is visible before it is published.
+pub(crate) fn write_report(
     plan: &Plan,
-    publication: Publication,
+    folder: &Location,
     run: Document,
     records: &RecordsManifest,
     evaluated: Evaluated,
-    confirm: &(dyn Fn() -> Result<(), Error> + Sync),
-) -> Result<PublishedReport, Error> {
-    let counts = counts(plan, records, &evaluated, publication.folder().zone());
+) -> Result<Vec<String>, Error> {
+    let counts = counts(plan, records, &evaluated, folder.zone());
     let tables = evaluated.tables;
-    match publication.folder().zone() {
+    match folder.zone() {
         Zone::Restricted => {
             let counts = Labelled::aggregate(counts);
             let run = Labelled::aggregate(run);
-            write_all(plan, publication, run, records, (tables, counts), confirm)
+            write_all(plan, folder, run, records, (tables, counts))
         }
         Zone::Open => {
             let threshold = u32::try_from(plan.job.report.threshold).unwrap_or(u32::MAX);
@@ -47,23 +36,21 @@ pub(crate) fn publish(
             let run = released.documents.pop();
             let counts = released.documents.pop();
             let (Some(counts), Some(run)) = (counts, run) else { return Err(Error::Stopped) };
-            write_all(plan, publication, run, records, (released.tables, counts), confirm)
+            write_all(plan, folder, run, records, (released.tables, counts))
         }
     }
 }
 
 fn write_all<L: Level + Send>(
     plan: &Plan,
-    publication: Publication,
+    folder: &Location,
     run: Labelled<L, Document>,
     records: &RecordsManifest,
     (tables, counts): (Vec<Labelled<L, AggregateTable>>, Labelled<L, Document>),
-    confirm: &dyn Fn() -> Result<(), Error>,
-) -> Result<PublishedReport, Error> {
-    let folder = publication.folder().clone();
+) -> Result<Vec<String>, Error> {
     let origin = metadata(plan, records);
     let lines = summary::lines(&plan.job, &tables, counts.get());
-    let entries = tables.into_par_iter().map(|table| write(&folder, table, &origin));
+    let entries = tables.into_par_iter().map(|table| write(folder, table, &origin));
     let entries: Vec<Result<_, _>> = entries.collect();
     let entries = entries.into_iter().collect::<Result<Vec<_>, _>>()?;
     let manifest = Manifest { schema_version: REPORT_SCHEMA_VERSION, origin, tables: entries };
@@ -71,11 +58,9 @@ fn write_all<L: Level + Send>(
         let sections = counts.entries().iter();
         sections.fold(manifest.document(), |whole, (key, node)| whole.with(key, node.clone()))
     });
-    put(&folder, "manifest.json", json(whole)?)?;
-    put(&folder, "run.json", json(run)?)?;
-    confirm()?;
-    let published = publication.commit()?;
-    Ok(PublishedReport { url: published.folder.url().to_owned(), lines })
+    put(folder, "manifest.json", json(whole)?)?;
+    put(folder, "run.json", json(run)?)?;
+    Ok(lines)
 }
 
 fn put<L: Level>(folder: &Location, name: &str, content: Labelled<L, Bytes>) -> Result<(), Error> {

@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
-use farr_disclosure::{Document, Node, Zone};
+use bytes::Bytes;
+use farr_disclosure::{Document, Labelled, Node, PersonLevel, Zone};
 use farr_records::{Manifest, ObjectRead, RecordsStore};
 use farr_source::Share;
 use farr_store::{Lease, LeaseTiming, Location, Publication, Published};
 
-use crate::evaluate::evaluate;
+use crate::evaluate::{Evaluated, evaluate};
 use crate::executor::Threads;
 use crate::identity::{Identity, Inputs, Standing};
 use crate::ingest::{Ingest, stop_if_asked, warn};
@@ -16,7 +17,7 @@ use crate::job_file::RejectsMax;
 use crate::limits::{Memory, parse_time};
 use crate::plan::{JobRequest, Plan, rejects_max};
 use crate::progress::{Cancel, Event, Figures, Observer, Recorder, Stage, StageClock};
-use crate::publish::publish;
+use crate::publish::write_report;
 use crate::work::Work;
 use crate::{Error, counted, number};
 
@@ -480,31 +481,42 @@ impl Running<'_> {
         }
         let kept = (&work, records.run_id.as_str());
         let machine = (&self.threads, self.request.memory);
-        let evaluated = evaluate(plan, &records.store, machine, kept, (recorder, self.cancel));
-        let (evaluated, cohorts) = evaluated?;
+        let evaluated = evaluate(plan, &records.store, machine, kept, (recorder, self.cancel))?;
+        let zone = report.location.zone();
+        let manifest = records.store.manifest();
+        let folder = report.publication.folder();
+        let write = |evaluated: Evaluated| {
+            stop_if_asked(self.cancel)?;
+            let clock = StageClock::start(recorder, Stage::Reports, None);
+            let tables = counted(evaluated.tables.len() as u64, "table", "tables");
+            let document = self.document(&report.run_id, &records.objects, zone);
+            let lines = write_report(plan, folder, document, manifest, evaluated)?;
+            Ok((lines, clock, tables))
+        };
         // They stay with the records, by the job's name, since several jobs may
         // share these.
         let name = (plan.job.job.name.as_str(), report.identity.as_str());
-        records.store.keep_cohorts(name, cohorts.clone())?;
-        stop_if_asked(self.cancel)?;
-        let clock = StageClock::start(recorder, Stage::Reports, None);
-        let tables = counted(evaluated.tables.len() as u64, "table", "tables");
-        let zone = report.location.zone();
-        let manifest = records.store.manifest();
-        let document = self.document(&report.run_id, &records.objects, zone);
-        let confirm = || self.confirm();
-        let publication = report.publication;
-        let publish = || publish(plan, publication, document, manifest, evaluated, &confirm);
-        let published = self.threads.run(publish)?;
+        let mut cohorts = None;
+        let keep = |rows: Labelled<PersonLevel, Bytes>| {
+            cohorts = Some(rows.clone());
+            Ok(records.store.keep_cohorts(name, rows)?)
+        };
+        let finish = || evaluated.finish(plan, &records.store, recorder, write, keep);
+        let (found, clock, tables) = self.threads.run(finish)?;
+        self.confirm()?;
+        let published = report.publication.commit()?;
         clock.finish(recorder, Figures::default(), tables);
-        records.store.show_cohorts(name.0, cohorts)?;
+        if let Some(cohorts) = cohorts {
+            records.store.show_cohorts(name.0, cohorts)?;
+        }
         work.remove()?;
         let mut lines = vec![String::new()];
         if zone == Zone::Restricted {
             lines.extend(balance_lines(manifest));
         }
-        lines.extend(published.lines);
-        Ok(self.outcome(RunStatus::Done, report.run_id, published.url, &lines))
+        lines.extend(found);
+        let url = published.folder.url().to_owned();
+        Ok(self.outcome(RunStatus::Done, report.run_id, url, &lines))
     }
 }
 
