@@ -49,6 +49,9 @@ pub(crate) enum Steps {
     /// Differences take less than a dictionary and places in it: they are small, or
     /// a value does not come again once another has come.
     Near,
+    /// As near ones, but differences are all of many bits, and compression finds
+    /// nothing in them.
+    Wide,
     /// Values come again and again, in any order.
     Far,
     /// Values hardly come twice, and differences take as much as they do.
@@ -62,6 +65,7 @@ const BLOCK: usize = 32;
 const SAMPLED: usize = 8;
 
 const NEAR_BITS_MAX: usize = 17;
+const WIDE_BITS_MIN: usize = 24;
 const FAR_BITS_MAX: usize = 56;
 
 /// How neighbours in a column of a kind, in narrow form or not, follow each other.
@@ -153,8 +157,11 @@ impl Sampled {
     fn steps(&self) -> Steps {
         let bits = self.bits.div_ceil(self.blocks);
         let few_return = self.returns * 20 < self.values;
-        if bits > FAR_BITS_MAX && few_return && self.changes * 10 > self.values * 9 {
+        let most_change = self.changes * 10 > self.values * 9;
+        if bits > FAR_BITS_MAX && few_return && most_change {
             Steps::Scattered
+        } else if bits >= WIDE_BITS_MIN && few_return && most_change {
+            Steps::Wide
         } else if bits <= NEAR_BITS_MAX || few_return {
             Steps::Near
         } else {
@@ -207,6 +214,9 @@ mod tests {
         assert_eq!(of(vec![hash(7); 100]), Steps::Near);
         let scattered = |i: u64| Some(i.wrapping_mul(0x9E37_79B9_7F4A_7C15) as i64);
         assert_eq!(of((0..1000).map(scattered).collect()), Steps::Scattered);
+        let ids = |i: u64| Some((i << 40 | i.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 24) as i64);
+        assert_eq!(of((0..1000).map(ids).collect()), Steps::Wide);
+        assert_eq!(of((0..1000).map(|i| ids(i / 3)).collect()), Steps::Near);
         assert_eq!(of(vec![None; 100]), Steps::Far);
         assert_eq!(of(vec![]), Steps::Far);
         let days: Vec<i32> = (0..1000).map(|i| i * 7919 % 20_000).collect();

@@ -77,8 +77,9 @@ struct Kind {
 }
 
 /// How columns are written: `unique` whole numbers, and those that follow each
-/// other closely, as differences, without a dictionary. What compression does not make smaller, days that are
-/// near to each other and scattered ids, goes without it, as do small columns.
+/// other closely, as differences, without a dictionary. What compression does not
+/// make smaller, days that are near to each other and ids that are not, goes
+/// without it, as do small columns.
 fn properties(
     schema: &Schema,
     unique: &[&str],
@@ -94,7 +95,8 @@ fn properties(
         let column = ColumnPath::from(field.name().clone());
         let Kind { steps, is_small } = kind(field);
         let is_unique = unique.contains(&field.name().as_str());
-        let is_near = steps == Some(Steps::Near);
+        let is_wide = steps == Some(Steps::Wide);
+        let is_near = is_wide || steps == Some(Steps::Near);
         let is_scattered = steps == Some(Steps::Scattered);
         if is_near || is_unique && !is_scattered && field.data_type().is_integer() {
             let encoding = Encoding::DELTA_BINARY_PACKED;
@@ -103,7 +105,8 @@ fn properties(
         if is_near || is_unique || is_scattered || steps.is_none() {
             properties = properties.set_column_dictionary_enabled(column.clone(), false);
         }
-        if is_small || is_near && *field.data_type() == DataType::Date32 || is_scattered {
+        let has_near_days = is_near && *field.data_type() == DataType::Date32;
+        if is_small || has_near_days || is_wide || is_scattered {
             properties = properties.set_column_compression(column, Compression::UNCOMPRESSED);
         }
     }
