@@ -52,6 +52,9 @@ pub(crate) enum Steps {
     /// As near ones, but differences are all of many bits, and compression finds
     /// nothing in them.
     Wide,
+    /// Values rise, and each stays for some rows: differences are zeros as a rule,
+    /// which compression takes its time over, and a dictionary has few values.
+    Runs,
     /// Values come again and again, in any order.
     Far,
     /// Values hardly come twice, and differences take as much as they do.
@@ -66,6 +69,7 @@ const SAMPLED: usize = 8;
 
 const NEAR_BITS_MAX: usize = 17;
 const WIDE_BITS_MIN: usize = 24;
+const RUN_MIN: usize = 4;
 const FAR_BITS_MAX: usize = 56;
 
 /// How neighbours in a column of a kind, in narrow form or not, follow each other.
@@ -116,6 +120,8 @@ struct Sampled {
     /// Values that differ from the last, and those of them that the block has had.
     changes: usize,
     returns: usize,
+    /// Whether any is less than the last.
+    falls: bool,
 }
 
 impl Sampled {
@@ -149,6 +155,7 @@ impl Sampled {
         // Packed above the least of a block: steps back take a bit more.
         self.bits += (u64::BITS - widest.leading_zeros()) as usize + 1;
         self.changes += changes;
+        self.falls |= !block.is_sorted();
         block.sort_unstable();
         block.dedup();
         self.returns += changes + 1 - block.len();
@@ -162,6 +169,8 @@ impl Sampled {
             Steps::Scattered
         } else if bits >= WIDE_BITS_MIN && few_return && most_change {
             Steps::Wide
+        } else if bits >= WIDE_BITS_MIN && !self.falls && self.changes * RUN_MIN < self.values {
+            Steps::Runs
         } else if bits <= NEAR_BITS_MAX || few_return {
             Steps::Near
         } else {
@@ -211,12 +220,14 @@ mod tests {
         let hash = |i: u64| Some((i.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 1) as i64);
         assert_eq!(of((0..1000).map(|i| hash(i / 3)).collect()), Steps::Near);
         assert_eq!(of((0..1000).map(|i| hash(i / 3 + i % 2)).collect()), Steps::Far);
+        assert_eq!(of((0..1000).map(|i| hash(i / 6)).collect()), Steps::Near);
         assert_eq!(of(vec![hash(7); 100]), Steps::Near);
         let scattered = |i: u64| Some(i.wrapping_mul(0x9E37_79B9_7F4A_7C15) as i64);
         assert_eq!(of((0..1000).map(scattered).collect()), Steps::Scattered);
         let ids = |i: u64| Some((i << 40 | i.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 24) as i64);
         assert_eq!(of((0..1000).map(ids).collect()), Steps::Wide);
         assert_eq!(of((0..1000).map(|i| ids(i / 3)).collect()), Steps::Near);
+        assert_eq!(of((0..1000).map(|i| ids(i / 6)).collect()), Steps::Runs);
         assert_eq!(of(vec![None; 100]), Steps::Far);
         assert_eq!(of(vec![]), Steps::Far);
         let days: Vec<i32> = (0..1000).map(|i| i * 7919 % 20_000).collect();
