@@ -154,29 +154,45 @@ def check(job: Job, place: pathlib.Path, expected: dict[str, str], what: str):
     assert last(no_op.stdout)["status"] == "unchanged", f"{what}: {no_op.stdout}"
 
 
+def killed(job: Job, place: pathlib.Path, log: pathlib.Path, moment: float) -> float | None:
+    """Kills a run at a moment; one that had ended before tells how long it took."""
+    began = time.monotonic()
+    with open(log, "w") as out:
+        child = subprocess.Popen(job.command("run", str(place)), stdout=out, stderr=out)
+        try:
+            child.wait(moment)
+        except subprocess.TimeoutExpired:
+            child.send_signal(signal.SIGKILL)
+        took = time.monotonic() - began
+        code = child.wait()
+    assert code in (0, -signal.SIGKILL), f"{code}: {log.read_text()[-2000:]}"
+    return took if code == 0 else None
+
+
 def kills(job: Job, scratch: pathlib.Path, expected, length: float, times: int, rng):
+    place, log = scratch / "kill", scratch / "kill.log"
     stages: dict[str, int] = {}
-    looks = 0
+    looks = late = 0
     for i in range(times):
-        place = scratch / "kill"
-        shutil.rmtree(place, ignore_errors=True)
-        place.mkdir()
-        reader = Reader(place)
-        reader.start()
-        moment = length * (i + rng.random()) / times
-        log = scratch / "kill.log"
-        with open(log, "w") as out:
-            child = subprocess.Popen(job.command("run", str(place)), stdout=out, stderr=out)
-            try:
-                child.wait(moment)
-            except subprocess.TimeoutExpired:
-                child.send_signal(signal.SIGKILL)
-            ended = child.wait()
-        stage = stage_of(log.read_text()) if ended < 0 else "had ended"
+        took: float | None = length
+        while took is not None:
+            # Of a run that took less than those before, another moment is taken.
+            length = min(length, took)
+            shutil.rmtree(place, ignore_errors=True)
+            place.mkdir()
+            reader = Reader(place)
+            reader.start()
+            moment = length * (i + rng.random()) / times
+            took = killed(job, place, log, moment)
+            if took is not None:
+                late += 1
+                reader.stop()
+        stage = stage_of(log.read_text())
         stages[stage] = stages.get(stage, 0) + 1
         check(job, place, expected, f"kill {i} at {moment:.2f} s, {stage}")
         reader.stop()
         looks += reader.looks
+    print(f"kills came too late: {late}, and were made again; a run took {length:.1f} s at least")
     print(f"kills: {times} of {times} as undisturbed; {looks} looks of a reader; killed in:")
     for stage, count in sorted(stages.items()):
         print(f"  {stage:<16} {count}")
