@@ -281,10 +281,10 @@ def job(farr, persons, scratch):
     run, out, peer = scratch / "records/latest", scratch / "duckdb", Measured()
     tasks = {"job": [], "incidence": only_incidence()}
     ours = {task: Measured() for task in tasks}
-    os.sync()
     # Short as they are, they take turns: what else the machine does tells on both.
     for repeat in range(SHORT_REPEATS):
         peer.run(program("duckdb", "job", run, emptied(out)), True)
+        os.sync()
         for task, more in tasks.items():
             ours[task].run([farr, "run", JOB, "--log", "json", "--threads", "2", *given, *more,
                             "--set", f"job.name={task}-{repeat}"])

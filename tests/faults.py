@@ -154,19 +154,17 @@ def check(job: Job, place: pathlib.Path, expected: dict[str, str], what: str):
     assert last(no_op.stdout)["status"] == "unchanged", f"{what}: {no_op.stdout}"
 
 
-def killed(job: Job, place: pathlib.Path, log: pathlib.Path, moment: float) -> float | None:
-    """Kills a run at a moment; one that had ended before tells how long it took."""
-    began = time.monotonic()
+def killed(job: Job, place: pathlib.Path, log: pathlib.Path, moment: float) -> bool:
+    """Kills a run at a moment; false if it had ended before."""
     with open(log, "w") as out:
         child = subprocess.Popen(job.command("run", str(place)), stdout=out, stderr=out)
         try:
             child.wait(moment)
         except subprocess.TimeoutExpired:
             child.send_signal(signal.SIGKILL)
-        took = time.monotonic() - began
         code = child.wait()
     assert code in (0, -signal.SIGKILL), f"{code}: {log.read_text()[-2000:]}"
-    return took if code == 0 else None
+    return code != 0
 
 
 def kills(job: Job, scratch: pathlib.Path, expected, length: float, times: int, rng):
@@ -174,25 +172,25 @@ def kills(job: Job, scratch: pathlib.Path, expected, length: float, times: int, 
     stages: dict[str, int] = {}
     looks = late = 0
     for i in range(times):
-        took: float | None = length
-        while took is not None:
-            # Of a run that took less than those before, another moment is taken.
-            length = min(length, took)
+        while True:
             shutil.rmtree(place, ignore_errors=True)
             place.mkdir()
             reader = Reader(place)
             reader.start()
             moment = length * (i + rng.random()) / times
-            took = killed(job, place, log, moment)
-            if took is not None:
-                late += 1
-                reader.stop()
+            if killed(job, place, log, moment):
+                break
+            # A run takes less by now than it did, and another moment is taken.
+            length = moment
+            late += 1
+            reader.stop()
         stage = stage_of(log.read_text())
         stages[stage] = stages.get(stage, 0) + 1
         check(job, place, expected, f"kill {i} at {moment:.2f} s, {stage}")
         reader.stop()
         looks += reader.looks
-    print(f"kills came too late: {late}, and were made again; a run took {length:.1f} s at least")
+    if late:
+        print(f"kills: {late} came too late and were made again, in a run of {length:.1f} s")
     print(f"kills: {times} of {times} as undisturbed; {looks} looks of a reader; killed in:")
     for stage, count in sorted(stages.items()):
         print(f"  {stage:<16} {count}")

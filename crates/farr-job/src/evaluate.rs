@@ -179,14 +179,14 @@ pub(crate) fn evaluate(
 impl Counted {
     /// Finishes the analyses, for `report`, and beside that encodes the cohorts'
     /// rows, for `keep`: on the threads of the pool at hand.
-    pub(crate) fn finish<T: Send>(
+    pub(crate) fn finish<T: Send, U: Send>(
         self,
         plan: &Plan,
         store: &RecordsStore,
         observer: &dyn Observer,
         report: impl FnOnce(Evaluated) -> Result<T, Error> + Send,
-        keep: impl FnOnce(Labelled<PersonLevel, Bytes>) -> Result<(), Error> + Send,
-    ) -> Result<T, Error> {
+        keep: impl FnOnce(Labelled<PersonLevel, Bytes>) -> Result<U, Error> + Send,
+    ) -> Result<(T, U), Error> {
         let Self { partials, cohorts, sizes, clock } = self;
         let finish = || {
             let tables = finish_analyses(plan, store, partials)?;
@@ -203,8 +203,7 @@ impl Counted {
         let (reported, kept) =
             rayon::join(finish, || encode_cohorts(plan, store, cohorts).and_then(keep));
         // The first error in this order, whichever came first.
-        let reported = reported?;
-        kept.map(|()| reported)
+        Ok((reported?, kept?))
     }
 }
 

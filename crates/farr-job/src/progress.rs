@@ -19,7 +19,7 @@ pub enum Stage {
     Records,
     /// Cohorts are entered and analyses counted, shard by shard.
     Cohorts,
-    /// Tables are made and published.
+    /// Tables and cohort rows are made, and published.
     Reports,
     /// A synthetic population is made.
     Synth,

@@ -1,4 +1,5 @@
 //! Reports: disclosure control where the zone asks for it, Parquet, manifest.
+//! The run then puts the pointer that shows them.
 
 use bytes::Bytes;
 use farr_disclosure::{AggregateTable, Document, Labelled, Level, Node, Policy, Zone, release_run};

@@ -481,7 +481,7 @@ impl Running<'_> {
         }
         let kept = (&work, records.run_id.as_str());
         let machine = (&self.threads, self.request.memory);
-        let evaluated = evaluate(plan, &records.store, machine, kept, (recorder, self.cancel))?;
+        let shards = evaluate(plan, &records.store, machine, kept, (recorder, self.cancel))?;
         let zone = report.location.zone();
         let manifest = records.store.manifest();
         let folder = report.publication.folder();
@@ -496,19 +496,16 @@ impl Running<'_> {
         // They stay with the records, by the job's name, since several jobs may
         // share these.
         let name = (plan.job.job.name.as_str(), report.identity.as_str());
-        let mut cohorts = None;
         let keep = |rows: Labelled<PersonLevel, Bytes>| {
-            cohorts = Some(rows.clone());
-            Ok(records.store.keep_cohorts(name, rows)?)
+            records.store.keep_cohorts(name, rows.clone())?;
+            Ok(rows)
         };
-        let finish = || evaluated.finish(plan, &records.store, recorder, write, keep);
-        let (found, clock, tables) = self.threads.run(finish)?;
+        let finish = || shards.finish(plan, &records.store, recorder, write, keep);
+        let ((found, clock, tables), cohorts) = self.threads.run(finish)?;
         self.confirm()?;
         let published = report.publication.commit()?;
         clock.finish(recorder, Figures::default(), tables);
-        if let Some(cohorts) = cohorts {
-            records.store.show_cohorts(name.0, cohorts)?;
-        }
+        records.store.show_cohorts(name.0, cohorts)?;
         work.remove()?;
         let mut lines = vec![String::new()];
         if zone == Zone::Restricted {

@@ -250,9 +250,17 @@ mod tests {
     proptest! {
         #[test]
         fn narrow_columns_are_judged_like_wide_ones(
-            values in prop::collection::vec(prop::option::of(-5_i64..200_000), 0..600),
+            mut values in prop::collection::vec(prop::option::of(-5_i64..200_000), 0..600),
+            factor in prop::sample::select(vec![1, 21_000]),
+            repeats in 1_usize..8,
+            is_sorted: bool,
         ) {
-            let wide: ArrayRef = Arc::new(Int64Array::from(values));
+            if is_sorted {
+                values.sort_unstable();
+            }
+            let values = values.iter().map(|value| value.map(|value| value * factor));
+            let values = values.flat_map(|value| std::iter::repeat_n(value, repeats));
+            let wide: ArrayRef = Arc::new(values.collect::<Int64Array>());
             let kind = DataType::Int64;
             prop_assert_eq!(steps(&narrowest(&wide), &kind), steps(&wide, &kind));
         }

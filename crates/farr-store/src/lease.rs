@@ -250,7 +250,8 @@ impl Shared {
         Error::LeaseLost { object: self.location.url_of(&format!("{LEASES}/{}", self.name)) }
     }
 
-    /// Puts a number; true if it is this holder's and the highest.
+    /// Puts a number; true if it is this holder's and, unless it lets go, the
+    /// highest.
     fn put(&self, number: u64, released: bool) -> Result<bool, Error> {
         let path = path(&self.name, number);
         let mut document = Document::new("lease")

@@ -106,7 +106,8 @@ fn properties(
             properties = properties.set_column_dictionary_enabled(column.clone(), false);
         }
         let has_near_days = is_near && *field.data_type() == DataType::Date32;
-        let has_runs = steps == Some(Steps::Runs);
+        // Unique ones have no dictionary.
+        let has_runs = steps == Some(Steps::Runs) && !is_unique;
         if is_small || has_near_days || is_wide || has_runs || is_scattered {
             properties = properties.set_column_compression(column, Compression::UNCOMPRESSED);
         }
