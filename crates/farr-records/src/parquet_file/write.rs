@@ -238,4 +238,25 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn persons_of_several_rows_have_a_dictionary_and_unique_ones_none() {
+        let hash = |i: u64| i.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 24;
+        let persons = (0..1000).map(|i| (i / 6) << 40 | hash(i / 6)).map(|id| id as i64);
+        let persons: arrow::array::ArrayRef =
+            std::sync::Arc::new(arrow::array::Int64Array::from_iter_values(persons));
+        let rows = RecordBatch::try_from_iter([("subject_id", persons)]).unwrap();
+        let near = vec!["subject_id"];
+        for (unique, encoding, compression) in [
+            (vec![], Encoding::RLE_DICTIONARY, Compression::UNCOMPRESSED),
+            (near.clone(), Encoding::DELTA_BINARY_PACKED, Compression::ZSTD(ZstdLevel::default())),
+        ] {
+            let sequences = Sequences { unique, near: near.clone() };
+            let file = encode(&rows, &rows.schema(), &sequences, ROW_GROUP_ROWS).unwrap();
+            let footer = ParquetMetaDataReader::new().parse_and_finish(&file).unwrap();
+            let column = footer.row_group(0).column(0);
+            assert!(column.encodings().any(|used| used == encoding), "{column:?}");
+            assert_eq!(column.compression(), compression);
+        }
+    }
 }
