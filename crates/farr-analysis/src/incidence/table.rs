@@ -171,12 +171,7 @@ pub(super) fn tables(analysis: &Incidence, merged: &Counts) -> Result<Vec<Aggreg
         .union_over("start_year", &counted)
         // Who is at risk before exclusion does not depend on the outcome.
         .quantities(persons[0], {
-            rows.iter()
-                .map(|row| {
-                    let (name, key, stratum) = (&analysis.name, row.key, row.stratum);
-                    Some(format!("{name}/{key:?}/{stratum:?}/persons_at_risk_pe"))
-                })
-                .collect()
+            rows.iter().map(|row| Some(at_risk_before_exclusion(&analysis.name, row))).collect()
         });
     if analysis.age_divisions == 1 {
         table = table.union_over("age_group_id", &counted);
@@ -189,6 +184,21 @@ pub(super) fn tables(analysis: &Incidence, merged: &Counts) -> Result<Vec<Aggreg
     }
     let failed = |source| Error::Table { analysis: analysis.name.clone(), source };
     Ok(vec![table.finish().map_err(failed)?])
+}
+
+/// What the persons at risk before exclusion of a target's stratum are called.
+fn at_risk_before_exclusion(analysis: &str, row: &Row) -> String {
+    let TargetKey { target, time_at_risk, subgroup } = row.key;
+    let StratumKey { age_group, gender, year } = row.stratum;
+    let mut name = format!("{analysis}/{target}/{time_at_risk}/{subgroup}");
+    for key in [age_group, gender, year] {
+        name.push('/');
+        // A total has none.
+        if let Some(key) = key {
+            name.push_str(&key.to_string());
+        }
+    }
+    name + "/persons_at_risk_pe"
 }
 
 fn floats(values: Vec<Option<f64>>) -> arrow::array::ArrayRef {

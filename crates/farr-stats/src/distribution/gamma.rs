@@ -27,12 +27,64 @@ pub fn gamma_upper_tail(x: f64, shape: f64, rate: f64) -> f64 {
 
 /// The x with P(X <= x) = p; 0 at p = 0, infinite at 1.
 pub fn gamma_quantile(p: f64, shape: f64, rate: f64) -> f64 {
-    scaled_quantile(p, Target::from_lower(p), shape, rate)
+    GammaQuantile::lower(p).at(shape, rate)
 }
 
 /// The x with P(X > x) = p; infinite at p = 0, 0 at 1.
 pub fn gamma_upper_quantile(p: f64, shape: f64, rate: f64) -> f64 {
-    scaled_quantile(p, Target::from_upper(p), shape, rate)
+    GammaQuantile::upper(p).at(shape, rate)
+}
+
+/// The quantile at one probability of many gamma distributions: the normal
+/// deviate that each search starts from is found once.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct GammaQuantile {
+    target: Target,
+    deviate: f64,
+}
+
+impl GammaQuantile {
+    /// As [`gamma_quantile`].
+    pub(crate) fn lower(p: f64) -> Self {
+        Self::of(Target::from_lower(p))
+    }
+
+    /// As [`gamma_upper_quantile`].
+    pub(crate) fn upper(p: f64) -> Self {
+        Self::of(Target::from_upper(p))
+    }
+
+    fn of(target: Target) -> Self {
+        Self { target, deviate: target.normal_deviate() }
+    }
+
+    /// The quantile of the distribution with the given shape and rate.
+    pub(crate) fn at(self, shape: f64, rate: f64) -> f64 {
+        // Of what is no probability there is no deviate.
+        let is_known = shape > 0.0 && shape.is_finite() && rate > 0.0 && !self.deviate.is_nan();
+        if is_known { self.unit(shape) / rate } else { f64::NAN }
+    }
+
+    fn unit(self, shape: f64) -> f64 {
+        match self.target {
+            Target::Lower(0.0) => return 0.0,
+            Target::Upper(0.0) => return f64::INFINITY,
+            _ => {}
+        }
+        // Wilson and Hilferty's cube; where it fails, the leading terms.
+        let cube = 1.0 - 1.0 / (9.0 * shape) + self.deviate / (3.0 * shape.sqrt());
+        let start = match self.target {
+            _ if cube > 0.3 => shape * cube.powi(3),
+            Target::Lower(p) => ((p.ln() + ln_gamma_1p(shape)) / shape).exp(),
+            Target::Upper(p) => shape + 0.5 - p.ln(),
+        };
+        if start == 0.0 {
+            return 0.0;
+        }
+        solve(self.target, start, ANYWHERE, |x| {
+            (unit_gamma_tails(shape, x), poisson_density(shape, x) * shape)
+        })
+    }
 }
 
 /// P(X <= x) of the chi-square distribution.
@@ -62,13 +114,6 @@ pub(super) fn scaled_tails(x: f64, shape: f64, rate: f64) -> Tails {
     } else {
         Tails::NAN
     }
-}
-
-fn scaled_quantile(p: f64, target: Target, shape: f64, rate: f64) -> f64 {
-    if !(shape > 0.0 && shape.is_finite() && rate > 0.0 && (0.0..=1.0).contains(&p)) {
-        return f64::NAN;
-    }
-    unit_gamma_quantile(target, shape) / rate
 }
 
 /// Both tails of the gamma distribution with rate 1.
@@ -126,28 +171,6 @@ fn upper_fraction(shape: f64, x: f64) -> f64 {
         }
     }
     fraction
-}
-
-fn unit_gamma_quantile(target: Target, shape: f64) -> f64 {
-    match target {
-        Target::Lower(0.0) => return 0.0,
-        Target::Upper(0.0) => return f64::INFINITY,
-        _ => {}
-    }
-    // Wilson and Hilferty's cube; where it fails, the leading terms.
-    let deviate = target.normal_deviate();
-    let cube = 1.0 - 1.0 / (9.0 * shape) + deviate / (3.0 * shape.sqrt());
-    let start = match target {
-        _ if cube > 0.3 => shape * cube.powi(3),
-        Target::Lower(p) => ((p.ln() + ln_gamma_1p(shape)) / shape).exp(),
-        Target::Upper(p) => shape + 0.5 - p.ln(),
-    };
-    if start == 0.0 {
-        return 0.0;
-    }
-    solve(target, start, ANYWHERE, |x| {
-        (unit_gamma_tails(shape, x), poisson_density(shape, x) * shape)
-    })
 }
 
 /// `ln Gamma(a + 1)` for `a > 0`.

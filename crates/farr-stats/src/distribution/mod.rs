@@ -37,6 +37,7 @@ pub use discrete::{
     hypergeometric_two_sided, negative_binomial_ln_probability, poisson_at_least, poisson_at_most,
     poisson_probability,
 };
+pub(crate) use gamma::GammaQuantile;
 pub use gamma::{
     chi_square_cdf, chi_square_quantile, chi_square_upper_quantile, chi_square_upper_tail,
     gamma_cdf, gamma_density, gamma_quantile, gamma_upper_quantile, gamma_upper_tail,

@@ -13,9 +13,8 @@ pub use standardisation::{
 };
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 
-use crate::distribution::{gamma_quantile, gamma_upper_quantile};
+use crate::distribution::GammaQuantile;
 use crate::estimate::{Estimate, EstimateError, check_positive, tail_probability};
 
 /// Events per person-year with the exact Poisson interval (Garwood 1936; R's
@@ -29,12 +28,9 @@ pub fn incidence_rate(
     person_years: f64,
     level: f64,
 ) -> Result<Estimate, EstimateError> {
-    let tail = tail_probability(level)?;
+    let garwood = Garwood::at(level)?;
     check_positive("person_years", &[person_years])?;
-    let count = events as f64;
-    let lower = if events == 0 { 0.0 } else { gamma_quantile(tail, count, person_years) };
-    let upper = gamma_upper_quantile(tail, count + 1.0, person_years);
-    Ok(Estimate { estimate: count / person_years, lower, upper })
+    Ok(garwood.rate(events, person_years))
 }
 
 /// [`incidence_rate`] at each place, of slices of one length. What takes long,
@@ -44,18 +40,35 @@ pub fn incidence_rate_each(
     person_years: &[f64],
     level: f64,
 ) -> Result<Vec<Estimate>, EstimateError> {
-    tail_probability(level)?;
+    let garwood = Garwood::at(level)?;
     let mut of_one_year: HashMap<u64, Estimate> = HashMap::new();
     let rate = |(events, years): (&u64, &f64)| {
         check_positive("person_years", &[*years])?;
-        let one = match of_one_year.entry(*events) {
-            Entry::Occupied(known) => *known.get(),
-            Entry::Vacant(place) => *place.insert(incidence_rate(*events, 1.0, level)?),
-        };
-        let Estimate { estimate, lower, upper } = one;
+        let one = of_one_year.entry(*events).or_insert_with(|| garwood.rate(*events, 1.0));
+        let Estimate { estimate, lower, upper } = *one;
         Ok(Estimate { estimate: estimate / years, lower: lower / years, upper: upper / years })
     };
     events.iter().zip(person_years).map(rate).collect()
+}
+
+/// Garwood's interval at one level.
+struct Garwood {
+    lower: GammaQuantile,
+    upper: GammaQuantile,
+}
+
+impl Garwood {
+    fn at(level: f64) -> Result<Self, EstimateError> {
+        let tail = tail_probability(level)?;
+        Ok(Self { lower: GammaQuantile::lower(tail), upper: GammaQuantile::upper(tail) })
+    }
+
+    fn rate(&self, events: u64, person_years: f64) -> Estimate {
+        let count = events as f64;
+        let lower = if events == 0 { 0.0 } else { self.lower.at(count, person_years) };
+        let upper = self.upper.at(count + 1.0, person_years);
+        Estimate { estimate: count / person_years, lower, upper }
+    }
 }
 
 #[cfg(test)]
