@@ -142,15 +142,16 @@ pub(crate) enum Scope {
 
 /// A run on its way.
 pub(crate) struct Running<'a> {
+    /// Of the report's place first, where the run has one, then of the
+    /// records'. They are let go first of all: others may wait for them, and
+    /// threads that end meanwhile would take their time.
+    leases: Vec<Lease>,
     pub(crate) plan: Plan,
     pub(crate) request: &'a RunRequest,
     pub(crate) threads: Threads,
     started: jiff::Timestamp,
     pub(crate) recorder: Recorder<'a>,
     pub(crate) cancel: &'a Cancel,
-    /// Of the report's place first, where the run has one, then of the
-    /// records'.
-    leases: Vec<Lease>,
 }
 
 /// The records of a run.
@@ -182,7 +183,7 @@ impl<'a> Running<'a> {
         let started = jiff::Timestamp::now();
         let recorder = Recorder::new(observer);
         let leases = Vec::new();
-        let mut running = Self { plan, request, threads, started, recorder, cancel, leases };
+        let mut running = Self { leases, plan, request, threads, started, recorder, cancel };
         // A place that does not answer is found before anything is read.
         let job = &running.plan.job;
         let places = match scope {
