@@ -182,12 +182,12 @@ fn table_rows(table: Table, batch: RecordBatch, persons: &[PersonId]) -> Result<
 fn offsets_of(persons: &[PersonId], values: &[i64], starts: &[u32]) -> Vec<u32> {
     let mut offsets = Vec::with_capacity(persons.len() + 1);
     let mut run = 0;
-    for person in persons {
-        offsets.push(starts[run]);
+    offsets.extend(persons.iter().map(|person| {
+        let start = starts[run];
         // Whether a person has rows cannot be foreseen: no branch tells.
-        let is_theirs = values.get(starts[run] as usize) == Some(&person.0);
-        run += usize::from(is_theirs);
-    }
+        run += usize::from(values.get(start as usize) == Some(&person.0));
+        start
+    }));
     offsets.push(starts[run]);
     offsets
 }
