@@ -55,7 +55,7 @@ pub(crate) struct Chunks {
     is_in_long_line: bool,
     /// Text from the start of a row on that is not in one piece with the rest.
     carry: Vec<u8>,
-    /// Whether the row that it starts with did not end with its first line.
+    /// Whether its first line has ended, and the row has not.
     is_open: bool,
     /// Rows that start behind so many bytes of it are not the range's, once
     /// that is known.
@@ -114,7 +114,7 @@ impl Chunks {
             let part = self.rest.split_to(line.filter(|_| !self.is_open).unwrap_or(ahead));
             self.take(&part);
             let end = self.rule.rows_end(&self.carry, false, &mut self.scratch);
-            self.is_open = end == 0;
+            self.is_open = end == 0 && (self.is_open || line.is_some());
             if let Some(chunk) = self.hand_out(end) {
                 return Ok(Some(chunk));
             }

@@ -170,26 +170,6 @@ impl Head {
     }
 }
 
-/// What is known of the bytes that are split.
-enum Content {
-    /// They are text, and no byte of it is NUL: so are all fields.
-    Plain(Bytes),
-    Any(Bytes),
-}
-
-impl Content {
-    fn of(bytes: Bytes) -> Self {
-        let is_plain = memchr::memchr(0, &bytes).is_none() && std::str::from_utf8(&bytes).is_ok();
-        if is_plain { Self::Plain(bytes) } else { Self::Any(bytes) }
-    }
-
-    fn bytes(&self) -> &Bytes {
-        match self {
-            Self::Plain(bytes) | Self::Any(bytes) => bytes,
-        }
-    }
-}
-
 /// Rows that are being gathered.
 #[derive(Default)]
 struct Gathered {
@@ -211,13 +191,13 @@ impl Gathered {
 pub(crate) struct Tokens<'h> {
     head: &'h Head,
     rule: Rule,
-    content: Content,
+    bytes: Bytes,
     /// Where the next row starts, and its line.
     start: usize,
     line: u64,
     record: Record,
-    /// Where the next quote stands, where quotes count; else the end.
-    quote: usize,
+    /// Rows that start before are split one by one: some of them are no text.
+    singly_until: usize,
     plain: Plain,
 }
 
@@ -233,14 +213,8 @@ struct Plain {
 impl<'h> Tokens<'h> {
     pub(crate) fn new(head: &'h Head, chunk: Chunk) -> Self {
         let Chunk { bytes, first_line: line } = chunk;
-        let (rule, content, record) = (head.rule(), Content::of(bytes), Record::default());
-        Self { head, rule, content, start: 0, line, record, quote: 0, plain: Plain::default() }
-    }
-
-    fn find_quote(&mut self) {
-        let rest = &self.content.bytes()[self.start..];
-        let found = self.rule.has_quotes.then(|| memchr::memchr(b'"', rest)).flatten();
-        self.quote = self.start + found.unwrap_or(rest.len());
+        let (rule, record, plain) = (head.rule(), Record::default(), Plain::default());
+        Self { head, rule, bytes, start: 0, line, record, singly_until: 0, plain }
     }
 
     /// The next rows, of the columns at `places` of the header; `None` after
@@ -282,24 +256,27 @@ impl<'h> Tokens<'h> {
     /// [`next_row`](Self::next_row) and [`checked`](Self::checked) make of such,
     /// in fewer steps.
     fn plain_rows(&mut self, places: &[usize], gathered: &mut Gathered) {
-        while !gathered.is_full() {
-            if self.quote <= self.start {
-                self.find_quote();
+        while !gathered.is_full() && self.start >= self.singly_until {
+            // All that is asked of a stretch is asked while it is in the cache.
+            let mut lines = stretch(&self.bytes[self.start..]);
+            if self.rule.has_quotes
+                && let Some(quote) = memchr::memchr(b'"', lines)
+            {
+                let end = memchr::memrchr(b'\n', &lines[..quote]);
+                lines = &lines[..end.map_or(0, |end| end + 1)];
             }
-            let Content::Plain(text) = &self.content else { return };
-            let mut ahead = &text[self.start..self.quote];
-            if self.quote < text.len() {
-                ahead = &ahead[..memchr::memrchr(b'\n', ahead).map_or(0, |end| end + 1)];
-            }
-            let lines = stretch(ahead);
             if lines.is_empty() || lines.len() > RECORD_BYTES_MAX {
+                return;
+            }
+            if memchr::memchr(0, lines).is_some() || std::str::from_utf8(lines).is_err() {
+                self.singly_until = self.start + lines.len();
                 return;
             }
             let is_first = gathered.rows_read == 0;
             self.start += lines.len();
             self.line += self.plain.find(lines, self.head, Line(self.line), gathered);
             // What follows is likely to be alike.
-            let times = (text.len() - self.start) / lines.len();
+            let times = (self.bytes.len() - self.start) / lines.len();
             let times = times.min(ROWS_MAX / gathered.rows_read.max(1));
             for (column, place) in gathered.columns.iter_mut().zip(places) {
                 column.extend(lines, self.plain.spans(*place, self.head.names.len()));
@@ -312,8 +289,8 @@ impl<'h> Tokens<'h> {
 
     /// The next row that is not blank: its line, and whether it is a record.
     fn next_row(&mut self) -> Option<(Line, Result<(), Bad>)> {
-        while self.start < self.content.bytes().len() {
-            let rest = &self.content.bytes()[self.start..];
+        while self.start < self.bytes.len() {
+            let rest = &self.bytes[self.start..];
             let first = line_end(rest, 0, true)?;
             if is_blank(&rest[..first]) {
                 self.start += first;
@@ -513,13 +490,15 @@ mod tests {
         #[test]
         fn plain_rows_are_what_all_rows_are(
             text in "(a,b|a\tb|\"a\",b)\n\
-                ([0-9a,\t\"\r\n é]|[0-9],\"?[0-9]\"?\n|[0-9é]{10,60},[a-z]{0,60}\n){0,40}",
+                ([0-9a,\t\"\r\n é]|[0-9],\"?[0-9]\"?\n|[0-9é]{10,60},[a-z]{0,60}\n|[\0~]){0,40}",
         ) {
-            let head = Head::of(text.as_bytes(), true).unwrap();
+            // No text has such a byte.
+            let text: Vec<u8> = text.bytes().map(|b| if b == b'~' { 0xff } else { b }).collect();
+            let head = Head::of(&text, true).unwrap();
             let read = |is_plain: bool| {
-                let mut tokens = tokens(&head, text.as_bytes());
+                let mut tokens = tokens(&head, &text);
                 if !is_plain {
-                    tokens.content = Content::Any(tokens.content.bytes().clone());
+                    tokens.singly_until = usize::MAX;
                 }
                 let places: Vec<usize> = (0..head.names.len()).rev().collect();
                 let mut all = Vec::new();

@@ -1,10 +1,11 @@
 //! Coded events: one form for all, whose target tables the concepts choose.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, Int64Array, StringArray};
 use farr_records::{LocalCodes, Table};
+use rustc_hash::FxHashMap;
 
 use super::concepts::TYPE_EHR;
 use crate::outgoing::{Outgoing, constant};
@@ -76,7 +77,7 @@ pub(crate) fn emit(
     mapping: Option<&Mapping>,
     local: &LocalCodes,
 ) -> Result<Emitted, Error> {
-    let mut known: HashMap<(&str, &str, &str, Table), Coded> = HashMap::new();
+    let mut known: FxHashMap<(&str, &str, &str, Table), Coded> = FxHashMap::default();
     let mut parts: BTreeMap<(bool, Table), Part> = BTreeMap::new();
     if events.tables.is_empty() {
         parts.extend(events.homes.iter().map(|table| ((true, *table), Part::default())));
