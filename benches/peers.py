@@ -5,9 +5,10 @@
 Whole processes, two threads each, on synthetic persons that farr makes below
 the system's temporary folder (TMPDIR). A row a task and size: seconds and peak
 memory of each, how many times faster farr is than the fastest other, the floor,
-farr's time over it, and what was checked. Fastest of three, of one above
-100,000 persons; of `job` of nine, in turns. Of the others, starting Python and
-imports do not count.
+farr's time over it, and what was checked. All take turns, since a machine is
+faster at one time than at another: the fastest of three, of one above 100,000
+persons; of `job` of nine. Of the others, starting Python and imports do not
+count.
 
 `synthea`: Synthea CSV to OMOP Parquet, sorted by person, start date and id
 (zstd level 1, row groups of 131,072 rows): `farr ingest` of
@@ -132,13 +133,6 @@ def program(name, *arguments):
     return [sys.executable, HERE / f"peers_{name}.py", *arguments]
 
 
-def floor_of(folder, run, scratch, persons):
-    floor = Measured()
-    for _ in range(repeats(persons)):
-        floor.run(program("polars", "floor", folder, run, emptied(scratch / "floor")), True)
-    return floor
-
-
 def row(task, persons, farr, others, floor, checked):
     times = [other.seconds for other in others.values() if other.seconds is not None]
     cells = [f"{task:<10}{persons:>9}"]
@@ -151,14 +145,16 @@ def row(task, persons, farr, others, floor, checked):
 
 
 def ingests(task, persons, scratch, source, farr_command, lookups, resolve):
-    """Times farr and the others on one source, and compares what they wrote."""
-    ours, others = Measured(), {"duckdb": Measured(), "polars": Measured()}
+    """Times farr, the floor and the others on one source, in turns, and compares
+    what they wrote."""
+    ours, floor, others = Measured(), Measured(), {"duckdb": Measured(), "polars": Measured()}
     records = scratch / "records"
     for _ in range(repeats(persons)):
         aside(records)
         if not ours.run(farr_command):
             sys.exit(f"{task}, {persons} persons: farr ran out of memory")
         run = records / "latest"
+        floor.run(program("polars", "floor", source, run, emptied(scratch / "floor")), True)
         for name, other in others.items():
             out = emptied(scratch / name)
             given = [run / "vocabulary/concept.parquet"] if lookups else []
@@ -172,7 +168,6 @@ def ingests(task, persons, scratch, source, farr_command, lookups, resolve):
     manifest = json.loads((run / "manifest.json").read_text())
     if manifest["persons"] != persons:
         sys.exit(f"{persons} persons made, {manifest['persons']} kept")
-    floor = floor_of(source, run, scratch, persons)
     row(task, persons, ours, others, floor, f"{n_rows:,} rows the same")
     return ours, records
 
@@ -281,7 +276,6 @@ def job(farr, persons, scratch):
     run, out, peer = scratch / "records/latest", scratch / "duckdb", Measured()
     tasks = {"job": [], "incidence": only_incidence()}
     ours = {task: Measured() for task in tasks}
-    # Short as they are, they take turns: what else the machine does tells on both.
     for repeat in range(SHORT_REPEATS):
         peer.run(program("duckdb", "job", run, emptied(out)), True)
         os.sync()
