@@ -7,7 +7,8 @@
 A synthetic export is made once and run once undisturbed. Then, N times each:
 
 - kills: the run gets SIGKILL at a moment spread over its length, and the same
-  command is given again;
+  command is given again; then once more in each stage that is too short to have
+  been hit;
 - disks: the run's places lie on a tmpfs that is too small by a random amount;
   the tmpfs grows, and the same command is given again (needs root);
 - networks: the run's places lie in S3 (moto, over loopback) behind a proxy
@@ -129,14 +130,19 @@ def last(text: str) -> dict:
     return json.loads(lines[-1]) if lines else {}
 
 
+def events(text: str):
+    """The events of a JSON log."""
+    for line in text.splitlines():
+        try:
+            yield json.loads(line)
+        except ValueError:
+            continue
+
+
 def stage_of(text: str) -> str:
     """The stage that a run was in when it ended."""
     stage = "start"
-    for line in text.splitlines():
-        try:
-            event = json.loads(line)
-        except ValueError:
-            continue
+    for event in events(text):
         if event.get("event") == "started":
             stage = event["stage"]
         elif event.get("event") == "finished":
@@ -154,46 +160,86 @@ def check(job: Job, place: pathlib.Path, expected: dict[str, str], what: str):
     assert last(no_op.stdout)["status"] == "unchanged", f"{what}: {no_op.stdout}"
 
 
-def killed(job: Job, place: pathlib.Path, log: pathlib.Path, moment: float) -> bool:
-    """Kills a run at a moment; false if it had ended before."""
+def killed(job: Job, place: pathlib.Path, log: pathlib.Path, waits) -> str | None:
+    """Kills a run once `waits` for it is over: the stage it was in, or none if it
+    had ended before."""
     with open(log, "w") as out:
         child = subprocess.Popen(job.command("run", str(place)), stdout=out, stderr=out)
         try:
-            child.wait(moment)
+            waits(child)
         except subprocess.TimeoutExpired:
             child.send_signal(signal.SIGKILL)
         code = child.wait()
-    assert code in (0, -signal.SIGKILL), f"{code}: {log.read_text()[-2000:]}"
-    return code != 0
+    text = log.read_text()
+    assert code in (0, -signal.SIGKILL), f"{code}: {text[-2000:]}"
+    return stage_of(text) if code else None
 
 
-def kills(job: Job, scratch: pathlib.Path, expected, length: float, times: int, rng):
-    place, log = scratch / "kill", scratch / "kill.log"
-    stages: dict[str, int] = {}
-    looks = late = 0
-    for i in range(times):
-        while True:
-            shutil.rmtree(place, ignore_errors=True)
-            place.mkdir()
-            reader = Reader(place)
-            reader.start()
-            moment = length * (i + rng.random()) / times
-            if killed(job, place, log, moment):
-                break
-            # A run takes less by now than it did, and another moment is taken.
-            length = moment
-            late += 1
+class Kills:
+    """What kills of a job did."""
+
+    def __init__(self, job: Job, scratch: pathlib.Path, expected):
+        self.job, self.expected = job, expected
+        self.place, self.log = scratch / "kill", scratch / "kill.log"
+        self.stages: dict[str, int] = {}
+        self.looks = self.missed = 0
+
+    def one(self, waits, is_meant) -> bool:
+        """Kills a run, and checks what the same command makes of it; false if the
+        run had ended, or was not in a stage that is meant."""
+        shutil.rmtree(self.place, ignore_errors=True)
+        self.place.mkdir()
+        reader = Reader(self.place)
+        reader.start()
+        stage = killed(self.job, self.place, self.log, waits)
+        if stage is None or not is_meant(stage):
             reader.stop()
-        stage = stage_of(log.read_text())
-        stages[stage] = stages.get(stage, 0) + 1
-        check(job, place, expected, f"kill {i} at {moment:.2f} s, {stage}")
+            self.missed += 1
+            return False
+        self.stages[stage] = self.stages.get(stage, 0) + 1
+        check(self.job, self.place, self.expected, f"kill in {stage}")
         reader.stop()
-        looks += reader.looks
-    if late:
-        print(f"kills: {late} came too late and were made again, in a run of {length:.1f} s")
-    print(f"kills: {times} of {times} as undisturbed; {looks} looks of a reader; killed in:")
-    for stage, count in sorted(stages.items()):
-        print(f"  {stage:<16} {count}")
+        self.looks += reader.looks
+        return True
+
+    def spread(self, length: float, times: int, rng):
+        for i in range(times):
+            while True:
+                moment = length * (i + rng.random()) / times
+                if self.one(lambda child, moment=moment: child.wait(moment), lambda _: True):
+                    break
+                # A run takes less by now than it did, and another moment is taken.
+                length = moment
+
+    def aimed(self, stage: str, seconds: float, rng):
+        """A kill in a stage of so many seconds, as soon as the run says that it began."""
+
+        def waits(child):
+            began = f'"started","stage":"{stage}"'
+            while began not in self.log.read_text():
+                if child.poll() is not None:
+                    return
+                time.sleep(0.0005)
+            child.wait(seconds * rng.random())
+
+        for _ in range(50):
+            if self.one(waits, lambda killed_in: killed_in == stage):
+                return
+        raise AssertionError(f"no kill hit {stage}")
+
+
+def kills(job: Job, scratch: pathlib.Path, expected, undisturbed, times: int, rng):
+    length, stages = undisturbed
+    made = Kills(job, scratch, expected)
+    made.spread(length, times, rng)
+    aimed = [stage for stage in stages if stage not in made.stages]
+    for stage in aimed:
+        made.aimed(stage, stages[stage], rng)
+    done = sum(made.stages.values())
+    print(f"kills: {done} of {times + len(aimed)} as undisturbed; {made.looks} looks of a reader")
+    print(f"  {made.missed} more came too late or soon and were made again; killed in:")
+    for stage, count in sorted(made.stages.items()):
+        print(f"  {stage:<16} {count}{' (aimed)' if stage in aimed else ''}")
 
 
 def disks(job: Job, scratch: pathlib.Path, expected, size: int, times: int, rng):
@@ -381,7 +427,9 @@ def main():
         )
         sys.stdout.flush()
         if given.kills:
-            kills(job, scratch, expected, length, given.kills, rng)
+            ended = [e for e in events(undisturbed.stdout) if e.get("event") == "finished"]
+            stages = {event["stage"]: event["seconds"] for event in ended}
+            kills(job, scratch, expected, (length, stages), given.kills, rng)
         if given.disks:
             disks(job, scratch, expected, size, given.disks, rng)
         if given.pairs:
