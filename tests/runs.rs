@@ -135,6 +135,14 @@ fn clean_removes_what_the_dead_left_and_nothing_else() {
     place.write(&format!("records/runs/{dead}/tables/person/00000.parquet"), "half");
     place.write("records/work/records-0123456789abcdef/pull/rows", "half");
     place.write("reports/pointers/00000000000000000002.json#1", "half");
+    // A run died after its cohorts were kept; and another job's, that has its
+    // reports elsewhere.
+    let of_dead = "records/latest/cohort/diabetes-outcomes/0123456789abcdef.parquet";
+    let of_others = "records/latest/cohort/another-job/0123456789abcdef.parquet";
+    place.write(of_dead, "kept");
+    place.write(of_others, "kept");
+    let kept = || fs::read_dir(place.path("records/latest/cohort/diabetes-outcomes")).unwrap();
+    assert_eq!(kept().count(), 2);
     let (records, reports) = (place.path("records"), place.path("reports"));
     let places = [
         format!("locations.records.url={}", records.display()),
@@ -145,10 +153,13 @@ fn clean_removes_what_the_dead_left_and_nothing_else() {
     let check: Value = serde_json::from_str(&said.out).unwrap();
     assert_eq!(check["status"], "done");
     let cleaned = say(&["clean", &job, "--set", &places[0], "--set", &places[1]]).ends_with(0);
-    cleaned.says(&["1 dead run,", "1 folder of unfinished work", "1 half-written file"]);
+    let (dead, left) = ("1 dead run,", "1 file of cohorts without a report");
+    cleaned.says(&[dead, "1 folder of unfinished work", "1 half-written file", left]);
     assert_eq!((runs(&place, "records").len(), runs(&place, "reports").len()), (1, 1));
     assert!(fs::read_dir(place.path("records/work")).map_or(0, Iterator::count) == 0);
     assert!(!place.path("reports/pointers/00000000000000000002.json#1").exists());
+    assert!(!place.path(of_dead).exists() && place.path(of_others).exists());
+    assert_eq!(kept().count(), 1);
     assert!(place.report().files() == files);
 }
 

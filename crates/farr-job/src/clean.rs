@@ -1,7 +1,9 @@
 //! Removes what dead runs left, and nothing that a pointer names.
 
+use farr_records::RecordsStore;
 use farr_store::{Lease, LeaseTiming, Location, Publication};
 
+use crate::identity::Identity;
 use crate::plan::{JobRequest, Plan};
 use crate::progress::Cancel;
 use crate::work::WORK;
@@ -15,29 +17,26 @@ pub struct CleanOutcome {
 }
 
 /// Removes, at a job's places, the folders of runs that were never published,
-/// the work they kept, and files left half-written. All jobs that use the
-/// places are kept out meanwhile.
+/// the work they kept, files left half-written, and what was kept of the job's
+/// cohorts for reports that are not there. All jobs that use the places are kept
+/// out meanwhile.
 ///
 /// # Errors
 /// [`farr_store::Error::Held`] if a run of any job is going on there.
 pub fn clean(request: &JobRequest, cancel: &Cancel) -> Result<CleanOutcome, Error> {
     let plan = Plan::load(request)?;
-    let names = [&plan.job.report.location, &plan.job.records.location];
-    let mut locations: Vec<Location> = Vec::new();
-    for name in names {
-        let location = plan.location(name)?;
-        if locations.iter().all(|other| other.url() != location.url()) {
-            locations.push(location);
-        }
-    }
+    let reports = plan.location(&plan.job.report.location)?;
+    let records = plan.location(&plan.job.records.location)?;
+    let mut locations = vec![&reports, &records];
+    locations.dedup_by(|one, other| one.url() == other.url());
     let mut lines = Vec::new();
     for location in locations {
-        let leases = take_all(&location)?;
+        let leases = take_all(location)?;
         let mut runs = 0;
-        for run in Publication::unpublished(&location)? {
+        for run in Publication::unpublished(location)? {
             cancel.check()?;
             leases.iter().try_for_each(Lease::confirm)?;
-            Publication::remove(&location, &run)?;
+            Publication::remove(location, &run)?;
             runs += 1;
         }
         let work = location.below(WORK);
@@ -51,8 +50,31 @@ pub fn clean(request: &JobRequest, cancel: &Cancel) -> Result<CleanOutcome, Erro
             counted(works, "folder of unfinished work", "folders of unfinished work"),
             counted(remnants, "half-written file", "half-written files"),
         ));
+        if location.url() == records.url() {
+            let kept = remove_kept(&plan.job.job.name, (&records, &reports), cancel)?;
+            let kept = counted(kept, "file", "files");
+            lines.push(format!("{}: removed {kept} of cohorts without a report", records.url()));
+        }
     }
     Ok(CleanOutcome { summary: lines.join("\n") })
+}
+
+/// Removes what was kept of a job's cohorts for reports that are not there: that
+/// of runs that died before their pointer was put, and of reports that are gone.
+fn remove_kept(
+    job: &str,
+    (records, reports): (&Location, &Location),
+    cancel: &Cancel,
+) -> Result<u64, Error> {
+    let published = Publication::runs(reports)?;
+    let is_there = |report: &str| published.iter().any(|run| Identity::is_of_run(report, run));
+    let mut removed = 0;
+    for run in Publication::runs(records)? {
+        cancel.check()?;
+        let place = Publication::folder_of(records, &run);
+        removed += RecordsStore::remove_kept_cohorts(&place, job, is_there)?;
+    }
+    Ok(removed)
 }
 
 /// The leases of all jobs that were ever run at a place.

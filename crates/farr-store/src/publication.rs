@@ -56,7 +56,7 @@ impl Publication {
     /// if a pointer names the run already.
     pub fn begin(location: &Location, run: &str) -> Result<Self, Error> {
         check_name(run)?;
-        let folder = location.below(&format!("{RUNS}/{run}"));
+        let folder = Self::folder_of(location, run);
         // There may be a pointer for each night of years, and a request for
         // each: they are read only if the run has objects.
         let has_objects = !folder.list("")?.is_empty();
@@ -155,6 +155,11 @@ impl Publication {
         location.folders(RUNS)
     }
 
+    /// The folder of a run.
+    pub fn folder_of(location: &Location, run: &str) -> Location {
+        location.below(&format!("{RUNS}/{run}"))
+    }
+
     /// The runs whose folders no pointer names: dead ones, and those that are
     /// still on their way, which only the caller can tell apart.
     pub fn unpublished(location: &Location) -> Result<Vec<String>, Error> {
@@ -204,7 +209,7 @@ fn highest(location: &Location) -> Result<Option<u64>, Error> {
 
 fn named(location: &Location, number: u64) -> Result<Published, Error> {
     let run = read_pointer(location, number)?;
-    let folder = location.below(&format!("{RUNS}/{run}"));
+    let folder = Publication::folder_of(location, &run);
     Ok(Published { number, run, folder })
 }
 
