@@ -24,6 +24,12 @@ fn run(place: &Place, export: &Export, more: &[&str]) -> Said {
     place.run(&main_job(), export, &[&["--log", "json"], more].concat())
 }
 
+fn clean(place: &Place) -> Said {
+    let url = |of: &str| format!("locations.{of}.url={}", place.path(of).display());
+    let job = main_job().display().to_string();
+    say(&["clean", &job, "--set", &url("records"), "--set", &url("reports")])
+}
+
 /// The last line of a run: its status and its id.
 fn last(said: &Said) -> (String, String) {
     let last: Value = serde_json::from_str(said.out.lines().last().unwrap()).unwrap();
@@ -135,32 +141,39 @@ fn clean_removes_what_the_dead_left_and_nothing_else() {
     place.write(&format!("records/runs/{dead}/tables/person/00000.parquet"), "half");
     place.write("records/work/records-0123456789abcdef/pull/rows", "half");
     place.write("reports/pointers/00000000000000000002.json#1", "half");
-    // A run died after its cohorts were kept; and another job's, that has its
-    // reports elsewhere.
-    let of_dead = "records/latest/cohort/diabetes-outcomes/0123456789abcdef.parquet";
-    let of_others = "records/latest/cohort/another-job/0123456789abcdef.parquet";
-    place.write(of_dead, "kept");
-    place.write(of_others, "kept");
-    let kept = || fs::read_dir(place.path("records/latest/cohort/diabetes-outcomes")).unwrap();
-    assert_eq!(kept().count(), 2);
-    let (records, reports) = (place.path("records"), place.path("reports"));
-    let places = [
-        format!("locations.records.url={}", records.display()),
-        format!("locations.reports.url={}", reports.display()),
-    ];
-    let job = main_job().display().to_string();
-    let said = say(&["check", &job, "--log", "json"]).ends_with(0);
+    let said = say(&["check", &main_job().display().to_string(), "--log", "json"]).ends_with(0);
     let check: Value = serde_json::from_str(&said.out).unwrap();
     assert_eq!(check["status"], "done");
-    let cleaned = say(&["clean", &job, "--set", &places[0], "--set", &places[1]]).ends_with(0);
-    let (dead, left) = ("1 dead run,", "1 file of cohorts without a report");
-    cleaned.says(&[dead, "1 folder of unfinished work", "1 half-written file", left]);
+    clean(&place).ends_with(0).says(&[
+        "1 dead run,",
+        "1 folder of unfinished work",
+        "1 half-written file",
+    ]);
     assert_eq!((runs(&place, "records").len(), runs(&place, "reports").len()), (1, 1));
     assert!(fs::read_dir(place.path("records/work")).map_or(0, Iterator::count) == 0);
     assert!(!place.path("reports/pointers/00000000000000000002.json#1").exists());
-    assert!(!place.path(of_dead).exists() && place.path(of_others).exists());
-    assert_eq!(kept().count(), 1);
     assert!(place.report().files() == files);
+}
+
+#[test]
+fn clean_removes_the_cohorts_of_a_report_that_never_came() {
+    let place = Place::new();
+    run(&place, &population(), &[]).ends_with(0);
+    let kept = || {
+        let folder = place.path("records/latest/cohort/diabetes-outcomes");
+        let files = fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name());
+        files.collect::<std::collections::BTreeSet<_>>()
+    };
+    let of_first = kept();
+    // No pointer can be put where it belongs.
+    fs::rename(place.path("reports/pointers"), place.path("aside")).unwrap();
+    place.write("reports/pointers", "in the way");
+    run(&place, &population(), &["--set", "report.threshold=7"]).ends_with(4);
+    assert_eq!((of_first.len(), kept().len()), (1, 2));
+    fs::remove_file(place.path("reports/pointers")).unwrap();
+    fs::rename(place.path("aside"), place.path("reports/pointers")).unwrap();
+    clean(&place).ends_with(0).says(&["1 dead run,", "1 folder of unfinished work"]);
+    assert_eq!(kept(), of_first);
 }
 
 #[test]

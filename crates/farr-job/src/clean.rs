@@ -3,10 +3,9 @@
 use farr_records::RecordsStore;
 use farr_store::{Lease, LeaseTiming, Location, Publication};
 
-use crate::identity::Identity;
 use crate::plan::{JobRequest, Plan};
 use crate::progress::Cancel;
-use crate::work::WORK;
+use crate::work::{WORK, Work};
 use crate::{Error, counted};
 
 /// What a cleaning gave.
@@ -17,9 +16,8 @@ pub struct CleanOutcome {
 }
 
 /// Removes, at a job's places, the folders of runs that were never published,
-/// the work they kept, files left half-written, and what was kept of the job's
-/// cohorts for reports that are not there. All jobs that use the places are kept
-/// out meanwhile.
+/// the work and the cohort rows they kept, and files left half-written. All jobs
+/// that use the places are kept out meanwhile.
 ///
 /// # Errors
 /// [`farr_store::Error::Held`] if a run of any job is going on there.
@@ -39,42 +37,36 @@ pub fn clean(request: &JobRequest, cancel: &Cancel) -> Result<CleanOutcome, Erro
             Publication::remove(location, &run)?;
             runs += 1;
         }
-        let work = location.below(WORK);
-        let works = location.folders(WORK)?.len() as u64;
-        work.remove_all()?;
+        let works = location.folders(WORK)?;
+        for name in &works {
+            cancel.check()?;
+            leases.iter().try_for_each(Lease::confirm)?;
+            remove_work(location, name)?;
+        }
+        location.below(WORK).remove_all()?;
         let remnants = location.remove_remnants()?;
         lines.push(format!(
             "{}: removed {}, {} and {}",
             location.url(),
             counted(runs, "dead run", "dead runs"),
-            counted(works, "folder of unfinished work", "folders of unfinished work"),
+            counted(works.len() as u64, "folder of unfinished work", "folders of unfinished work"),
             counted(remnants, "half-written file", "half-written files"),
         ));
-        if location.url() == records.url() {
-            let kept = remove_kept(&plan.job.job.name, (&records, &reports), cancel)?;
-            let kept = counted(kept, "file", "files");
-            lines.push(format!("{}: removed {kept} of cohorts without a report", records.url()));
-        }
     }
     Ok(CleanOutcome { summary: lines.join("\n") })
 }
 
-/// Removes what was kept of a job's cohorts for reports that are not there: that
-/// of runs that died before their pointer was put, and of reports that are gone.
-fn remove_kept(
-    job: &str,
-    (records, reports): (&Location, &Location),
-    cancel: &Cancel,
-) -> Result<u64, Error> {
-    let published = Publication::runs(reports)?;
-    let is_there = |report: &str| published.iter().any(|run| Identity::is_of_run(report, run));
-    let mut removed = 0;
-    for run in Publication::runs(records)? {
-        cancel.check()?;
-        let place = Publication::folder_of(records, &run);
-        removed += RecordsStore::remove_kept_cohorts(&place, job, is_there)?;
+/// Removes the work of a dead run, and before it the cohort rows that it kept with
+/// the records: the work says which.
+fn remove_work(location: &Location, name: &str) -> Result<(), Error> {
+    let work = Work::of(location, name);
+    if let Some(report) = name.strip_prefix("report-")
+        && let Some((run, job)) = work.kept_cohorts()?
+    {
+        let records = Publication::folder_of(location, &run);
+        RecordsStore::remove_kept_cohorts(&records, (&job, report))?;
     }
-    Ok(removed)
+    work.remove()
 }
 
 /// The leases of all jobs that were ever run at a place.

@@ -87,11 +87,6 @@ impl Identity {
     fn run_id(&self, started: jiff::Timestamp) -> String {
         format!("{}-{}", started.strftime("%Y%m%dT%H%M%S%3f"), self.0)
     }
-
-    /// Whether a run of that name does what is known by `identity`.
-    pub(crate) fn is_of_run(identity: &str, run: &str) -> bool {
-        run.strip_suffix(identity).is_some_and(|before| before.ends_with('-'))
-    }
 }
 
 /// How far a run has come at a place.
@@ -117,8 +112,9 @@ impl Standing {
         if force {
             return Ok(Self::New(new));
         }
+        let ending = format!("-{}", identity.0);
         let mut names = Publication::runs(location)?;
-        names.retain(|name| Identity::is_of_run(&identity.0, name));
+        names.retain(|name| name.ends_with(&ending));
         if names.is_empty() {
             return Ok(Self::New(new));
         }

@@ -134,9 +134,11 @@ impl Plan {
         let options = [inner, outer].map(|name| self.location_settings(name));
         let [inner, outer] = [&options[0], &options[1]];
         let same = matches!((inner, outer), (Ok(a), Ok(b)) if a.options == b.options);
-        // Hadoop's name of the same place.
-        let [inside, outside] =
-            [inside, outside].map(|place| place.url().replacen("s3a:", "s3:", 1));
+        let [inside, outside] = [inside, outside].map(|place| {
+            // Hadoop's name of the same place.
+            let path = place.url().strip_prefix("s3a:");
+            path.map_or_else(|| place.url().to_owned(), |path| format!("s3:{path}"))
+        });
         let rest = inside.strip_prefix(outside.trim_end_matches('/'));
         Ok(same && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
     }

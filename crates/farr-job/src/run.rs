@@ -498,6 +498,10 @@ impl Running<'_> {
         // share these.
         let name = (plan.job.job.name.as_str(), report.identity.as_str());
         let keep = |rows: Labelled<PersonLevel, Bytes>| {
+            // Those that are there are of a report that is, or known as this run's.
+            if !records.store.keeps_cohorts(name)? {
+                work.keeps_cohorts(&records.run_id, name.0)?;
+            }
             records.store.keep_cohorts(name, rows.clone())?;
             Ok(rows)
         };

@@ -21,6 +21,9 @@ pub(crate) struct Work {
     location: Location,
 }
 
+/// What says that cohort rows are kept.
+const COHORTS: &str = "cohorts";
+
 /// Bytes of the hash in front of what is kept.
 const HASH: usize = 64;
 
@@ -57,6 +60,17 @@ impl Work {
             return Ok(None);
         }
         Ok(postcard::from_bytes(content).ok())
+    }
+
+    /// Says that the run keeps cohort rows of a job with a run of records, before it
+    /// does: should it die, they can be told from those of reports that are there.
+    pub(crate) fn keeps_cohorts(&self, records: &str, job: &str) -> Result<(), Error> {
+        self.keep(COHORTS, &(records, job))
+    }
+
+    /// The run of records and the job of which cohort rows are kept.
+    pub(crate) fn kept_cohorts(&self) -> Result<Option<(String, String)>, Error> {
+        self.find(COHORTS)
     }
 
     /// The names of what is kept in a folder, whole or damaged.

@@ -353,25 +353,22 @@ impl RecordsStore {
         Ok(kept.is_none() || kept == self.cohorts_at(&cohorts_path(name))?)
     }
 
-    /// Removes, from a store's place, the cohort rows that were kept for reports of
-    /// a name which are not wanted; how many files there were.
-    ///
-    /// # Errors
-    /// Those of the place.
+    /// Whether cohort rows are kept for a report of the name.
+    pub fn keeps_cohorts(&self, (name, report): (&str, &str)) -> Result<bool, Error> {
+        match self.location.info(&cohorts_of_report(name, report)) {
+            Ok(_) => Ok(true),
+            Err(farr_store::Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Removes the cohort rows that are kept for a report of the name at a store's
+    /// place.
     pub fn remove_kept_cohorts(
         place: &Location,
-        name: &str,
-        is_wanted: impl Fn(&str) -> bool,
-    ) -> Result<u64, Error> {
-        let folder = cohorts_of_reports(name);
-        let is_left = |path: &str| {
-            let file = path.strip_prefix(&folder).and_then(|file| file.strip_suffix(".parquet"));
-            file.is_some_and(|report| !report.contains('/') && !is_wanted(report))
-        };
-        let objects = place.list(&folder)?.into_iter().filter(|object| is_left(&object.path));
-        let paths: Vec<String> = objects.map(|object| object.path).collect();
-        paths.iter().try_for_each(|path| place.delete(path))?;
-        Ok(paths.len() as u64)
+        (name, report): (&str, &str),
+    ) -> Result<(), Error> {
+        Ok(place.delete(&cohorts_of_report(name, report))?)
     }
 
     fn cohorts_at(&self, path: &str) -> Result<Option<Bytes>, Error> {
@@ -469,12 +466,8 @@ fn cohorts_path(name: &str) -> String {
     format!("cohort/{name}.parquet")
 }
 
-fn cohorts_of_reports(name: &str) -> String {
-    format!("cohort/{name}/")
-}
-
 fn cohorts_of_report(name: &str, report: &str) -> String {
-    format!("{}{report}.parquet", cohorts_of_reports(name))
+    format!("cohort/{name}/{report}.parquet")
 }
 
 /// Cohort rows, none of which has a null, by all columns.

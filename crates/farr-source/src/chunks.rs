@@ -114,7 +114,8 @@ impl Chunks {
             let part = self.rest.split_to(line.filter(|_| !self.is_open).unwrap_or(ahead));
             self.take(&part);
             let end = self.rule.rows_end(&self.carry, false, &mut self.scratch);
-            self.is_open = end == 0 && (self.is_open || line.is_some());
+            let is_begun = end == 0 && !self.carry.is_empty();
+            self.is_open = is_begun && (self.is_open || line.is_some());
             if let Some(chunk) = self.hand_out(end) {
                 return Ok(Some(chunk));
             }

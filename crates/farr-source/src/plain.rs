@@ -10,13 +10,24 @@ use arrow::buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 /// cache while field after field is copied.
 const STRETCH_BYTES: usize = if cfg!(any(test, fuzzing)) { 100 } else { 1 << 17 };
 
-/// The first lines of a text, about [`STRETCH_BYTES`], or one that is longer;
-/// the last line may lack its end.
-pub(crate) fn stretch(text: &[u8]) -> &[u8] {
-    let Some(first) = text.get(..STRETCH_BYTES) else { return text };
-    let end = memchr::memrchr(b'\n', first)
-        .or_else(|| Some(STRETCH_BYTES + memchr::memchr(b'\n', &text[STRETCH_BYTES..])?));
-    &text[..end.map_or(text.len(), |end| end + 1)]
+/// The first lines of a text, about [`STRETCH_BYTES`], or one that is longer; the
+/// last line may lack its end. Where quotes count, lines up to the first with one.
+pub(crate) fn stretch(text: &[u8], has_quotes: bool) -> &[u8] {
+    let quote_in = |text| has_quotes.then(|| memchr::memchr(b'"', text)).flatten();
+    let first = &text[..text.len().min(STRETCH_BYTES)];
+    if let Some(quote) = quote_in(first) {
+        let end = memchr::memrchr(b'\n', &first[..quote]);
+        return &text[..end.map_or(0, |end| end + 1)];
+    }
+    if first.len() == text.len() {
+        return text;
+    }
+    if let Some(end) = memchr::memrchr(b'\n', first) {
+        return &text[..=end];
+    }
+    let end = memchr::memchr(b'\n', &text[STRETCH_BYTES..]);
+    let line = &text[..end.map_or(text.len(), |end| STRETCH_BYTES + end + 1)];
+    if quote_in(line).is_some() { &[] } else { line }
 }
 
 /// Where delimiters and line ends stand in a text, in order.
@@ -149,13 +160,19 @@ mod tests {
         }
 
         #[test]
-        fn stretches_are_whole_lines(text in "([a-z]{0,60}\n){0,9}[a-z]{0,150}") {
+        fn stretches_are_whole_lines(text in "([a-z\"]{0,3}[a-z]{0,60}\n){0,9}[a-z]{0,150}\"?") {
             let (mut rest, mut n_lines) = (text.as_bytes(), 0);
             while !rest.is_empty() {
-                let lines = stretch(rest);
+                let lines = stretch(rest, false);
                 proptest::prop_assert!(lines.ends_with(b"\n") || lines.len() == rest.len());
                 let breaks = memchr::memchr_iter(b'\n', lines).count();
                 proptest::prop_assert!(lines.len() <= STRETCH_BYTES || breaks <= 1);
+                // What comes before a line with a quote, or within the stretch.
+                let plain = stretch(rest, true);
+                proptest::prop_assert!(lines.starts_with(plain) && !plain.contains(&b'"'));
+                proptest::prop_assert!(plain.is_empty() || plain.ends_with(b"\n") || plain == rest);
+                let next = lines[plain.len()..].split_inclusive(|b| *b == b'\n').next();
+                proptest::prop_assert!(next.is_none_or(|line| line.contains(&b'"')));
                 n_lines += breaks;
                 rest = &rest[lines.len()..];
             }

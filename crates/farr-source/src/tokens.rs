@@ -258,13 +258,7 @@ impl<'h> Tokens<'h> {
     fn plain_rows(&mut self, places: &[usize], gathered: &mut Gathered) {
         while !gathered.is_full() && self.start >= self.singly_until {
             // All that is asked of a stretch is asked while it is in the cache.
-            let mut lines = stretch(&self.bytes[self.start..]);
-            if self.rule.has_quotes
-                && let Some(quote) = memchr::memchr(b'"', lines)
-            {
-                let end = memchr::memrchr(b'\n', &lines[..quote]);
-                lines = &lines[..end.map_or(0, |end| end + 1)];
-            }
+            let lines = stretch(&self.bytes[self.start..], self.rule.has_quotes);
             if lines.is_empty() || lines.len() > RECORD_BYTES_MAX {
                 return;
             }
