@@ -8,7 +8,7 @@ A synthetic export is made once and run once undisturbed. Then, N times each:
 
 - kills: the run gets SIGKILL at a moment spread over its length, and the same
   command is given again; then once more in each stage that is too short to have
-  been hit;
+  been hit, and once the report is there;
 - disks: the run's places lie on a tmpfs that is too small by a random amount;
   the tmpfs grows, and the same command is given again (needs root);
 - networks: the run's places lie in S3 (moto, over loopback) behind a proxy
@@ -215,8 +215,10 @@ class Kills:
                 length = moment
 
     def aimed(self, stage: str, seconds: float, rng):
-        """A kill in a stage of so many seconds, soon after the run says that it began."""
-        began = f'"started","stage":"{stage}"'.encode()
+        """A kill in a stage of so many seconds, or after it, soon after the run says
+        that this began."""
+        event = "finished" if stage.startswith("after ") else "started"
+        began = f'"{event}","stage":"{stage.removeprefix("after ")}"'.encode()
         for tries in range(1, 51):
 
             def waits(child, within=seconds * min(tries / 10, 1)):
@@ -234,6 +236,8 @@ class Kills:
 
 def kills(job: Job, scratch: pathlib.Path, expected, undisturbed, times: int, rng):
     length, stages = undisturbed
+    # Then the report is there, and what the run kept is still to be removed.
+    stages |= {f"after {list(stages)[-1]}": 0.0}
     made = Kills(job, scratch, expected)
     made.spread(length, times, rng)
     aimed = [stage for stage in stages if stage not in made.stages]

@@ -174,6 +174,18 @@ fn clean_removes_the_cohorts_of_a_report_that_never_came() {
     fs::rename(place.path("aside"), place.path("reports/pointers")).unwrap();
     clean(&place).ends_with(0).says(&["1 dead run,", "1 folder of unfinished work"]);
     assert_eq!(kept(), of_first);
+    // It dies once its report is there: these cohorts are of a report.
+    let shown = place.path("records/latest/cohort/diabetes-outcomes.parquet");
+    fs::remove_file(&shown).unwrap();
+    place.write("records/latest/cohort/diabetes-outcomes.parquet/in the way", "");
+    run(&place, &population(), &["--set", "report.threshold=7"]).ends_with(4);
+    assert_eq!((place.published(), kept().len()), (2, 2));
+    fs::remove_dir_all(&shown).unwrap();
+    clean(&place).ends_with(0).says(&["0 dead runs", "1 folder of unfinished work"]);
+    assert_eq!(kept().len(), 2);
+    let again = run(&place, &population(), &["--set", "report.threshold=7"]).ends_with(0);
+    assert_eq!(last(&again).0, "unchanged");
+    assert!(shown.is_file());
 }
 
 #[test]

@@ -5,7 +5,7 @@ use farr_store::{Lease, LeaseTiming, Location, Publication};
 
 use crate::plan::{JobRequest, Plan};
 use crate::progress::Cancel;
-use crate::work::{WORK, Work};
+use crate::work::{KeptCohorts, WORK, Work};
 use crate::{Error, counted};
 
 /// What a cleaning gave.
@@ -41,7 +41,7 @@ pub fn clean(request: &JobRequest, cancel: &Cancel) -> Result<CleanOutcome, Erro
         for name in &works {
             cancel.check()?;
             leases.iter().try_for_each(Lease::confirm)?;
-            remove_work(location, name)?;
+            remove_work((location, name), &reports)?;
         }
         location.below(WORK).remove_all()?;
         let remnants = location.remove_remnants()?;
@@ -57,14 +57,20 @@ pub fn clean(request: &JobRequest, cancel: &Cancel) -> Result<CleanOutcome, Erro
 }
 
 /// Removes the work of a dead run, and before it the cohort rows that it kept with
-/// the records: the work says which.
-fn remove_work(location: &Location, name: &str) -> Result<(), Error> {
+/// the records, unless its report is there: it may have died once that was. Of a
+/// report that was to be at another place nothing is known, and its rows stay.
+fn remove_work((location, name): (&Location, &str), reports: &Location) -> Result<(), Error> {
     let work = Work::of(location, name);
     if let Some(report) = name.strip_prefix("report-")
-        && let Some((run, job)) = work.kept_cohorts()?
+        && let Some(KeptCohorts { records, job, reports: of }) = work.kept_cohorts()?
+        // A place where the job never was is not that place, whatever its url.
+        && of == reports.url() && Lease::names(reports)?.contains(&job)
     {
-        let records = Publication::folder_of(location, &run);
-        RecordsStore::remove_kept_cohorts(&records, (&job, report))?;
+        let ending = format!("-{report}");
+        if Publication::latest_of(reports, |run| run.ends_with(&ending))?.is_none() {
+            let records = Publication::folder_of(location, &records);
+            RecordsStore::remove_kept_cohorts(&records, (&job, report))?;
+        }
     }
     work.remove()
 }

@@ -18,7 +18,7 @@ use crate::limits::{Memory, parse_time};
 use crate::plan::{JobRequest, Plan, rejects_max};
 use crate::progress::{Cancel, Event, Figures, Observer, Recorder, Stage, StageClock};
 use crate::publish::write_report;
-use crate::work::Work;
+use crate::work::{KeptCohorts, Work};
 use crate::{Error, counted, number};
 
 /// How a job is run; nothing of it changes an answer.
@@ -500,7 +500,11 @@ impl Running<'_> {
         let keep = |rows: Labelled<PersonLevel, Bytes>| {
             // Those that are there are of a report that is, or known as this run's.
             if !records.store.keeps_cohorts(name)? {
-                work.keeps_cohorts(&records.run_id, name.0)?;
+                work.keeps_cohorts(&KeptCohorts {
+                    records: records.run_id.clone(),
+                    job: name.0.to_owned(),
+                    reports: report.location.url().to_owned(),
+                })?;
             }
             records.store.keep_cohorts(name, rows.clone())?;
             Ok(rows)

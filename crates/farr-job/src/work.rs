@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use farr_disclosure::Labelled;
 use farr_store::{Location, Sha256Hash};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::Error;
 
@@ -23,6 +23,16 @@ pub(crate) struct Work {
 
 /// What says that cohort rows are kept.
 const COHORTS: &str = "cohorts";
+
+/// Whose cohort rows a run keeps with the records.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct KeptCohorts {
+    /// The run of the records.
+    pub(crate) records: String,
+    pub(crate) job: String,
+    /// The url of the place where the report is to be.
+    pub(crate) reports: String,
+}
 
 /// Bytes of the hash in front of what is kept.
 const HASH: usize = 64;
@@ -62,14 +72,14 @@ impl Work {
         Ok(postcard::from_bytes(content).ok())
     }
 
-    /// Says that the run keeps cohort rows of a job with a run of records, before it
-    /// does: should it die, they can be told from those of reports that are there.
-    pub(crate) fn keeps_cohorts(&self, records: &str, job: &str) -> Result<(), Error> {
-        self.keep(COHORTS, &(records, job))
+    /// Says which cohort rows the run keeps, before it does: should it die, they can
+    /// be told from those of reports that are there.
+    pub(crate) fn keeps_cohorts(&self, kept: &KeptCohorts) -> Result<(), Error> {
+        self.keep(COHORTS, kept)
     }
 
-    /// The run of records and the job of which cohort rows are kept.
-    pub(crate) fn kept_cohorts(&self) -> Result<Option<(String, String)>, Error> {
+    /// The cohort rows that the run said it keeps.
+    pub(crate) fn kept_cohorts(&self) -> Result<Option<KeptCohorts>, Error> {
         self.find(COHORTS)
     }
 
