@@ -71,16 +71,30 @@ fn kernel(analysis: &CumulativeIncidence, error: &farr_stats::Error) -> Error {
     Error::Kernel { analysis: analysis.settings.name.clone(), reason: error.to_string() }
 }
 
-/// One row an entry: day and cause. The variance has no form with weights.
-fn written_out(tally: &Tally, time: &mut Vec<f64>, cause: &mut Vec<u32>) {
-    for (day, leaving) in &tally.leaving {
-        let causes =
-            [(OUTCOME, leaving.outcome), (COMPETING, leaving.competing), (0, leaving.censored)];
-        for (code, n) in causes {
-            let n = usize::try_from(n).unwrap_or_default();
-            time.extend(std::iter::repeat_n(f64::from(*day), n));
-            cause.extend(std::iter::repeat_n(code, n));
+/// Days and causes, with how many entries have them as weight: estimates and
+/// tests are those of the entries written out.
+#[derive(Default)]
+struct Rows {
+    time: Vec<f64>,
+    cause: Vec<u32>,
+    weight: Vec<f64>,
+}
+
+impl Rows {
+    fn add(&mut self, tally: &Tally) {
+        for (day, leaving) in &tally.leaving {
+            let causes =
+                [(OUTCOME, leaving.outcome), (COMPETING, leaving.competing), (0, leaving.censored)];
+            for (code, n) in causes.into_iter().filter(|(_, n)| *n > 0) {
+                self.time.push(f64::from(*day));
+                self.cause.push(code);
+                self.weight.push(n as f64);
+            }
         }
+    }
+
+    fn risks(&self) -> CompetingRisks<'_> {
+        CompetingRisks::new(&self.time, &self.cause).with_weight(&self.weight)
     }
 }
 
@@ -91,20 +105,19 @@ fn estimates(
     tally: &Tally,
     days: &BTreeSet<i32>,
 ) -> Result<[Estimates; 2], Error> {
-    let (mut time, mut cause) = (Vec::new(), Vec::new());
-    written_out(tally, &mut time, &mut cause);
+    let mut rows = Rows::default();
+    rows.add(tally);
     let flat = || {
-        let incidence = if time.is_empty() { f64::NAN } else { 0.0 };
+        let incidence = if rows.time.is_empty() { f64::NAN } else { 0.0 };
         Estimates { incidence: vec![incidence; days.len()], std_err: vec![f64::NAN; days.len()] }
     };
     let mut found = [flat(), flat()];
     let last = tally.last_day().unwrap_or_default();
     let times: Vec<f64> = days.iter().map(|day| f64::from((*day).min(last))).collect();
-    if cause.iter().any(|cause| *cause != 0) {
-        let rows = CompetingRisks::new(&time, &cause);
-        let group = vec![0; time.len()];
-        let curves =
-            cumulative_incidence(&rows, &group, &times).map_err(|e| kernel(analysis, &e))?;
+    if rows.cause.iter().any(|cause| *cause != 0) {
+        let group = vec![0; rows.time.len()];
+        let curves = cumulative_incidence(&rows.risks(), &group, &times);
+        let curves = curves.map_err(|e| kernel(analysis, &e))?;
         for curve in curves {
             let std_err = curve.variance.iter().map(|v| v.sqrt()).collect();
             let place = usize::from(curve.cause == COMPETING);
@@ -331,20 +344,20 @@ fn test_of(
     analysis: &CumulativeIncidence,
     curves: &[&Curves<'_>],
 ) -> Result<[Tested<ChiSquareTest>; 2], Error> {
-    let (mut time, mut cause, mut group) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut rows, mut group) = (Rows::default(), Vec::new());
     let mut groups = 0;
     for curve in curves.iter().filter(|curve| !curve.tally.leaving.is_empty()) {
-        written_out(curve.tally, &mut time, &mut cause);
-        group.resize(time.len(), groups);
+        rows.add(curve.tally);
+        group.resize(rows.time.len(), groups);
         groups += 1;
     }
     if groups < 2 {
         return Ok([Err(FEW_GROUPS); 2]);
     }
-    if cause.iter().all(|cause| *cause == 0) {
+    if rows.cause.iter().all(|cause| *cause == 0) {
         return Ok([Err(NO_EVENTS); 2]);
     }
-    match gray_test(&CompetingRisks::new(&time, &cause), &group, None, 0.0) {
+    match gray_test(&rows.risks(), &group, None, 0.0) {
         Ok(tests) => {
             let of = |cause| match tests.iter().find(|t| t.cause == cause) {
                 None => Err(NO_EVENTS),

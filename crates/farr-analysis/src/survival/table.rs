@@ -53,27 +53,43 @@ fn kernel(analysis: &Survival, error: &farr_stats::Error) -> Error {
     Error::Kernel { analysis: analysis.settings.name.clone(), reason: error.to_string() }
 }
 
-/// Rows (time, event) with their number as weight: Greenwood's variance with
-/// such weights is that of the rows written out.
-fn curve_of(analysis: &Survival, tally: &Tally) -> Result<Option<SurvivalCurve>, Error> {
-    let (mut time, mut event, mut weight) = (Vec::new(), Vec::new(), Vec::new());
-    for (day, leaving) in &tally.leaving {
-        for (is_event, n) in [(true, leaving.outcome), (false, leaving.censored)] {
-            if n > 0 {
-                time.push(f64::from(*day));
-                event.push(is_event);
-                weight.push(n as f64);
+/// Times and events, with how many entries have them as weight: estimates and
+/// tests are those of the entries written out.
+#[derive(Default)]
+struct Rows {
+    time: Vec<f64>,
+    event: Vec<bool>,
+    weight: Vec<f64>,
+}
+
+impl Rows {
+    fn add(&mut self, tally: &Tally) {
+        for (day, leaving) in &tally.leaving {
+            for (is_event, n) in [(true, leaving.outcome), (false, leaving.censored)] {
+                if n > 0 {
+                    self.time.push(f64::from(*day));
+                    self.event.push(is_event);
+                    self.weight.push(n as f64);
+                }
             }
         }
     }
-    if time.is_empty() {
+
+    fn follow_up(&self) -> FollowUp<'_> {
+        FollowUp::new(&self.time, &self.event).with_weight(&self.weight)
+    }
+}
+
+fn curve_of(analysis: &Survival, tally: &Tally) -> Result<Option<SurvivalCurve>, Error> {
+    let mut rows = Rows::default();
+    rows.add(tally);
+    if rows.time.is_empty() {
         return Ok(None);
     }
     let level = analysis.settings.confidence_level;
     let confidence = Confidence { kind: ConfidenceType::LogLog, level };
     let options = KaplanMeierOptions { confidence, ..KaplanMeierOptions::default() };
-    let rows = FollowUp::new(&time, &event).with_weight(&weight);
-    kaplan_meier(&rows, &options).map(Some).map_err(|e| kernel(analysis, &e))
+    kaplan_meier(&rows.follow_up(), &options).map(Some).map_err(|e| kernel(analysis, &e))
 }
 
 /// Finite numbers; null where one is not defined.
@@ -405,26 +421,19 @@ impl StrataRows {
 
 /// No test where there are no outcomes, or fewer than two groups to compare.
 fn test_of(analysis: &Survival, curves: &[&Curve<'_>]) -> Result<Tested<LogRank>, Error> {
-    let (mut time, mut event, mut group) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut rows, mut group) = (Rows::default(), Vec::new());
     for (place, curve) in (0_u32..).zip(curves) {
-        for (day, leaving) in &curve.tally.leaving {
-            for (is_event, n) in [(true, leaving.outcome), (false, leaving.censored)] {
-                let n = usize::try_from(n).unwrap_or_default();
-                time.extend(std::iter::repeat_n(f64::from(*day), n));
-                event.extend(std::iter::repeat_n(is_event, n));
-                group.extend(std::iter::repeat_n(place, n));
-            }
-        }
+        rows.add(curve.tally);
+        group.resize(rows.time.len(), place);
     }
     let groups: BTreeSet<u32> = group.iter().copied().collect();
     if groups.len() < 2 {
         return Ok(Err(FEW_GROUPS));
     }
-    if !event.contains(&true) {
+    if !rows.event.contains(&true) {
         return Ok(Err(NO_EVENTS));
     }
-    let rows = FollowUp::new(&time, &event);
-    match log_rank(&rows, &group, None, 0.0) {
+    match log_rank(&rows.follow_up(), &group, None, 0.0) {
         Ok(test) if test.degrees_of_freedom == 0 => Ok(Err(NEVER_AT_RISK)),
         Ok(test) => Ok(Ok(test)),
         Err(farr_stats::Error::Singular { .. }) => Ok(Err(NO_VARIANCE)),

@@ -320,7 +320,7 @@ mod tests {
         let time: Vec<f64> = (1..60).map(f64::from).collect();
         let weight: Vec<f64> = time.iter().map(|t| 0.3 + 7.0 / t).collect();
         let cause = vec![1; time.len()];
-        let rows = CompetingRisks { weight: Some(&weight), ..CompetingRisks::new(&time, &cause) };
+        let rows = CompetingRisks::new(&time, &cause).with_weight(&weight);
         let std_err = &aalen_johansen(&rows).unwrap().causes[0].std_err;
         let (last, before) = std_err.split_last().unwrap();
         assert!(*last < 1e-14 && before.iter().all(|s| *s > 1e-3), "{last}");

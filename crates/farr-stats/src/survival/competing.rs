@@ -29,6 +29,12 @@ impl<'a> CompetingRisks<'a> {
         Self { entry: Some(entry), ..self }
     }
 
+    /// The same with case weights.
+    #[must_use]
+    pub fn with_weight(self, weight: &'a [f64]) -> Self {
+        Self { weight: Some(weight), ..self }
+    }
+
     /// The causes that occur, ascending.
     pub fn causes(&self) -> Vec<u32> {
         let (_, mut labels) = super::follow_up::codes(self.cause);

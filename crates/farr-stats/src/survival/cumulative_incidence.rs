@@ -1,7 +1,9 @@
 //! Cumulative incidence by group with Aalen's variance.
 
 use super::competing::CompetingRisks;
-use super::follow_up::{ascending, ascending_by_code, check_finite, check_length, codes};
+use super::follow_up::{
+    ascending, ascending_by_code, check_finite, check_length, check_whole, codes,
+};
 use crate::error::{Error, Result};
 
 /// One group's curve of one cause at the times asked for.
@@ -22,8 +24,9 @@ pub struct CumulativeIncidence {
 ///
 /// `F(t) = sum S(s-) d_k / n`, with the delta-method variance of Aalen (1978) as
 /// cmprsk 2.2-11 `cuminc` has it: tied events get the factor
-/// 1 - (d - 1) / (n - 1), and the variance moves only when the curve does.
-/// Errors: bad rows, entry times or weights (cmprsk has neither), no event.
+/// 1 - (d - 1) / (n - 1), and the variance moves only when the curve does. A
+/// weight says how many equal rows a row stands for. Errors: bad rows, entry
+/// times (cmprsk has none), weights that are not whole, no event.
 /// Cost: one sort, then O(n causes).
 pub fn cumulative_incidence(
     rows: &CompetingRisks,
@@ -32,7 +35,7 @@ pub fn cumulative_incidence(
 ) -> Result<Vec<CumulativeIncidence>> {
     const WHAT: &str = "cumulative incidence";
     rows.check(WHAT)?;
-    check_plain(rows)?;
+    check_counted(rows)?;
     check_length("group", rows.time.len(), group.len())?;
     check_finite("times", times)?;
     let causes = rows.causes();
@@ -59,19 +62,13 @@ pub fn cumulative_incidence(
     Ok(out)
 }
 
-/// Neither entry times nor weights.
-pub(crate) fn check_plain(rows: &CompetingRisks) -> Result<()> {
-    let expected = "none: this estimator has no such form";
+/// No entry times, and weights that are counts.
+pub(crate) fn check_counted(rows: &CompetingRisks) -> Result<()> {
     if rows.entry.is_some() {
+        let expected = "none: this estimator has no such form";
         return Err(Error::OutOfRange { column: "entry", row: 0, expected });
     }
-    match rows.weight {
-        Some(weight) => match weight.iter().position(|&w| w != 1.0) {
-            Some(row) => Err(Error::OutOfRange { column: "weight", row, expected }),
-            None => Ok(()),
-        },
-        None => Ok(()),
-    }
+    check_whole(rows.weight)
 }
 
 /// Time, F and its variance at each time of the cause.
@@ -81,16 +78,19 @@ fn steps_of(rows: &CompetingRisks, order: &[u32], cause: u32) -> Vec<(f64, f64, 
     // Sums over events before t of the variance of their hazard times a^2,
     // a b and b^2, where the event moves F(t) by a - F(t) b.
     let mut sums = [0.0; 3];
+    let mut at_risk: f64 = order.iter().map(|&row| rows.weight_of(row as usize)).sum();
     while start < order.len() {
         let time = rows.time[order[start] as usize];
-        let n = (order.len() - start) as f64;
+        let n = at_risk;
         let (mut own, mut other) = (0.0, 0.0);
         while let Some(&row) = order.get(start).filter(|&&r| rows.time[r as usize] == time) {
+            let weight = rows.weight_of(row as usize);
             match rows.cause[row as usize] {
                 0 => {}
-                c if c == cause => own += 1.0,
-                _ => other += 1.0,
+                c if c == cause => own += weight,
+                _ => other += weight,
             }
+            at_risk -= weight;
             start += 1;
         }
         if own + other == 0.0 {

@@ -2,7 +2,7 @@
 
 use super::competing::CompetingRisks;
 use super::cox::{CoxData, Design};
-use super::cumulative_incidence::check_plain;
+use super::cumulative_incidence::check_counted;
 use super::follow_up::{FollowUp, check_finite, check_length};
 use super::linear::{Cholesky, cross_product, dot, row_times_matrix, square_of};
 use super::newton::{Derivatives, Maximum, Problem, maximise};
@@ -80,7 +80,11 @@ impl FineGrayFit {
 /// Cost: one sort, then O(n p^2) a step and for the covariance.
 pub fn fine_gray(rows: &CompetingRisks, cause: u32, covariates: &[&[f64]]) -> Result<FineGrayFit> {
     rows.check(WHAT)?;
-    check_plain(rows)?;
+    check_counted(rows)?;
+    if let Some(row) = rows.weight.and_then(|weight| weight.iter().position(|&w| w != 1.0)) {
+        let expected = "1: this estimator has no weighted form";
+        return Err(Error::OutOfRange { column: "weight", row, expected });
+    }
     let event: Vec<bool> = rows.cause.iter().map(|&c| c == cause && c != 0).collect();
     let follow_up = FollowUp::new(rows.time, &event);
     let design = Design::of(&CoxData { rows: follow_up, covariates, strata: None }, WHAT)?;

@@ -71,6 +71,18 @@ impl<'a> FollowUp<'a> {
     }
 }
 
+/// Whole weights, 1 or more: how many equal rows each stands for.
+pub(crate) fn check_whole(weight: Option<&[f64]>) -> Result<()> {
+    let is_whole = |w: &f64| *w >= 1.0 && w.fract() == 0.0;
+    match weight.and_then(|weight| weight.iter().position(|w| !is_whole(w))) {
+        Some(row) => {
+            let expected = "a whole number: how many equal rows it stands for";
+            Err(Error::OutOfRange { column: "weight", row, expected })
+        }
+        None => Ok(()),
+    }
+}
+
 pub(crate) fn check_length(column: &'static str, expected: usize, found: usize) -> Result<()> {
     if expected == found { Ok(()) } else { Err(Error::Length { column, expected, found }) }
 }

@@ -2,7 +2,7 @@
 
 use super::competing::CompetingRisks;
 use super::cox::ChiSquareTest;
-use super::cumulative_incidence::check_plain;
+use super::cumulative_incidence::check_counted;
 use super::follow_up::{ascending, ascending_by_code, check_length, codes};
 use super::linear::Cholesky;
 use crate::error::{Error, Result};
@@ -24,8 +24,9 @@ pub struct GrayTest {
 /// `R_g = n_g (1 - F_g(t-)) / S_g(t-)`; F is the pooled curve with hazard
 /// `d / sum of n_g / S_g(t-)`. Source: Gray (1988), section 2, as cmprsk 2.2-11
 /// `cuminc` has it (which writes statistic -1 and p 1 where there is no test).
-/// Errors: bad rows, entry times or weights (cmprsk has neither), fewer than
-/// two groups, no event. Cost: one sort, then O(n + times g^3) a cause.
+/// A weight says how many equal rows a row stands for. Errors: bad rows, entry
+/// times (cmprsk has none), weights that are not whole, fewer than two groups,
+/// no event. Cost: one sort, then O(n + times g^3) a cause.
 pub fn gray_test(
     rows: &CompetingRisks,
     group: &[u32],
@@ -34,7 +35,7 @@ pub fn gray_test(
 ) -> Result<Vec<GrayTest>> {
     const WHAT: &str = "Gray's test";
     rows.check(WHAT)?;
-    check_plain(rows)?;
+    check_counted(rows)?;
     check_length("group", rows.time.len(), group.len())?;
     if !rho.is_finite() {
         return Err(Error::Setting { setting: "rho", found: rho, expected: "a finite number" });
@@ -126,7 +127,7 @@ impl Stratum {
     /// `order`: the stratum's rows by ascending time.
     fn walk(&mut self, rows: &CompetingRisks, group: &[u32], order: &[u32], cause: u32) {
         for &row in order {
-            self.groups[group[row as usize] as usize].n += 1.0;
+            self.groups[group[row as usize] as usize].n += rows.weight_of(row as usize);
         }
         let mut leaving = vec![0.0; self.groups.len()];
         let mut start = 0;
@@ -136,11 +137,12 @@ impl Stratum {
             self.groups.iter_mut().for_each(|g| (g.own, g.other) = (0.0, 0.0));
             while let Some(&row) = order.get(start).filter(|&&r| rows.time[r as usize] == time) {
                 let g = group[row as usize] as usize;
-                leaving[g] += 1.0;
+                let weight = rows.weight_of(row as usize);
+                leaving[g] += weight;
                 match rows.cause[row as usize] {
                     0 => {}
-                    c if c == cause => self.groups[g].own += 1.0,
-                    _ => self.groups[g].other += 1.0,
+                    c if c == cause => self.groups[g].own += weight,
+                    _ => self.groups[g].other += weight,
                 }
                 start += 1;
             }

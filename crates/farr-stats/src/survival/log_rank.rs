@@ -1,6 +1,6 @@
 //! The log-rank test and its G-rho family, stratified or not.
 
-use super::follow_up::{FollowUp, ascending, ascending_by_code, check_length, codes};
+use super::follow_up::{FollowUp, ascending, ascending_by_code, check_length, check_whole, codes};
 use super::linear::Cholesky;
 use crate::distribution::chi_square_upper_tail;
 use crate::error::{Error, Result};
@@ -35,8 +35,9 @@ pub struct LogRank {
 /// rho 0 is the log-rank test, 1 Peto and Peto's. Entry times are honoured as
 /// usual (entry < t <= time). Where fewer than two groups ever meet an event
 /// the statistic is 0, on 0 degrees of freedom (R's `pchisq`: p is 1 with one
-/// such group, NaN with none). Source: survival 3.5-3 `survdiff`. Errors: bad
-/// rows, case weights (R has none either), fewer than two labels, a singular
+/// such group, NaN with none). A weight says how many equal rows a row stands
+/// for. Source: survival 3.5-3 `survdiff`, which has no weights. Errors: bad
+/// rows, weights that are not whole, fewer than two labels, a singular
 /// variance. Cost: one sort, then O(n + times g^2).
 pub fn log_rank(
     rows: &FollowUp,
@@ -50,10 +51,7 @@ pub fn log_rank(
     if !rho.is_finite() {
         return Err(Error::Setting { setting: "rho", found: rho, expected: "a finite number" });
     }
-    if let Some(row) = rows.weight.and_then(|w| w.iter().position(|&w| w != 1.0)) {
-        let expected = "1 (the test has no weighted form)";
-        return Err(Error::OutOfRange { column: "weight", row, expected });
-    }
+    check_whole(rows.weight)?;
     let (group_code, groups) = codes(group);
     if groups.len() < 2 {
         return Err(Error::TooFewGroups { what: WHAT, found: groups.len() });
@@ -105,14 +103,14 @@ impl Sums {
             entering.sort_by(|&a, &b| entry[a as usize].total_cmp(&entry[b as usize]));
         } else {
             for &row in order {
-                n[group[row as usize] as usize] += 1.0;
+                n[group[row as usize] as usize] += rows.weight_of(row as usize);
             }
         }
         // Rows are fetched in one go, whose reads need not wait for each other.
-        let sorted: Vec<(f64, u32, bool)> = order
+        let sorted: Vec<(f64, u32, bool, f64)> = order
             .iter()
             .map(|&row| row as usize)
-            .map(|row| (rows.time[row], group[row], rows.event[row]))
+            .map(|row| (rows.time[row], group[row], rows.event[row], rows.weight_of(row)))
             .collect();
         let (mut entered, mut survival) = (0, 1.0_f64);
         let (mut events, mut leaving) = (vec![0.0; count], vec![0.0; count]);
@@ -120,15 +118,15 @@ impl Sums {
             let time = tied[0].0;
             events.fill(0.0);
             leaving.fill(0.0);
-            for &(_, g, event) in tied {
-                leaving[g as usize] += 1.0;
-                events[g as usize] += f64::from(u8::from(event));
+            for &(_, g, event, weight) in tied {
+                leaving[g as usize] += weight;
+                events[g as usize] += f64::from(u8::from(event)) * weight;
             }
             while let Some(&row) = entering.get(entered) {
                 if rows.entry.is_some_and(|entry| entry[row as usize] >= time) {
                     break;
                 }
-                n[group[row as usize] as usize] += 1.0;
+                n[group[row as usize] as usize] += rows.weight_of(row as usize);
                 entered += 1;
             }
             let d: f64 = events.iter().sum();
@@ -227,6 +225,9 @@ mod tests {
             log_rank(&rows, &[3, 3], None, 0.0),
             Err(Error::TooFewGroups { what, found: 1 })
         );
+        let half = FollowUp::new(&[1.0, 2.0], &[true; 2]).with_weight(&[1.0, 0.5]);
+        let error = log_rank(&half, &[0, 1], None, 0.0).unwrap_err();
+        assert!(matches!(error, Error::OutOfRange { column: "weight", row: 1, .. }), "{error}");
         let censored = FollowUp::new(&[1.0, 2.0, 3.0, 4.0], &[false; 4]);
         let test = log_rank(&censored, &[0, 1, 0, 1], None, 0.0).unwrap();
         assert_eq!((test.observed, test.expected), (vec![0.0; 2], vec![0.0; 2]));

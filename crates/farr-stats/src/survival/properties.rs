@@ -329,7 +329,7 @@ proptest! {
     #[test]
     fn aalen_johansen_adds_up(s in sample()) {
         let rows = CompetingRisks::new(&s.time, &s.cause).with_entry(&s.entry);
-        let rows = CompetingRisks { weight: Some(&s.weight), ..rows };
+        let rows = rows.with_weight(&s.weight);
         let Ok(found) = aalen_johansen(&rows) else { return Ok(()) };
         let curve = kaplan_meier(&s.rows(), &KaplanMeierOptions::default()).unwrap();
         prop_assert!(all_close(&found.event_free, &curve.survival, 1e-9));
@@ -385,6 +385,37 @@ proptest! {
                 }
             }
         }
+    }
+
+    /// Not a bit differs: numbers of rows are whole.
+    #[test]
+    fn tests_and_incidence_of_counted_rows_are_those_of_rows_written_out(
+        s in sample(),
+        counts in prop::collection::vec(1_u8..5, 64),
+    ) {
+        fn written_out<T: Copy>(column: &[T], counts: &[u8]) -> Vec<T> {
+            let rows = column.iter().zip(counts);
+            rows.flat_map(|(x, n)| std::iter::repeat_n(*x, usize::from(*n))).collect()
+        }
+        prop_assume!(s.n() <= counts.len());
+        let counts = &counts[..s.n()];
+        let weight: Vec<f64> = counts.iter().map(|n| f64::from(*n)).collect();
+        let (time, event) = (written_out(&s.time, counts), written_out(&s.event, counts));
+        let (cause, group) = (written_out(&s.cause, counts), written_out(&s.group, counts));
+        let counted = FollowUp::new(&s.time, &s.event).with_weight(&weight);
+        let rows = FollowUp::new(&time, &event);
+        for rho in [0.0, 1.0] {
+            let one = log_rank(&counted, &s.group, None, rho);
+            let other = log_rank(&rows, &group, None, rho);
+            prop_assert_eq!(format!("{one:?}"), format!("{other:?}"));
+        }
+        let counted = CompetingRisks::new(&s.time, &s.cause).with_weight(&weight);
+        let rows = CompetingRisks::new(&time, &cause);
+        let (one, other) = (gray_test(&counted, &s.group, None, 0.0), gray_test(&rows, &group, None, 0.0));
+        prop_assert_eq!(format!("{one:?}"), format!("{other:?}"));
+        let one = cumulative_incidence(&counted, &s.group, &s.time);
+        let other = cumulative_incidence(&rows, &group, &s.time);
+        prop_assert_eq!(format!("{one:?}"), format!("{other:?}"));
     }
 
     #[test]
