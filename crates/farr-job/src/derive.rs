@@ -54,7 +54,11 @@ pub(crate) fn choose(
         behind_of(&shard, &cohorts, &site)
     };
     let mut all: Vec<Behind> = Vec::new();
-    threads.map_shards(&shards, map, |shard| all.push(shard))?;
+    let add = |shard| {
+        all.push(shard);
+        Ok(())
+    };
+    threads.map_shards(&shards, map, add)?;
     for id in algebra.choices() {
         stop_if_asked(cancel)?;
         let partials: Vec<Partial> = threads.run(|| {

@@ -2,10 +2,7 @@
 //! every analysis counted.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Date32Array, Int64Array, RecordBatch};
-use bytes::Bytes;
 use farr_analysis::{
     AnyAnalysis, AnyPartial, CohortRow, CohortRows, Concepts, Inclusion, MaskCount, ShardView,
 };
@@ -13,7 +10,8 @@ use farr_cohort::algebra::Choices;
 use farr_cohort::{CohortEntries, Definition, Mode, Site};
 use farr_disclosure::{Aggregate, AggregateTable, Labelled, PersonLevel};
 use farr_records::{
-    ConceptSetExpression, PersonId, RecordsStore, Scope, Shard, ShardId, Table, cohort_schema,
+    CohortKey, CohortSort, ConceptSetExpression, PersonId, RecordsStore, Scope, Shard, ShardId,
+    Table,
 };
 use farr_source::Share;
 use rayon::prelude::*;
@@ -63,16 +61,8 @@ fn decoded_bytes(store: &RecordsStore) -> u64 {
 #[derive(Serialize, Deserialize)]
 struct ShardPart {
     partials: Vec<AnyPartial>,
-    columns: CohortColumns,
-}
-
-/// Columns of the cohort table.
-#[derive(Default, Serialize, Deserialize)]
-struct CohortColumns {
-    definition: Vec<i64>,
-    subject: Vec<i64>,
-    start: Vec<i32>,
-    end: Vec<i32>,
+    /// Rows by cohort, of each person's together.
+    cohorts: Vec<(i64, Vec<CohortKey>)>,
 }
 
 /// The site's tables that the cohorts need, and the vocabulary.
@@ -144,7 +134,7 @@ pub(crate) fn shards_missing(
 /// What the shards gave together: nothing is finished or encoded yet.
 pub(crate) struct Counted {
     partials: Vec<AnyPartial>,
-    cohorts: Vec<CohortColumns>,
+    cohorts: CohortSort,
     sizes: BTreeMap<i64, CohortSize>,
     clock: StageClock,
 }
@@ -160,16 +150,22 @@ pub(crate) fn evaluate(
 ) -> Result<Counted, Error> {
     let shards: Vec<ShardId> = store.shards().collect();
     let mut partials: Vec<AnyPartial> = plan.analyses.iter().map(AnyAnalysis::empty).collect();
-    let mut cohorts: Vec<CohortColumns> = Vec::with_capacity(shards.len());
-    let mut sizes = BTreeMap::new();
+    let mut cohorts = CohortSort::default();
+    let mut sizes: BTreeMap<i64, CohortSize> = BTreeMap::new();
     let clock = StageClock::start(observer, Stage::Cohorts, Some(shards.len() as u64));
     let add = |part: ShardPart| {
         for ((analysis, into), later) in plan.analyses.iter().zip(&mut partials).zip(part.partials)
         {
             analysis.merge(into, later);
         }
-        part.columns.add_sizes(&mut sizes);
-        cohorts.push(part.columns);
+        for (id, rows) in part.cohorts {
+            // A person is in one shard only.
+            let size = sizes.entry(id).or_default();
+            size.rows += rows.len() as u64;
+            size.persons += rows.chunk_by(|a, b| a.person() == b.person()).count() as u64;
+            cohorts.push(id, rows)?;
+        }
+        Ok(())
     };
     let keep = || KeptParts::open(kept, Share::WHOLE);
     map_shards(plan, (store, &shards), of_machine, keep, (observer, cancel), add)?;
@@ -177,16 +173,16 @@ pub(crate) fn evaluate(
 }
 
 impl Counted {
-    /// Finishes the analyses, for `report`, and beside that encodes the cohorts'
-    /// rows, for `keep`: on the threads of the pool at hand.
-    pub(crate) fn finish<T: Send, U: Send>(
+    /// Finishes the analyses, for `report`, and beside that gives the cohorts' rows
+    /// to `keep`: on the threads of the pool at hand.
+    pub(crate) fn finish<T: Send>(
         self,
         plan: &Plan,
         store: &RecordsStore,
         observer: &dyn Observer,
         report: impl FnOnce(Evaluated) -> Result<T, Error> + Send,
-        keep: impl FnOnce(Labelled<PersonLevel, Bytes>) -> Result<U, Error> + Send,
-    ) -> Result<(T, U), Error> {
+        keep: impl FnOnce(Labelled<PersonLevel, CohortSort>) -> Result<(), Error> + Send,
+    ) -> Result<T, Error> {
         let Self { partials, cohorts, sizes, clock } = self;
         let finish = || {
             let tables = finish_analyses(plan, store, partials)?;
@@ -200,10 +196,10 @@ impl Counted {
             clock.finish(observer, figures, summary(plan, rows));
             report(Evaluated { tables, sizes })
         };
-        let (reported, kept) =
-            rayon::join(finish, || encode_cohorts(plan, store, cohorts).and_then(keep));
+        let (reported, kept) = rayon::join(finish, || keep(Labelled::person_level(cohorts)));
         // The first error in this order, whichever came first.
-        Ok((reported?, kept?))
+        let reported = reported?;
+        kept.map(|()| reported)
     }
 }
 
@@ -235,17 +231,6 @@ fn summary(plan: &Plan, rows: u64) -> String {
     format!("{summary}, {analyses}")
 }
 
-/// The cohorts' rows are persons' data.
-fn encode_cohorts(
-    plan: &Plan,
-    store: &RecordsStore,
-    parts: Vec<CohortColumns>,
-) -> Result<Labelled<PersonLevel, Bytes>, Error> {
-    let rows = parts.into_iter().map(CohortColumns::into_batch).collect::<Result<_, _>>()?;
-    let rows = Labelled::person_level(rows);
-    Ok(store.encode_cohorts(&plan.job.job.name, rows)?)
-}
-
 /// Does a share of the shards, and keeps their parts.
 pub(crate) fn evaluate_share(
     plan: &Plan,
@@ -259,7 +244,7 @@ pub(crate) fn evaluate_share(
     let clock = StageClock::start(observer, Stage::Cohorts, Some(shards.len() as u64));
     let summary = counted(shards.len() as u64, "shard", "shards");
     let keep = || Ok(KeptParts::open(kept, share)?.all());
-    map_shards(plan, (store, &shards), of_machine, keep, (observer, cancel), drop)?;
+    map_shards(plan, (store, &shards), of_machine, keep, (observer, cancel), |_| Ok(()))?;
     clock.finish(observer, Figures::default(), summary);
     Ok(())
 }
@@ -271,7 +256,7 @@ fn map_shards<'k>(
     (threads, memory): (&Threads, Memory),
     keep: impl FnOnce() -> Result<KeptParts<'k>, Error>,
     (observer, cancel): (&dyn Observer, &Cancel),
-    add: impl FnMut(ShardPart),
+    add: impl FnMut(ShardPart) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let vocabulary = threads.run(|| store.vocabulary_for(concept_sets(&plan.definitions)))?;
     let unique = |table| store.has_unique_ids(table);
@@ -333,11 +318,13 @@ fn shard_part(
     let view = ShardView { shard, cohorts: &rows, inclusions: &inclusions };
     let partials = plan.analyses.iter().map(|analysis| analysis.shard(&view));
     let partials = partials.collect::<Result<Vec<AnyPartial>, _>>()?;
-    let mut columns = CohortColumns::default();
-    for cohort in &rows {
-        columns.push(cohort, shard.persons());
-    }
-    Ok(ShardPart { partials, columns })
+    let cohorts = rows.iter().map(|cohort| (cohort.id, keys_of(cohort, shard.persons()))).collect();
+    Ok(ShardPart { partials, cohorts })
+}
+
+fn keys_of(cohort: &CohortRows, persons: &[PersonId]) -> Vec<CohortKey> {
+    let key = |row: &CohortRow| CohortKey::new(persons[row.person as usize], row.interval);
+    cohort.rows.iter().map(key).collect()
 }
 
 fn rows_of(cohort: &CohortEntries) -> CohortRows {
@@ -357,39 +344,5 @@ fn inclusion_of(cohort: &CohortEntries, definition: &Definition) -> Inclusion {
         rules: definition.expression.inclusion_rules.iter().map(|rule| rule.name.clone()).collect(),
         masks: masks.collect(),
         chain: None,
-    }
-}
-
-impl CohortColumns {
-    fn push(&mut self, cohort: &CohortRows, persons: &[PersonId]) {
-        let rows = &cohort.rows;
-        self.definition.extend(rows.iter().map(|_| cohort.id));
-        self.subject.extend(rows.iter().map(|row| persons[row.person as usize].0));
-        self.start.extend(rows.iter().map(|row| row.interval.start.0));
-        self.end.extend(rows.iter().map(|row| row.interval.end.0));
-    }
-
-    /// Adds its sizes to those of other shards. The rows of a cohort stand
-    /// together in a shard, and there those of a person, who is in no other.
-    fn add_sizes(&self, sizes: &mut BTreeMap<i64, CohortSize>) {
-        let mut subjects = self.subject.as_slice();
-        for cohort in self.definition.chunk_by(|one, next| one == next) {
-            let mine = subjects.split_off(..cohort.len()).unwrap_or_default();
-            let size = sizes.entry(cohort[0]).or_default();
-            size.rows += mine.len() as u64;
-            size.persons += mine.chunk_by(|one, next| one == next).count() as u64;
-        }
-    }
-
-    fn into_batch(self) -> Result<RecordBatch, Error> {
-        let columns: Vec<ArrayRef> = vec![
-            Arc::new(Int64Array::from(self.definition)),
-            Arc::new(Int64Array::from(self.subject)),
-            Arc::new(Date32Array::from(self.start)),
-            Arc::new(Date32Array::from(self.end)),
-        ];
-        RecordBatch::try_new(cohort_schema(), columns).map_err(|source| {
-            Error::Records(farr_records::Error::Arrow { table: Table::Person, source })
-        })
     }
 }

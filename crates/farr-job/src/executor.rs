@@ -10,14 +10,14 @@ use farr_records::ShardId;
 /// Runs a map over shards and hands the results on in shard order.
 pub trait Executor: Sync {
     /// Maps every shard; `merge` gets the results in the shards' order,
-    /// whatever order they were made in. The first error, in that order, ends
-    /// it. Not to be called from one of the threads that map.
+    /// whatever order they were made in. The first error, in that order, of
+    /// either ends it. Not to be called from one of the threads that map.
     fn map_shards<P, E, M, G>(&self, shards: &[ShardId], map: M, merge: G) -> Result<(), E>
     where
         P: Send,
         E: Send,
         M: Fn(ShardId) -> Result<P, E> + Sync,
-        G: FnMut(P);
+        G: FnMut(P) -> Result<(), E>;
 }
 
 /// The threads of this process, as many shards in memory as there are threads.
@@ -86,7 +86,7 @@ impl Executor for Threads {
         P: Send,
         E: Send,
         M: Fn(ShardId) -> Result<P, E> + Sync,
-        G: FnMut(P),
+        G: FnMut(P) -> Result<(), E>,
     {
         self.with_in_flight(self.count()).map_shards(shards, map, merge)
     }
@@ -98,7 +98,7 @@ impl Executor for InFlight<'_> {
         P: Send,
         E: Send,
         M: Fn(ShardId) -> Result<P, E> + Sync,
-        G: FnMut(P),
+        G: FnMut(P) -> Result<(), E>,
     {
         let next = AtomicUsize::new(0);
         let failed = AtomicBool::new(false);
@@ -126,7 +126,9 @@ impl Executor for InFlight<'_> {
             for (place, result) in receiver {
                 early.insert(place, result);
                 while let Some(result) = early.remove(&merged) {
-                    merge(result?);
+                    let result = result.and_then(&mut merge);
+                    failed.fetch_or(result.is_err(), Ordering::Relaxed);
+                    result?;
                     merged += 1;
                 }
             }
@@ -146,7 +148,11 @@ mod tests {
             let mut seen = Vec::new();
             let threads = Threads::new(Some(threads)).unwrap();
             let map = |shard: ShardId| Ok::<_, ()>(shard.index());
-            threads.map_shards(&shards, map, |index| seen.push(index)).unwrap();
+            let merge = |index| {
+                seen.push(index);
+                Ok(())
+            };
+            threads.map_shards(&shards, map, merge).unwrap();
             assert!(seen.iter().copied().eq(0..64));
         }
     }
@@ -156,6 +162,9 @@ mod tests {
         let shards: Vec<ShardId> = ShardId::all(8).collect();
         let map = |shard: ShardId| if shard.index() < 3 { Ok(()) } else { Err(shard.index()) };
         let threads = Threads::new(Some(4)).unwrap();
-        assert_eq!(threads.map_shards(&shards, map, |()| {}), Err(3));
+        assert_eq!(threads.map_shards(&shards, map, |()| Ok(())), Err(3));
+        let map = |shard: ShardId| Ok(shard.index());
+        let merge = |index| if index < 5 { Ok(()) } else { Err(index) };
+        assert_eq!(threads.map_shards(&shards, map, merge), Err(5));
     }
 }

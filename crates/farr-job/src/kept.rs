@@ -21,7 +21,7 @@ use crate::work::Work;
 const EVERY: Duration = Duration::from_secs(1);
 
 /// How kept parts are laid out: parts of another layout are not looked for.
-const LAYOUT: u32 = 3;
+const LAYOUT: u32 = 4;
 
 /// Encoded parts by shard.
 type Parts = Vec<(u32, Vec<u8>)>;
@@ -171,7 +171,7 @@ mod tests {
         assert_eq!(run(&at_once(&work), &[1, 0, 4, 2]), [1, 0, 4, 2]);
         assert_eq!(run(&at_once(&work), &[0, 1, 2, 3, 4]), [3]);
         // A damaged part is evaluated anew.
-        let path = "work/report-1/r/parts-3-1-of-1-00002";
+        let path = "work/report-1/r/parts-4-1-of-1-00002";
         place.write(path, Labelled::person_level(Bytes::from_static(b"short"))).unwrap();
         assert_eq!(run(&at_once(&work), &[0, 1, 2, 3, 4, 5, 6, 7]), [2, 5, 6, 7]);
         assert!(run(&at_once(&work), &[0, 1, 2, 3, 4, 5, 6, 7]).is_empty());

@@ -3,9 +3,8 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use farr_disclosure::{Document, Labelled, Node, PersonLevel, Zone};
-use farr_records::{Manifest, ObjectRead, RecordsStore};
+use farr_records::{CohortSort, Manifest, ObjectRead, RecordsStore};
 use farr_source::Share;
 use farr_store::{Lease, LeaseTiming, Location, Publication, Published};
 
@@ -260,7 +259,7 @@ impl<'a> Running<'a> {
             let name = (self.plan.job.job.name.as_str(), report.as_str());
             if !store.shows_cohorts(name)? {
                 self.confirm()?;
-                store.show_kept_cohorts(name)?;
+                store.show_cohorts(name)?;
             }
             self.show_again(&self.records_location()?, &published, is_current)?;
         }
@@ -497,7 +496,7 @@ impl Running<'_> {
         // They stay with the records, by the job's name, since several jobs may
         // share these.
         let name = (plan.job.job.name.as_str(), report.identity.as_str());
-        let keep = |rows: Labelled<PersonLevel, Bytes>| {
+        let keep = |rows: Labelled<PersonLevel, CohortSort>| {
             // Those that are there are of a report that is, or known as this run's.
             if !records.store.keeps_cohorts(name)? {
                 work.keeps_cohorts(&KeptCohorts {
@@ -506,15 +505,14 @@ impl Running<'_> {
                     reports: report.location.url().to_owned(),
                 })?;
             }
-            records.store.keep_cohorts(name, rows.clone())?;
-            Ok(rows)
+            Ok(records.store.keep_cohorts(name, rows)?)
         };
         let finish = || shards.finish(plan, &records.store, recorder, write, keep);
-        let ((found, clock, tables), cohorts) = self.threads.run(finish)?;
+        let (found, clock, tables) = self.threads.run(finish)?;
         self.confirm()?;
         let published = report.publication.commit()?;
         clock.finish(recorder, Figures::default(), tables);
-        records.store.show_cohorts(name.0, cohorts)?;
+        records.store.show_cohorts(name)?;
         work.remove()?;
         let mut lines = vec![String::new()];
         if zone == Zone::Restricted {

@@ -202,8 +202,8 @@ pub enum Error {
         /// The number found.
         found: u32,
     },
-    /// The temporary file that rows are kept in while they are sorted into
-    /// shards could not be used.
+    /// The temporary file that rows are kept in while they are sorted could not
+    /// be used.
     #[error("temporary file: could not {action}: {source}; free space, or set TMPDIR")]
     Spill {
         /// What was tried: `make`, `list`, `remove`, `open`, `read`, `write`.

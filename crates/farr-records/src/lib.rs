@@ -10,6 +10,7 @@
 //! of them (`farr-cohort`, `farr-analysis`).
 
 mod build;
+mod cohorts;
 mod concept_set;
 mod day;
 mod encoding;
@@ -33,6 +34,7 @@ pub use build::{
     BuildSettings, Builder, Built, Progress, Pulled, RejectsMax, SpillPlace, TableRejects, Watch,
     build,
 };
+pub use cohorts::{CohortKey, CohortSort, cohort_schema};
 pub use concept_set::{ConceptReference, ConceptSetExpression, ConceptSetItem, ConceptSetWarning};
 pub use day::{Day, Interval};
 pub use error::Error;
@@ -53,5 +55,5 @@ pub use omop_parts::OmopParts;
 pub use parquet_file::parquet_bytes;
 pub use schema::{Column, Kind, Scope, Table};
 pub use shard::{Shard, TableRows, sorted_by_person};
-pub use store::{Batches, ColumnSummary, RecordsStore, TableSummary, cohort_schema};
+pub use store::{Batches, ColumnSummary, RecordsStore, TableSummary};
 pub use vocabulary::{RowKey, Vocabulary};

@@ -1,23 +1,14 @@
-//! Reading a records store: its manifest, shards, vocabulary and site tables;
-//! and the cohort rows that are kept beside them.
+//! Reading a records store: its manifest, shards, vocabulary and site tables.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Date32Array, Int64Array, RecordBatch, StringArray,
-};
+use arrow::array::{Array, AsArray, BooleanArray, RecordBatch, StringArray};
 use arrow::compute::{concat_batches, filter_record_batch};
-use arrow::datatypes::{DataType, Date32Type, Field, Int64Type, Schema, SchemaRef};
-use arrow::error::ArrowError;
-use bytes::Bytes;
-use farr_disclosure::{Labelled, PersonLevel};
 use farr_store::Location;
 use parquet::file::statistics::Statistics;
-use rayon::prelude::*;
 use serde::Deserialize;
 
-use crate::encoding::Sequences;
 use crate::manifest::{FORMAT_VERSION, FileEntry, MANIFEST_PATH, Manifest};
 use crate::parquet_file::KnownSchema;
 use crate::vocabulary::VocabularyTables;
@@ -295,96 +286,6 @@ impl RecordsStore {
         Ok(Some(summary))
     }
 
-    /// Cohort rows as they are kept, from some batches of them: sorted by cohort,
-    /// person and dates, on the threads of the pool at hand. Columns as in
-    /// [`cohort_schema`].
-    ///
-    /// # Errors
-    /// [`Error::Parquet`] for rows of another shape.
-    pub fn encode_cohorts(
-        &self,
-        name: &str,
-        rows: Labelled<PersonLevel, Vec<RecordBatch>>,
-    ) -> Result<Labelled<PersonLevel, Bytes>, Error> {
-        let object = || self.location.url_of(&cohorts_path(name));
-        rows.try_map(|rows| {
-            let checked =
-                |rows: &RecordBatch| RecordBatch::try_new(cohort_schema(), rows.columns().to_vec());
-            let rows: Vec<RecordBatch> = rows.iter().map(checked).collect::<Result<_, _>>()?;
-            let rows = sorted_cohorts(&rows)?;
-            // Persons come once or twice in a cohort.
-            let sequences =
-                Sequences { near: COHORT_COLUMNS.to_vec(), unique: vec![COHORT_COLUMNS[1]] };
-            let group_rows = parquet_file::ROW_GROUP_ROWS;
-            parquet_file::encode(&rows, &rows.schema(), &sequences, group_rows)
-        })
-        .map_err(|source| Error::Parquet { object: object(), source })
-    }
-
-    /// Keeps encoded cohort rows beside the records, by the identity of the
-    /// report that they belong to.
-    pub fn keep_cohorts(
-        &self,
-        (name, report): (&str, &str),
-        bytes: Labelled<PersonLevel, Bytes>,
-    ) -> Result<(), Error> {
-        Ok(self.location.write(&cohorts_of_report(name, report), bytes)?)
-    }
-
-    /// Makes encoded cohort rows those of the name, `cohort/<name>.parquet`.
-    pub fn show_cohorts(
-        &self,
-        name: &str,
-        bytes: Labelled<PersonLevel, Bytes>,
-    ) -> Result<(), Error> {
-        Ok(self.location.write(&cohorts_path(name), bytes)?)
-    }
-
-    /// Makes the kept cohort rows of a report those of the name; where none are
-    /// kept, nothing.
-    pub fn show_kept_cohorts(&self, (name, report): (&str, &str)) -> Result<(), Error> {
-        let Some(kept) = self.cohorts_at(&cohorts_of_report(name, report))? else { return Ok(()) };
-        self.show_cohorts(name, Labelled::person_level(kept))
-    }
-
-    /// Whether the rows of the name are those of the report, or none are kept.
-    pub fn shows_cohorts(&self, (name, report): (&str, &str)) -> Result<bool, Error> {
-        let kept = self.cohorts_at(&cohorts_of_report(name, report))?;
-        Ok(kept.is_none() || kept == self.cohorts_at(&cohorts_path(name))?)
-    }
-
-    /// Whether cohort rows are kept for a report of the name.
-    pub fn keeps_cohorts(&self, (name, report): (&str, &str)) -> Result<bool, Error> {
-        match self.location.info(&cohorts_of_report(name, report)) {
-            Ok(_) => Ok(true),
-            Err(farr_store::Error::NotFound { .. }) => Ok(false),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Removes the cohort rows that are kept for a report of the name at a store's
-    /// place.
-    pub fn remove_kept_cohorts(
-        place: &Location,
-        (name, report): (&str, &str),
-    ) -> Result<(), Error> {
-        Ok(place.delete(&cohorts_of_report(name, report))?)
-    }
-
-    fn cohorts_at(&self, path: &str) -> Result<Option<Bytes>, Error> {
-        match self.location.read(path) {
-            Err(farr_store::Error::NotFound { .. }) => Ok(None),
-            bytes => Ok(Some(bytes?)),
-        }
-    }
-
-    /// The cohort rows kept under a name.
-    pub fn read_cohorts(&self, name: &str) -> Result<RecordBatch, Error> {
-        let path = cohorts_path(name);
-        let size = self.location.info(&path)?.size;
-        parquet_file::read((&self.location, &path, size), None, None)
-    }
-
     /// All rows of a table that is not persons'; `None` if the store lacks it.
     pub(crate) fn read_piece(&self, table: Table) -> Result<Option<RecordBatch>, Error> {
         let file = self.manifest.table(table).and_then(|entry| entry.files.first());
@@ -461,178 +362,10 @@ impl VocabularyTables for RecordsStore {
     }
 }
 
-/// Where cohort rows lie.
-fn cohorts_path(name: &str) -> String {
-    format!("cohort/{name}.parquet")
-}
-
-fn cohorts_of_report(name: &str, report: &str) -> String {
-    format!("cohort/{name}/{report}.parquet")
-}
-
-/// Cohort rows, none of which has a null, by all columns.
-fn sorted_cohorts(batches: &[RecordBatch]) -> Result<RecordBatch, ArrowError> {
-    fn ids(rows: &RecordBatch, place: usize) -> &[i64] {
-        rows.column(place).as_primitive::<Int64Type>().values()
-    }
-    // Rows of a cohort come many at a time.
-    let runs = |rows| ids(rows, 0).chunk_by(|one, next| one == next);
-    let mut lengths: BTreeMap<i64, usize> = BTreeMap::new();
-    for same in batches.iter().flat_map(runs) {
-        *lengths.entry(same[0]).or_default() += same.len();
-    }
-    let with_room = |(cohort, length)| (cohort, Vec::with_capacity(length));
-    let mut by_cohort: BTreeMap<i64, Vec<i128>> = lengths.into_iter().map(with_room).collect();
-    for rows in batches {
-        let days = |place: usize| rows.column(place).as_primitive::<Date32Type>().values();
-        let (persons, starts, ends) = (ids(rows, 1), days(2), days(3));
-        let mut first = 0;
-        for same in runs(rows) {
-            let key = |row: usize| cohort_key(persons[row], starts[row], ends[row]);
-            let last = first + same.len();
-            by_cohort.entry(same[0]).or_default().extend((first..last).map(key));
-            first = last;
-        }
-    }
-    by_cohort.par_iter_mut().for_each(|(_, keys)| sort(keys));
-    let columns = (0..COHORT_COLUMNS.len()).into_par_iter().map(|place| -> ArrayRef {
-        match place {
-            0 => Arc::new(Int64Array::from(of_keys(&by_cohort, |cohort, _| cohort))),
-            1 => Arc::new(Int64Array::from(of_keys(&by_cohort, |_, key| key.0))),
-            2 => Arc::new(Date32Array::from(of_keys(&by_cohort, |_, key| key.1))),
-            _ => Arc::new(Date32Array::from(of_keys(&by_cohort, |_, key| key.2))),
-        }
-    });
-    RecordBatch::try_new(cohort_schema(), columns.collect())
-}
-
-/// Sorts keys: each goes near to its place by the most of its person, which most
-/// ids share out evenly, and the few that come together there are sorted.
-fn sort(keys: &mut Vec<i128>) {
-    let person = |key: &i128| (key >> 64) as i64;
-    let (first, last) = (keys.iter().map(person).min(), keys.iter().map(person).max());
-    let (Some(first), Some(last)) = (first, last) else { return };
-    if keys.len() == 1 {
-        return;
-    }
-    let bits = u64::BITS - last.abs_diff(first).leading_zeros();
-    let shift = bits.saturating_sub(keys.len().ilog2());
-    let place = |key: &i128| (person(key).abs_diff(first) >> shift) as usize;
-    // Where the keys of each place start, and behind them where the last ends.
-    let mut starts = vec![0; place(&(i128::from(last) << 64)) + 2];
-    for key in keys.iter() {
-        starts[place(key) + 1] += 1;
-    }
-    for place in 1..starts.len() {
-        starts[place] += starts[place - 1];
-    }
-    let (mut next, mut sorted) = (starts.clone(), vec![0; keys.len()]);
-    for key in keys.iter() {
-        let next = &mut next[place(key)];
-        sorted[*next] = *key;
-        *next += 1;
-    }
-    sort_places(&mut sorted, &starts);
-    *keys = sorted;
-}
-
-/// Sorts the keys of each place, given where they start, and where the last end.
-fn sort_places(keys: &mut [i128], starts: &[usize]) {
-    const ALONE: usize = 1 << 14;
-    if keys.len() <= ALONE || starts.len() == 2 {
-        for bounds in starts.windows(2) {
-            let keys = &mut keys[bounds[0] - starts[0]..bounds[1] - starts[0]];
-            if keys.len() <= ALONE { keys.sort_unstable() } else { keys.par_sort_unstable() }
-        }
-        return;
-    }
-    let middle = starts.len() / 2;
-    let (low, high) = keys.split_at_mut(starts[middle] - starts[0]);
-    rayon::join(|| sort_places(low, &starts[..=middle]), || sort_places(high, &starts[middle..]));
-}
-
-/// A column of cohort rows, from their cohorts and keys.
-fn of_keys<T>(
-    by_cohort: &BTreeMap<i64, Vec<i128>>,
-    value: impl Fn(i64, (i64, i32, i32)) -> T,
-) -> Vec<T> {
-    let mut column = Vec::with_capacity(by_cohort.values().map(Vec::len).sum());
-    for (cohort, keys) in by_cohort {
-        column.extend(keys.iter().map(|key| value(*cohort, of_cohort_key(*key))));
-    }
-    column
-}
-
-/// A person, a start and an end as one number that sorts as they do.
-#[inline]
-fn cohort_key(person: i64, start: i32, end: i32) -> i128 {
-    (i128::from(person) << 64) + (i128::from(start) << 32) + i128::from(end)
-}
-
-#[inline]
-fn of_cohort_key(key: i128) -> (i64, i32, i32) {
-    let end = key as i32;
-    let key = (key - i128::from(end)) >> 32;
-    let start = key as i32;
-    (((key - i128::from(start)) >> 32) as i64, start, end)
-}
-
 /// What tells a person which concept it is.
 const NAME_COLUMNS: [&str; 4] = ["concept_id", "concept_name", "vocabulary_id", "concept_code"];
 
 /// A text, empty where there is none.
 fn text_at(texts: Option<&StringArray>, row: usize) -> &str {
     texts.filter(|texts| texts.is_valid(row)).map_or("", |texts| texts.value(row))
-}
-
-/// The columns of cohort rows, by all of which they are sorted.
-const COHORT_COLUMNS: [&str; 4] =
-    ["cohort_definition_id", "subject_id", "cohort_start_date", "cohort_end_date"];
-
-/// The columns of cohort rows: OMOP's `cohort` table.
-pub fn cohort_schema() -> SchemaRef {
-    let kinds = [DataType::Int64, DataType::Int64, DataType::Date32, DataType::Date32];
-    let columns = COHORT_COLUMNS.into_iter().zip(kinds);
-    let fields = columns.map(|(name, kind)| Field::new(name, kind, false));
-    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn keys_of_cohort_rows_sort_as_the_rows(
-            one in any::<(i64, i32, i32)>(),
-            other in any::<(i64, i32, i32)>(),
-            shared in 0..4,
-        ) {
-            let other = match shared {
-                0 => other,
-                1 => (one.0, other.1, other.2),
-                2 => (one.0, one.1, other.2),
-                _ => one,
-            };
-            let key = |row: (i64, i32, i32)| cohort_key(row.0, row.1, row.2);
-            prop_assert_eq!(of_cohort_key(key(one)), one);
-            prop_assert_eq!(key(one).cmp(&key(other)), one.cmp(&other));
-        }
-
-        #[test]
-        fn keys_are_sorted(
-            near in prop::collection::vec((-40..40_i64, any::<i32>(), -9..9_i32), 0..200),
-            far in prop::collection::vec((any::<i64>(), -9..9_i32, any::<i32>()), 0..200),
-            is_near in any::<bool>(),
-        ) {
-            let rows = near.into_iter().chain(far.into_iter().filter(|_| !is_near));
-            let mut keys: Vec<i128> = rows.map(|row| cohort_key(row.0, row.1, row.2)).collect();
-            let mut obvious = keys.clone();
-            obvious.sort_unstable();
-            sort(&mut keys);
-            prop_assert_eq!(keys, obvious);
-        }
-    }
 }

@@ -10,6 +10,7 @@
 //! It does not know what the bytes mean.
 
 mod buffers;
+mod copy;
 mod error;
 mod files;
 mod lease;

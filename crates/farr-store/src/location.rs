@@ -284,7 +284,17 @@ impl Location {
 
     fn new_writer(&self, path: &str) -> ObjectWriter {
         let store = Arc::clone(&self.store);
-        ObjectWriter::new(store, object_path(path), self.url_of(path), self.mark())
+        let part_bytes = self.part_bytes() as usize;
+        ObjectWriter::new(store, object_path(path), self.url_of(path), self.mark(), part_bytes)
+    }
+
+    /// Bytes that are written, copied or compared at a time: many where they
+    /// take a request.
+    pub(crate) fn part_bytes(&self) -> u64 {
+        /// Ten thousand of them, the most that S3 takes, are 80 GB.
+        const OF_REQUEST: u64 = 8 << 20;
+        const OF_FILE: u64 = 1 << 18;
+        if self.folder.is_some() { OF_FILE } else { OF_REQUEST }
     }
 
     /// A mark for what is written next, where the store can keep one.

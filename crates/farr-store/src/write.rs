@@ -13,9 +13,6 @@ use crate::mark::{Found, Mark};
 use crate::runtime::wait;
 use crate::{Error, Sha256Hash};
 
-/// Bytes of a part: ten thousand of them, the most that S3 takes, are 80 GB.
-const PART_BYTES: usize = 8 << 20;
-
 /// Parts on their way at a time.
 const PARTS_IN_FLIGHT: usize = 2;
 
@@ -37,6 +34,7 @@ pub struct ObjectWriter {
     path: Path,
     object: String,
     mark: Option<Mark>,
+    part_bytes: usize,
     buffer: Vec<u8>,
     upload: Option<Upload>,
     hasher: Sha256,
@@ -87,12 +85,14 @@ impl ObjectWriter {
         path: Path,
         object: String,
         mark: Option<Mark>,
+        part_bytes: usize,
     ) -> Self {
         Self {
             store,
             path,
             object,
             mark,
+            part_bytes,
             buffer: Vec::new(),
             upload: None,
             hasher: Sha256::new(),
@@ -172,11 +172,11 @@ impl ObjectWriter {
 
 impl Write for ObjectWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let taken = bytes.len().min(PART_BYTES - self.buffer.len());
+        let taken = bytes.len().min(self.part_bytes - self.buffer.len());
         self.buffer.extend_from_slice(&bytes[..taken]);
         self.hasher.update(&bytes[..taken]);
         self.size += taken as u64;
-        if self.buffer.len() == PART_BYTES {
+        if self.buffer.len() == self.part_bytes {
             self.send().map_err(|e| io::Error::other(self.failed(e)))?;
         }
         Ok(taken)

@@ -205,6 +205,7 @@ impl Run<'_> {
         };
         self.threads.map_shards(&shards, map, |(cohorts, persons)| {
             results.add(&cohorts, &persons);
+            Ok(())
         })?;
         Ok(results)
     }

@@ -48,6 +48,7 @@ impl Counts {
                 sum.records += found.records;
                 sum.persons += found.persons;
             }
+            Ok(())
         })?;
         Ok(counts)
     }

@@ -10,11 +10,10 @@ use arrow::error::ArrowError;
 use farr_disclosure::Labelled;
 use farr_store::ObjectWriter;
 
-use super::pieces::of_parquet;
 use super::shards::Plan;
 use super::spill::{self, Segment};
 use crate::manifest::FileEntry;
-use crate::parquet_file::{self, CODE_COLUMNS, ParquetFile, lookup_group_rows};
+use crate::parquet_file::{self, CODE_COLUMNS, ParquetFile, lookup_group_rows, of_parquet};
 use crate::{Error, Table};
 
 const TABLE: Table = Table::Concept;

@@ -6,7 +6,6 @@ use arrow::compute::take_record_batch;
 use arrow::datatypes::Int64Type;
 use farr_disclosure::Labelled;
 use farr_store::ObjectWriter;
-use parquet::errors::ParquetError;
 
 use super::arrange::{arrange, piece_keys, sorted};
 use super::at_rest::{Piece, derived_batch, spill_schema};
@@ -16,7 +15,7 @@ use super::shards::{Outcome, Plan, counted_ids, taken};
 use super::spill::{self, Segment};
 use crate::manifest::FileEntry;
 use crate::narrow::{column_of, whole};
-use crate::parquet_file::{ParquetFile, lookup_group_rows};
+use crate::parquet_file::{ParquetFile, lookup_group_rows, of_parquet};
 use crate::{Error, Scope, Table};
 
 /// Rows that are sorted at a time, about.
@@ -150,19 +149,4 @@ impl Plan<'_> {
 pub(super) fn ids_of(table: Table, rows: &RecordBatch) -> Vec<i64> {
     let ids = counted_ids(table).and_then(|name| column_of::<Int64Type>(rows, name));
     ids.map_or_else(Vec::new, |ids| ids.iter().flatten().collect())
-}
-
-/// What failed in writing: the store, or else the encoding.
-pub(super) fn of_parquet(object: String, source: ParquetError) -> Error {
-    let source = match source {
-        ParquetError::External(source) => match source.downcast::<std::io::Error>() {
-            Ok(source) => match source.downcast::<farr_store::Error>() {
-                Ok(error) => return Error::Store(error),
-                Err(source) => ParquetError::from(source),
-            },
-            Err(source) => ParquetError::External(source),
-        },
-        source => source,
-    };
-    Error::Parquet { object, source }
 }

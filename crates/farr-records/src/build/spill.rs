@@ -33,6 +33,16 @@ impl Segment {
     pub(super) fn part(self, bytes: Range<u64>) -> Self {
         Self { offset: self.offset + bytes.start, length: bytes.end - bytes.start, ..self }
     }
+
+    /// How many bytes it has.
+    pub(crate) fn length(self) -> u64 {
+        self.length
+    }
+
+    /// So many bytes of it, and the rest.
+    pub(crate) fn split_at(self, bytes: u64) -> (Self, Self) {
+        (self.part(0..bytes), self.part(bytes..self.length))
+    }
 }
 
 /// An unnamed file, gone with the process: persons' rows must not outlive it.

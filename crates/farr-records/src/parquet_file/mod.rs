@@ -10,7 +10,7 @@ mod write;
 pub(crate) use known_schema::KnownSchema;
 pub(crate) use read::{CODE_COLUMNS, decode, footer, read, read_rows, scan, scan_codes};
 pub use write::parquet_bytes;
-pub(crate) use write::{ParquetFile, encode};
+pub(crate) use write::{ParquetFile, encode, of_parquet};
 
 /// Rows of a row group, where most readers read all of them: fixed, so that
 /// bytes depend on rows alone.

@@ -42,17 +42,7 @@ pub(crate) fn encode(
     group_rows: usize,
 ) -> Result<Bytes, ParquetError> {
     let mut bytes = Vec::new();
-    let kind = |field: &Field| match rows.column_by_name(field.name()) {
-        Some(column) if column.null_count() < column.len() => {
-            let name = field.name().as_str();
-            let looked_at = sequences.unique.contains(&name) || sequences.near.contains(&name);
-            let steps = if looked_at { steps(column, field.data_type()) } else { Steps::Far };
-            Kind { steps: Some(steps), is_small: bytes_of(column, field.data_type()) < FEW_BYTES }
-        }
-        _ => Kind { steps: None, is_small: true },
-    };
-    let properties = properties(schema, &sequences.unique, kind, group_rows)?.build();
-    let mut file = ParquetFile::with(&mut bytes, schema.clone(), properties, group_rows)?;
+    let mut file = ParquetFile::fitting(&mut bytes, rows, schema, sequences, group_rows)?;
     file.write(rows)?;
     file.finish()?;
     Ok(bytes.into())
@@ -139,6 +129,28 @@ impl<W: Write + Send> ParquetFile<W> {
         Self::with(sink, schema, properties, group_rows)
     }
 
+    /// The same, as these rows, the first of it, ask for: see [`encode`].
+    pub(crate) fn fitting(
+        sink: W,
+        rows: &RecordBatch,
+        schema: &SchemaRef,
+        sequences: &Sequences,
+        group_rows: usize,
+    ) -> Result<Self, ParquetError> {
+        let kind = |field: &Field| match rows.column_by_name(field.name()) {
+            Some(column) if column.null_count() < column.len() => {
+                let name = field.name().as_str();
+                let looked_at = sequences.unique.contains(&name) || sequences.near.contains(&name);
+                let steps = if looked_at { steps(column, field.data_type()) } else { Steps::Far };
+                let is_small = bytes_of(column, field.data_type()) < FEW_BYTES;
+                Kind { steps: Some(steps), is_small }
+            }
+            _ => Kind { steps: None, is_small: true },
+        };
+        let properties = properties(schema, &sequences.unique, kind, group_rows)?.build();
+        Self::with(sink, schema.clone(), properties, group_rows)
+    }
+
     fn with(
         sink: W,
         schema: SchemaRef,
@@ -204,6 +216,21 @@ impl<W: Write + Send> ParquetFile<W> {
         }
         Ok(())
     }
+}
+
+/// What failed in writing: the store, or else the encoding.
+pub(crate) fn of_parquet(object: String, source: ParquetError) -> Error {
+    let source = match source {
+        ParquetError::External(source) => match source.downcast::<std::io::Error>() {
+            Ok(source) => match source.downcast::<farr_store::Error>() {
+                Ok(error) => return Error::Store(error),
+                Err(source) => ParquetError::from(source),
+            },
+            Err(source) => ParquetError::External(source),
+        },
+        source => source,
+    };
+    Error::Parquet { object, source }
 }
 
 /// The bytes of a Parquet file with these rows: zstd, statistics, row groups

@@ -26,6 +26,7 @@ pub(crate) fn suite(place: &Location) {
     list(&place.below("list"));
     stream(&place.below("stream"));
     pin(&place.below("pin"));
+    copy(&place.below("copy"));
     publish(&place.below("publish"));
     publish_at_once(&place.below("at-once"));
     crash_in_the_middle(&place.below("crash"));
@@ -185,6 +186,24 @@ pub(crate) fn stream(place: &Location) {
     });
     assert!(place.write_streamed("failed", content).is_err());
     assert_eq!(place.list("").unwrap().len(), 1);
+}
+
+fn copy(place: &Location) {
+    assert!(matches!(place.copy("none", "to"), Err(Error::NotFound { .. })));
+    assert!(matches!(place.are_equal("none", "to"), Err(Error::NotFound { .. })));
+    for size in [0, 10, (20 << 20) + 3] {
+        let mut bytes: Vec<u8> = (0..size).map(|i: u32| (i % 251) as u8).collect();
+        place.write("from", Labelled::person_level(Bytes::from(bytes.clone()))).unwrap();
+        assert!(!place.are_equal("from", "to").unwrap());
+        place.copy("from", "to").unwrap();
+        assert!(place.are_equal("from", "to").unwrap());
+        assert!(place.read("to").unwrap() == bytes);
+        if let Some(last) = bytes.last_mut() {
+            *last ^= 1;
+            place.write("to", Labelled::person_level(Bytes::from(bytes))).unwrap();
+            assert!(!place.are_equal("from", "to").unwrap());
+        }
+    }
 }
 
 fn pin(place: &Location) {
