@@ -139,7 +139,9 @@ impl CohortSort {
             let mut columns =
                 Columns::with_room(if merged.is_some() { GROUP_ROWS } else { n_held });
             for (cohort, keys) in held.drain(..) {
-                keys.into_iter().for_each(|key| columns.push(cohort, key));
+                for key in keys {
+                    columns.push(cohort, key);
+                }
             }
             if let Some(merged) = &mut merged {
                 merged.fill(&mut columns, GROUP_ROWS)?;
@@ -162,6 +164,7 @@ impl CohortSort {
 /// Rows that came in parts, most of which are sorted, which the sort makes use of.
 fn sorted(parts: Vec<Vec<CohortKey>>) -> Vec<CohortKey> {
     let mut keys = parts.concat();
+    drop(parts);
     keys.sort();
     keys
 }
