@@ -37,8 +37,10 @@ import sys
 import tempfile
 import threading
 import time
+import tomllib
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+MAIN_JOB = ROOT / "pipelines/diabetes-outcomes.toml"
 STAMP = re.compile(r"^\d{8}T\d{9}-[0-9a-f]{16}$")
 
 
@@ -46,15 +48,36 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+VISITS = """
+name = "all visits"
+[entry]
+domain = "visit"
+limit = "all"
+[exit]
+after_days = 1
+"""
+
+
 class Job:
-    """The main job over one export, with records and reports at one place."""
+    """The main job over one export, with records and reports at one place; and
+    cohorts of all visits, four times: of more than 1,500 persons so many rows that
+    they go by way of a temporary file."""
 
     def __init__(self, farr: str, export: pathlib.Path, shards: int, memory: str):
         self.farr, self.export, self.shards, self.memory = farr, export, shards, memory
+        visits = export.parent / "visits.toml"
+        visits.write_text(VISITS)
+        job = tomllib.loads(MAIN_JOB.read_text())
+        cohorts = [(c["id"], MAIN_JOB.parent / c["file"]) for c in job["cohort"]]
+        cohorts += [(id, visits) for id in range(11, 15)]
+        self.cohorts = ", ".join(
+            f'{{id = {id}, name = "cohort {id}", file = "{file}"}}' for id, file in cohorts
+        )
 
     def command(self, verb: str, place: str, *more: str) -> list[str]:
         return [
-            self.farr, verb, str(ROOT / "pipelines/diabetes-outcomes.toml"), "--log", "json",
+            self.farr, verb, str(MAIN_JOB), "--log", "json",
+            "--set", f"cohort=[{self.cohorts}]",
             "--set", f"locations.exports.url={self.export}",
             "--set", "source.0.format=omop",
             "--set", f"records.shards={self.shards}",

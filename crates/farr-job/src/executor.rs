@@ -102,7 +102,8 @@ impl Executor for InFlight<'_> {
     {
         let next = AtomicUsize::new(0);
         let failed = AtomicBool::new(false);
-        let (sender, receiver) = mpsc::channel();
+        // Who merges may be slower than those who map, and is waited for.
+        let (sender, receiver) = mpsc::sync_channel(self.shards);
         // Tasks take shards in order, so that those before a failed one have
         // all been taken, and their results come.
         let (next, failed, map) = (&next, &failed, &map);

@@ -1,8 +1,6 @@
 //! Cohort rows: sorted, however many there are, and kept beside the records.
 
-use std::cmp::Reverse;
-use std::collections::binary_heap::PeekMut;
-use std::collections::{BTreeMap, BinaryHeap, btree_map};
+use std::collections::{BTreeMap, btree_map};
 use std::io::Write;
 use std::sync::Arc;
 
@@ -71,8 +69,11 @@ impl std::fmt::Debug for CohortKey {
 /// Rows of a row group: few, since all of them are in memory when it is encoded.
 const GROUP_ROWS: usize = if cfg!(test) { 32 } else { 1 << 15 };
 
-/// Rows that are held, at 16 bytes each: no more than a row group has.
-const HELD_MAX: usize = GROUP_ROWS;
+/// Rows that are held, at 16 bytes each.
+const HELD_MAX: usize = 2 * GROUP_ROWS;
+
+/// Rows of a run that are read at a time, at least.
+const READ_MIN: usize = if cfg!(test) { 2 } else { 1 << 8 };
 
 /// Rows of cohorts, which come in any order and leave sorted by cohort, person
 /// and dates. More than are held go, sorted, into a temporary file.
@@ -84,7 +85,7 @@ pub struct CohortSort {
     spilled: Option<Spilled>,
 }
 
-/// Sorted runs of rows in a temporary file.
+/// Sorted runs of rows in a temporary file: one a cohort each time.
 struct Spilled {
     scratch: Scratch,
     /// By cohort.
@@ -132,16 +133,12 @@ impl CohortSort {
         let held = std::mem::take(&mut self.held).into_par_iter();
         let sort = |(cohort, parts)| (cohort, sorted(parts));
         let mut held: Vec<(i64, Vec<CohortKey>)> = held.map(sort).collect();
-        let n_held = held.iter().map(|(_, keys)| keys.len()).sum();
-        let mut merged = self.spilled.as_ref().map(|spilled| Merged::of(spilled, self.held_max));
+        let mut merged = self.spilled.as_ref().map(Merged::of);
         let failed = |source| of_parquet(object.to_owned(), source);
         let mut next = || {
-            let mut columns =
-                Columns::with_room(if merged.is_some() { GROUP_ROWS } else { n_held });
+            let mut columns = Columns::default();
             for (cohort, keys) in held.drain(..) {
-                for key in keys {
-                    columns.push(cohort, key);
-                }
+                columns.extend(cohort, keys);
             }
             if let Some(merged) = &mut merged {
                 merged.fill(&mut columns, GROUP_ROWS)?;
@@ -151,7 +148,9 @@ impl CohortSort {
         let mut rows = next()?;
         // Persons come once or twice in a cohort.
         let sequences = Sequences { near: COLUMNS.to_vec(), unique: vec![COLUMNS[1]] };
-        let file = ParquetFile::fitting(sink, &rows, &cohort_schema(), &sequences, GROUP_ROWS);
+        // The first row group says how all are written, however many rows are here.
+        let first = rows.slice(0, rows.num_rows().min(GROUP_ROWS));
+        let file = ParquetFile::fitting(sink, &first, &cohort_schema(), &sequences, GROUP_ROWS);
         let mut file = file.map_err(failed)?;
         while rows.num_rows() > 0 {
             file.push(&rows).map_err(failed)?;
@@ -170,6 +169,7 @@ fn sorted(parts: Vec<Vec<CohortKey>>) -> Vec<CohortKey> {
 }
 
 /// The columns of some rows.
+#[derive(Default)]
 struct Columns {
     cohorts: Vec<i64>,
     persons: Vec<i64>,
@@ -178,18 +178,14 @@ struct Columns {
 }
 
 impl Columns {
-    fn with_room(rows: usize) -> Self {
-        let (ids, days) = (|| Vec::with_capacity(rows), || Vec::with_capacity(rows));
-        Self { cohorts: ids(), persons: ids(), starts: days(), ends: days() }
-    }
-
-    #[inline]
-    fn push(&mut self, cohort: i64, key: CohortKey) {
-        let (person, start, end) = key.row();
-        self.cohorts.push(cohort);
-        self.persons.push(person.0);
-        self.starts.push(start.0);
-        self.ends.push(end.0);
+    fn extend(&mut self, cohort: i64, keys: impl IntoIterator<Item = CohortKey>) {
+        for key in keys {
+            let (person, start, end) = key.row();
+            self.cohorts.push(cohort);
+            self.persons.push(person.0);
+            self.starts.push(start.0);
+            self.ends.push(end.0);
+        }
     }
 
     fn into_batch(self) -> Result<RecordBatch, ArrowError> {
@@ -207,17 +203,16 @@ impl Columns {
 struct Merged<'a> {
     scratch: &'a Scratch,
     cohorts: btree_map::Iter<'a, i64, Vec<Segment>>,
-    /// Rows of a run that are held.
-    n_held: usize,
     cohort: i64,
+    /// Those of its runs that have rows left.
     runs: Vec<Run>,
-    /// The next row of each run that has one.
-    next: BinaryHeap<Reverse<(CohortKey, usize)>>,
+    /// The next of its rows.
+    sorted: std::vec::IntoIter<CohortKey>,
 }
 
-/// A run of rows: some that are held, and those behind them.
+/// A run of rows: some that have been read, and those behind them.
 struct Run {
-    held: std::vec::IntoIter<CohortKey>,
+    read: Vec<CohortKey>,
     rest: Segment,
 }
 
@@ -225,50 +220,57 @@ struct Run {
 const ROW: u64 = size_of::<CohortKey>() as u64;
 
 impl<'a> Merged<'a> {
-    /// All runs together hold about so many rows.
-    fn of(Spilled { scratch, runs }: &'a Spilled, held_max: usize) -> Self {
-        const FEW: usize = 1 << 8;
-        let n_runs = runs.values().map(Vec::len).max().unwrap_or_default();
-        let n_held = (held_max / n_runs.max(1)).max(FEW);
-        let (cohorts, runs, next) = (runs.iter(), Vec::new(), BinaryHeap::new());
-        Self { scratch, cohorts, n_held, cohort: 0, runs, next }
+    fn of(Spilled { scratch, runs }: &'a Spilled) -> Self {
+        let (runs, sorted) = (runs.iter(), Vec::new().into_iter());
+        Self { scratch, cohorts: runs, cohort: 0, runs: Vec::new(), sorted }
     }
 
     /// Puts rows behind those that are there, until there are so many.
     fn fill(&mut self, columns: &mut Columns, rows: usize) -> Result<(), Error> {
-        while columns.cohorts.len() < rows {
-            let Some(mut least) = self.next.peek_mut() else {
-                let Some((cohort, segments)) = self.cohorts.next() else { return Ok(()) };
-                self.cohort = *cohort;
-                self.runs.clear();
-                for (place, rest) in segments.iter().enumerate() {
-                    let mut run = Run { held: Vec::new().into_iter(), rest: *rest };
-                    let first = run.next(self.scratch, self.n_held)?;
-                    self.next.extend(first.map(|key| Reverse((key, place))));
-                    self.runs.push(run);
-                }
-                continue;
-            };
-            let Reverse((key, place)) = *least;
-            columns.push(self.cohort, key);
-            match self.runs[place].next(self.scratch, self.n_held)? {
-                Some(key) => *least = Reverse((key, place)),
-                None => drop(PeekMut::pop(least)),
+        loop {
+            let room = rows - columns.cohorts.len();
+            columns.extend(self.cohort, self.sorted.by_ref().take(room));
+            if columns.cohorts.len() == rows {
+                return Ok(());
             }
+            if self.runs.is_empty() {
+                let Some((cohort, runs)) = self.cohorts.next() else { return Ok(()) };
+                self.cohort = *cohort;
+                let run = |rest: &Segment| Run { read: Vec::new(), rest: *rest };
+                self.runs = runs.iter().map(run).collect();
+            }
+            self.sort_next()?;
         }
+    }
+
+    /// Sorts what has been read of all runs and comes before all that has not been.
+    fn sort_next(&mut self) -> Result<(), Error> {
+        let at_a_time = (GROUP_ROWS / self.runs.len().max(1)).max(READ_MIN);
+        for run in self.runs.iter_mut().filter(|run| run.read.is_empty()) {
+            run.read_on(self.scratch, at_a_time)?;
+        }
+        let unfinished = self.runs.iter().filter(|run| run.rest.length() > 0);
+        let bound = unfinished.filter_map(|run| run.read.last()).min().copied();
+        let mut keys = Vec::new();
+        for run in &mut self.runs {
+            let is_before = |key: &CohortKey| bound.is_none_or(|bound| *key <= bound);
+            keys.extend(run.read.drain(..run.read.partition_point(is_before)));
+        }
+        self.runs.retain(|run| !run.read.is_empty() || run.rest.length() > 0);
+        keys.sort();
+        self.sorted = keys.into_iter();
         Ok(())
     }
 }
 
 impl Run {
-    fn next(&mut self, scratch: &Scratch, n_held: usize) -> Result<Option<CohortKey>, Error> {
-        if self.held.len() == 0 && self.rest.length() > 0 {
-            let (held, rest) = self.rest.split_at(self.rest.length().min(n_held as u64 * ROW));
-            let bytes = scratch.read(held)?;
-            let rows = bytes.as_chunks().0.iter().map(|row| CohortKey(i128::from_le_bytes(*row)));
-            (self.held, self.rest) = (rows.collect::<Vec<_>>().into_iter(), rest);
-        }
-        Ok(self.held.next())
+    fn read_on(&mut self, scratch: &Scratch, rows: usize) -> Result<(), Error> {
+        let (next, rest) = self.rest.split_at(self.rest.length().min(rows as u64 * ROW));
+        let bytes = scratch.read(next)?;
+        let rows = bytes.as_chunks().0.iter().map(|row| CohortKey(i128::from_le_bytes(*row)));
+        self.read.extend(rows);
+        self.rest = rest;
+        Ok(())
     }
 }
 
@@ -406,7 +408,7 @@ mod tests {
         fn a_file_is_of_its_rows_alone_however_few_are_held(
             mut rows in prop::collection::vec(
                 (0..4_i64, (prop_oneof![any::<i64>(), 0..20_i64], any::<i32>(), -9..9_i32)),
-                0..120,
+                0..200,
             ),
             (part, other_part) in (1..80_usize, 1..80_usize),
             held_max in 1..=HELD_MAX,

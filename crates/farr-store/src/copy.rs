@@ -7,6 +7,9 @@ use farr_disclosure::Labelled;
 use crate::location::generic;
 use crate::{Blocks, Error, Location, ObjectWriter};
 
+/// Bytes of an object that is read whole.
+const WHOLE_BYTES: u64 = 1 << 20;
+
 impl Location {
     /// Makes `to` an object with the bytes of `from`, which are persons'; replaces
     /// one that is there.
@@ -16,7 +19,7 @@ impl Location {
     /// [`Error::Zone`] if the zone does not take persons' rows.
     pub fn copy(&self, from: &str, to: &str) -> Result<(), Error> {
         let size = self.info(from)?.size;
-        if size <= self.part_bytes() {
+        if size <= WHOLE_BYTES {
             return self.write(to, Labelled::person_level(self.read(from)?));
         }
         let blocks = self.blocks_of(from, size)?;
@@ -40,7 +43,7 @@ impl Location {
             Ok(_) | Err(Error::NotFound { .. }) => return Ok(false),
             Err(error) => return Err(error),
         }
-        if size <= self.part_bytes() {
+        if size <= WHOLE_BYTES {
             return Ok(self.read(one)? == self.read(other)?);
         }
         for (one, other) in self.blocks_of(one, size)?.zip(self.blocks_of(other, size)?) {

@@ -22,6 +22,13 @@ static CANCEL: Cancel = Cancel::new();
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
+/// An arena a processor, not four of them, each of which takes pages of its own: a
+/// short run is a twentieth faster.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[expect(unsafe_code, reason = "jemalloc looks for its settings under this name")]
+#[unsafe(export_name = "_rjem_malloc_conf")]
+static ALLOCATOR_SETTINGS: &[u8; 20] = b"percpu_arena:percpu\0";
+
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,

@@ -6,24 +6,76 @@
 //! value, all of them places. Whatever else there is, damage too, is left to the
 //! general way.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use arrow::buffer::BooleanBuffer;
 use bytes::Bytes;
-use parquet::basic::{Encoding, Type};
+use parquet::basic::{Compression, Encoding, Type};
 use parquet::column::page::{Page, PageReader};
 use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::reader::ChunkReader;
 use parquet::file::serialized_reader::SerializedPageReader;
+use zstd::bulk::Decompressor;
+use zstd::zstd_safe::get_frame_content_size;
 
 use super::ROW_GROUP_ROWS;
 
 /// A column chunk of which the dictionary has been read.
 pub(crate) struct Dictionary<R: ChunkReader> {
     numbers: Vec<i64>,
-    pages: SerializedPageReader<R>,
+    pages: Pages<R>,
     rows: usize,
     has_levels: bool,
+}
+
+/// The pages of a column chunk. Those by zstd are decompressed here, by one
+/// machinery a thread: the crate sets one up for each chunk, and one that compresses
+/// as well, which takes longer than a page.
+struct Pages<R: ChunkReader> {
+    reader: SerializedPageReader<R>,
+    are_zstd: bool,
+}
+
+impl<R: ChunkReader> Pages<R> {
+    fn of(reader: Arc<R>, group: &RowGroupMetaData, leaf: usize, rows: usize) -> Option<Self> {
+        let mut chunk = group.column(leaf).clone();
+        let are_zstd = matches!(chunk.compression(), Compression::ZSTD(_));
+        if are_zstd {
+            let as_they_lie = Compression::UNCOMPRESSED;
+            chunk = chunk.into_builder().set_compression(as_they_lie).build().ok()?;
+        }
+        let reader = SerializedPageReader::new(reader, &chunk, rows, None).ok()?;
+        Some(Self { reader, are_zstd })
+    }
+
+    /// The next page, if there is one; `None` for a damaged one.
+    fn next(&mut self) -> Option<Option<Page>> {
+        let mut page = self.reader.get_next_page().ok()?;
+        if self.are_zstd
+            && let Some(Page::DictionaryPage { buf, .. } | Page::DataPage { buf, .. }) = &mut page
+        {
+            *buf = decompressed(buf)?;
+        }
+        Some(page)
+    }
+}
+
+/// Larger pages are left to the general way.
+const PAGE_BYTES_MAX: u64 = 16 << 20;
+
+fn decompressed(page: &[u8]) -> Option<Bytes> {
+    thread_local! {
+        static ZSTD: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
+    }
+    let size = get_frame_content_size(page).ok()?.filter(|size| *size <= PAGE_BYTES_MAX)?;
+    ZSTD.with_borrow_mut(|zstd| {
+        let zstd = match zstd {
+            Some(zstd) => zstd,
+            none => none.insert(Decompressor::new().ok()?),
+        };
+        zstd.decompress(page, size as usize).ok().map(Bytes::from)
+    })
 }
 
 /// A column chunk: the dictionary, and the rows' places in it.
@@ -58,8 +110,8 @@ impl<R: ChunkReader> Dictionary<R> {
             return None;
         }
         let rows = usize::try_from(group.num_rows()).ok().filter(|rows| *rows <= ROWS_MAX)?;
-        let mut pages = SerializedPageReader::new(reader, chunk, rows, None).ok()?;
-        let Page::DictionaryPage { buf, num_values, .. } = pages.get_next_page().ok()?? else {
+        let mut pages = Pages::of(reader, group, leaf, rows)?;
+        let Page::DictionaryPage { buf, num_values, .. } = pages.next()?? else {
             return None;
         };
         let (numbers, _) = buf.as_chunks();
@@ -76,7 +128,7 @@ impl<R: ChunkReader> Dictionary<R> {
     /// Reads the places; `None` unless every row has one.
     pub(crate) fn places(mut self) -> Option<Coded> {
         let (mut pages, mut rows) = (Vec::new(), 0);
-        while let Some(page) = self.pages.get_next_page().ok()? {
+        while let Some(page) = self.pages.next()? {
             let Page::DataPage { buf, num_values, encoding, def_level_encoding, .. } = page else {
                 return None;
             };
