@@ -2,7 +2,8 @@
 //! started again after it died, does not evaluate them again.
 //!
 //! They are kept some at a time: a file a shard would take longer to make than
-//! the shard. A run that dies loses what it has evaluated since, about [`EVERY`].
+//! the shard. A run that dies loses what it has evaluated since, about [`EVERY`] or
+//! [`WAITING_MAX`].
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -19,6 +20,9 @@ use crate::work::Work;
 /// How long evaluated parts wait before they are kept. Those of the first such
 /// time are not: most stages end within it.
 const EVERY: Duration = Duration::from_secs(1);
+
+/// Bytes of parts that wait at most, about: they are in memory meanwhile.
+const WAITING_MAX: usize = 4 << 20;
 
 /// How kept parts are laid out: parts of another layout are not looked for.
 const LAYOUT: u32 = 4;
@@ -47,6 +51,7 @@ pub(crate) struct KeptParts<'a> {
 struct Waiting {
     since: Instant,
     parts: Parts,
+    bytes: usize,
 }
 
 impl<'a> KeptParts<'a> {
@@ -62,7 +67,7 @@ impl<'a> KeptParts<'a> {
         }
         let began = Instant::now();
         let (keeps_all, every, read) = (false, EVERY, Mutex::default());
-        let waiting = Mutex::new(Waiting { since: began, parts: Parts::new() });
+        let waiting = Mutex::new(Waiting { since: began, parts: Parts::new(), bytes: 0 });
         Ok(Self { work, records, share, keeps_all, every, began, files, read, waiting })
     }
 
@@ -97,11 +102,12 @@ impl<'a> KeptParts<'a> {
         let object = || Error::Work { object: self.records.to_owned() };
         let bytes = postcard::to_allocvec(part).map_err(|_| object())?;
         let mut waiting = lock(&self.waiting);
+        waiting.bytes += bytes.len();
         waiting.parts.push((shard.index(), bytes));
-        if waiting.since.elapsed() < self.every {
+        if waiting.since.elapsed() < self.every && waiting.bytes < WAITING_MAX {
             return Ok(());
         }
-        waiting.since = Instant::now();
+        (waiting.since, waiting.bytes) = (Instant::now(), 0);
         let parts = std::mem::take(&mut waiting.parts);
         drop(waiting);
         self.write(&parts)
@@ -197,5 +203,16 @@ mod tests {
         assert!(run(&whole, &[0, 1, 2, 3, 4, 5, 6, 7]).is_empty());
         // Two files a share: the parts, and which they are.
         assert_eq!(work.names("r").unwrap().len(), 4);
+    }
+
+    #[test]
+    fn what_takes_much_memory_does_not_wait() {
+        let work = Work::of(&Location::memory(Zone::Restricted), "report-1");
+        let slow = parts(&work, Share::WHOLE, Duration::MAX).all();
+        let shards: Vec<ShardId> = ShardId::all(2).collect();
+        slow.keep(shards[0], &"little").unwrap();
+        assert!(work.names("r").unwrap().is_empty());
+        slow.keep(shards[1], &"much".repeat(WAITING_MAX / 4)).unwrap();
+        assert_eq!(work.names("r").unwrap().len(), 2);
     }
 }

@@ -191,7 +191,7 @@ pub(crate) fn stream(place: &Location) {
 fn copy(place: &Location) {
     assert!(matches!(place.copy("none", "to"), Err(Error::NotFound { .. })));
     assert!(matches!(place.are_equal("none", "to"), Err(Error::NotFound { .. })));
-    for size in [0, 10, (20 << 20) + 3] {
+    for size in [0, 10, 1 << 20, (1 << 20) + 1, (20 << 20) + 3] {
         let mut bytes: Vec<u8> = (0..size).map(|i: u32| (i % 251) as u8).collect();
         place.write("from", Labelled::person_level(Bytes::from(bytes.clone()))).unwrap();
         assert!(!place.are_equal("from", "to").unwrap());
