@@ -153,8 +153,9 @@ impl CohortSort {
         let file = ParquetFile::fitting(sink, &first, &cohort_schema(), &sequences, GROUP_ROWS);
         let mut file = file.map_err(failed)?;
         while rows.num_rows() > 0 {
-            file.push(&rows).map_err(failed)?;
-            rows = next()?;
+            let (pushed, following) = rayon::join(|| file.push(&rows), &mut next);
+            pushed.map_err(failed)?;
+            rows = following?;
         }
         file.finish().map_err(failed)
     }
