@@ -27,7 +27,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 #[expect(unsafe_code, reason = "jemalloc looks for its settings under this name")]
 #[unsafe(export_name = "_rjem_malloc_conf")]
-static ALLOCATOR_SETTINGS: &[u8; 20] = b"percpu_arena:percpu\0";
+static ALLOCATOR_SETTINGS: &[u8; 16] = b"narenas_ratio:1\0";
 
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {

@@ -114,8 +114,11 @@ impl<R: ChunkReader> Dictionary<R> {
         let Page::DictionaryPage { buf, num_values, .. } = pages.next()?? else {
             return None;
         };
-        let (numbers, _) = buf.as_chunks();
-        let numbers = numbers.get(..num_values as usize)?;
+        let (numbers, rest) = buf.as_chunks();
+        // What it leaves out would be taken for what no row has.
+        if numbers.len() != num_values as usize || !rest.is_empty() {
+            return None;
+        }
         let numbers = numbers.iter().map(|bytes| i64::from_le_bytes(*bytes)).collect();
         Some(Self { numbers, pages, rows, has_levels: levels.0 > 0 })
     }
@@ -390,6 +393,7 @@ fn word_at(bytes: &[u8], place: usize) -> u64 {
 mod tests {
     use arrow::array::{ArrayRef, Int64Array, RecordBatch};
     use parquet::arrow::ArrowWriter;
+    use parquet::basic::ZstdLevel;
     use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
     use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
     use proptest::prelude::*;
@@ -401,9 +405,14 @@ mod tests {
     fn file(numbers: Int64Array, version: WriterVersion) -> (Arc<Bytes>, ParquetMetaData) {
         let numbers = Arc::new(numbers) as ArrayRef;
         let is_nullable = numbers.len().is_multiple_of(2) || numbers.null_count() > 0;
+        let compression = match numbers.len() % 3 {
+            0 => Compression::UNCOMPRESSED,
+            _ => Compression::ZSTD(ZstdLevel::default()),
+        };
         let rows = RecordBatch::try_from_iter_with_nullable([("n", numbers, is_nullable)]);
         let properties = WriterProperties::builder()
             .set_statistics_enabled(EnabledStatistics::Chunk)
+            .set_compression(compression)
             .set_writer_version(version)
             .set_write_batch_size(50)
             .set_data_page_row_count_limit(300)
