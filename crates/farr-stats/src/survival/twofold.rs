@@ -31,12 +31,18 @@ impl Twofold {
 
     pub(crate) fn times(self, factor: f64) -> Self {
         let product = Self::product(self.high, factor);
-        product.plus(Self { high: self.low * factor, low: 0.0 })
+        product.plus((self.low * factor).into())
     }
 
     /// The nearest double.
     pub(crate) fn value(self) -> f64 {
         self.high
+    }
+}
+
+impl From<f64> for Twofold {
+    fn from(value: f64) -> Self {
+        Self { high: value, low: 0.0 }
     }
 }
 

@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::survival::confidence::Confidence;
 use crate::survival::follow_up::{check_finite, check_length};
 use crate::survival::linear::{dot, row_times_matrix};
+use crate::survival::twofold::Twofold;
 
 /// Whose hazard a baseline is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,15 +119,16 @@ impl HazardSteps {
     }
 
     /// Cumulative hazards, before the first step and after each one:
-    /// those of stratum s start at `starts[s] + s`.
-    pub(crate) fn cumulative(&self, values: &[f64], columns: usize) -> Vec<f64> {
+    /// those of stratum s start at `starts[s] + s`. Twofold, since a row that
+    /// enters late has a difference of two of them, which may be far smaller.
+    pub(crate) fn cumulative(&self, values: &[f64], columns: usize) -> Vec<Twofold> {
         let mut out = Vec::with_capacity(values.len() + self.starts.len() * columns);
         for bounds in self.starts.windows(2) {
-            let mut sum = vec![0.0; columns];
+            let mut sum = vec![Twofold::default(); columns];
             out.extend_from_slice(&sum);
             for step in bounds[0]..bounds[1] {
-                for (sum, v) in sum.iter_mut().zip(&values[step * columns..]) {
-                    *sum += v;
+                for (sum, &v) in sum.iter_mut().zip(&values[step * columns..]) {
+                    *sum = sum.plus(v.into());
                 }
                 out.extend_from_slice(&sum);
             }
@@ -161,7 +163,7 @@ impl CoxModel {
             let mut time = design.time[bounds[0]..bounds[1]].to_vec();
             time.dedup();
             let offset = steps.starts[s] + s;
-            let hazard = |&t: &f64| factor * cumulative[offset + steps.passed(s, t)];
+            let hazard = |&t: &f64| factor * cumulative[offset + steps.passed(s, t)].value();
             let cumulative_hazard = time.iter().map(hazard).collect();
             BaselineHazard { stratum: design.strata_labels[s], time, cumulative_hazard }
         };
@@ -211,11 +213,12 @@ impl CoxModel {
             };
             for &time in times {
                 let at = steps.starts[stratum] + stratum + steps.passed(stratum, time);
+                let (hazard, variance) = (hazard[at].value(), variance[at].value());
                 let q: Vec<f64> =
-                    (0..p).map(|j| hazard[at] * x[j] - x_hazard[at * p + j]).collect();
+                    (0..p).map(|j| hazard * x[j] - x_hazard[at * p + j].value()).collect();
                 let spread = dot(&row_times_matrix(&q, &scaled), &q);
-                let se_log = predictor.exp() * (variance[at] + spread).sqrt();
-                let survival = (-hazard[at] * predictor.exp()).exp();
+                let se_log = predictor.exp() * (variance + spread).sqrt();
+                let survival = (-hazard * predictor.exp()).exp();
                 // Before anybody has left there is nothing to be unsure of.
                 let (lower, upper) = if time < design.time[design.starts[stratum]] {
                     (1.0, 1.0)

@@ -158,7 +158,7 @@ impl CoxModel {
                 let own = event && self.ties == Ties::Efron;
                 let (to, from) = (offset + passed - usize::from(own), offset + entered);
                 let step = (steps.starts[s] + passed).wrapping_sub(1);
-                let mut integral = hazard[to] - hazard[from];
+                let mut integral = hazard[to].minus(hazard[from]).value();
                 if own {
                     integral += steps.hazard_own[step];
                 }
@@ -166,7 +166,8 @@ impl CoxModel {
                 let count = f64::from(u8::from(design.event[i]));
                 out.martingale[i] = count - risk * integral;
                 for (j, &x) in design.x(i).iter().enumerate() {
-                    let mut x_integral = x_hazard[to * p + j] - x_hazard[from * p + j];
+                    let (last, first) = (x_hazard[to * p + j], x_hazard[from * p + j]);
+                    let mut x_integral = last.minus(first).value();
                     if own {
                         x_integral += steps.x_hazard_own[step * p + j];
                     }

@@ -85,6 +85,27 @@ fn survival_and_residuals_by_hand() {
 }
 
 #[test]
+fn a_late_entry_keeps_the_digits_of_a_small_hazard() {
+    // A row with x = -1 has its event alone and adds r to the hazard. Then
+    // enter x = 1 and two x = 0, one of them with a weight of u; the weights of
+    // x = 0 sum to 1. With the event together, x = 1 and the light row have the
+    // likelihood r / (r + 1)^(1 + u): score 0 at r = 1 / u, and the step of
+    // the hazard, (1 + u) / (r + 1), is u: 1 / u^2 times below what it adds to.
+    let u = 2.0_f64.powi(-17);
+    let (time, event) = ([1.0, 2.0, 2.0, 2.0], [true, true, true, false]);
+    let (entry, weight) = ([0.0, 1.0, 1.0, 1.0], [1.0, 1.0, u, 1.0 - u]);
+    let rows = FollowUp::new(&time, &event).with_entry(&entry).with_weight(&weight);
+    let data = CoxData { rows, covariates: &[&[-1.0, 1.0, 0.0, 0.0]], strata: None };
+    let options = CoxOptions { ties: Ties::Breslow, ..CoxOptions::default() };
+    let residuals = cox(&data, &options).unwrap().residuals();
+    for (i, expected) in [0.0, 0.0, 1.0 - u, -u].into_iter().enumerate() {
+        close(residuals.martingale[i], expected);
+    }
+    // Of x = 1: (1 - mean) (1 - r step), the mean being 1 - u; nothing either.
+    close(residuals.score[1][0], 0.0);
+}
+
+#[test]
 fn dependent_columns_are_left_out_and_named() {
     let time = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
     let x = [1.0, 0.0, 1.0, 0.0, 0.0, 1.0];
