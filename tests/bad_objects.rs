@@ -58,25 +58,73 @@ fn compressed_objects_cut_short_are_named() {
     }
 }
 
-#[test]
-fn parquet_objects_cut_short_are_named() {
-    let ids: Vec<i64> = (1..=2_000).collect();
+/// Persons as Parquet, and a site with them and one condition.
+fn persons(count: i64) -> Vec<u8> {
+    let ids: Vec<i64> = (1..=count).collect();
     let years: Vec<i64> = ids.iter().map(|id| 1950 + id % 50).collect();
     let sexes: Vec<i64> = ids.iter().map(|_| 8507).collect();
-    let person =
-        parquet(&[("person_id", &ids), ("gender_concept_id", &sexes), ("year_of_birth", &years)]);
+    parquet(&[("person_id", &ids), ("gender_concept_id", &sexes), ("year_of_birth", &years)])
+}
+
+fn site_of(person: &[u8]) -> Site {
     let conditions = "condition_occurrence_id,person_id,condition_concept_id,condition_start_date\n\
                       5,1,320128,2020-01-05\n";
-    let site = |person: &[u8]| {
-        let site = Site::new().without("conditions.csv").without("patients.csv");
-        site.with("person.parquet", person).with("condition_occurrence.csv", conditions)
-    };
-    site(&person).run_omop(&[]).ends_with(0);
+    let site = Site::new().without("conditions.csv").without("patients.csv");
+    site.with("person.parquet", person).with("condition_occurrence.csv", conditions)
+}
+
+#[test]
+fn parquet_objects_cut_short_are_named() {
+    let person = persons(2_000);
+    site_of(&person).run_omop(&[]).ends_with(0);
     for length in [person.len() - 1, person.len() / 2, 6, 0] {
-        let site = site(&person[..length]);
+        let site = site_of(&person[..length]);
         site.run_omop(&[]).ends_with(3).says(&["person.parquet", "Parquet"]);
         left_nothing(&site);
     }
+}
+
+/// Whatever stands in a footer: rows, or an error that names the object; no
+/// panic, whose message might quote it.
+#[test]
+fn parquet_objects_with_damaged_footers_are_read_or_named() {
+    let person = persons(3);
+    let length = u32::from_le_bytes(person[person.len() - 8..][..4].try_into().unwrap());
+    let footer = person.len() - 8 - length as usize;
+    let mut named = 0;
+    for (round, place) in (footer..person.len()).step_by(5).enumerate() {
+        let mut damaged = person.clone();
+        damaged[place] = [0xff, 0x80, damaged[place] ^ 1][round % 3];
+        let site = site_of(&damaged);
+        let said = site.run_omop(&[]).keeps(&["panicked"]);
+        if said.code == Some(3) {
+            said.says(&["person.parquet"]);
+            left_nothing(&site);
+            named += 1;
+        } else {
+            said.ends_with(0);
+        }
+    }
+    assert!(named > 20, "{named}");
+}
+
+/// Records that are cut short are named, and how they are mended is said.
+#[test]
+fn records_cut_short_are_named() {
+    let site = Site::new();
+    site.run(&[]).ends_with(0);
+    let tables = "records/latest/tables/condition_occurrence";
+    let mut names =
+        std::fs::read_dir(site.place.path(tables)).unwrap().map(|f| f.unwrap().file_name());
+    let first = format!("{tables}/{}", names.next().unwrap().display());
+    let whole = std::fs::read(site.place.path(&first)).unwrap();
+    for length in [whole.len() - 1, whole.len() / 2, 6, 0] {
+        site.place.write(&first, &whole[..length]);
+        let said = site.run(&["--set", "report.threshold=7"]).ends_with(3);
+        said.says(&["condition_occurrence/", "cut short", "build the records anew"]);
+    }
+    site.place.write(&first, &whole);
+    site.run(&["--set", "report.threshold=7"]).ends_with(0);
 }
 
 /// A stray quote costs the row in which it stands, and no row behind it.

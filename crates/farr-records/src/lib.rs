@@ -52,7 +52,7 @@ pub use members::{Member, Members, Origin};
 pub use numbers::{texts_of_numbers, whole_number, whole_numbers};
 pub use omop_parquet::OmopParquet;
 pub use omop_parts::OmopParts;
-pub use parquet_file::parquet_bytes;
+pub use parquet_file::{batches, check_footer, guarded, parquet_bytes};
 pub use schema::{Column, Kind, Scope, Table};
 pub use shard::{Shard, TableRows, sorted_by_person};
 pub use store::{Batches, ColumnSummary, RecordsStore, TableSummary};

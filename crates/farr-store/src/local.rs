@@ -43,11 +43,21 @@ pub(crate) fn read_all(folder: &Path, path: &str) -> Option<Bytes> {
     (version(&file).ok()? == before && bytes.len() as u64 == before.0).then(|| bytes.into())
 }
 
+/// A range's bytes, as far as the file has them.
 pub(crate) fn read(file: &File, range: &Range<u64>) -> io::Result<Bytes> {
     let length = range.end.saturating_sub(range.start);
     // In one go, where `read_to_end` would feel its way.
     let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
-    file.read_exact_at(&mut bytes, range.start)?;
+    let mut filled = 0;
+    loop {
+        match file.read_at(&mut bytes[filled..], range.start + filled as u64) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    bytes.truncate(filled);
     Ok(bytes.into())
 }
 

@@ -13,9 +13,11 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
 use parquet::errors::ParquetError;
+use parquet::file::reader::Length;
 
 use super::files::Part;
 use super::typing::{Misfit, read_as};
+use crate::parquet_file::{batches, check_footer, guarded};
 use crate::{Column, Error, Kind, Table};
 
 /// Rows read at a time.
@@ -66,16 +68,17 @@ impl Part {
         mut take: impl FnMut(RecordBatch) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let failed = |source| self.unreadable(source);
-        let builder = ParquetRecordBatchReaderBuilder::try_new(self.open()?).map_err(failed)?;
+        let (file, footer) = (self.open()?, self.footer()?);
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, footer);
         self.check_columns(wanted, builder.schema())?;
         let fields = builder.schema().fields().iter().enumerate();
         let places = fields.filter(|(_, field)| wanted.has(field.name())).map(|(place, _)| place);
         let mask = ProjectionMask::roots(builder.parquet_schema(), places);
-        let reader =
-            builder.with_projection(mask).with_batch_size(BATCH_ROWS).build().map_err(failed)?;
+        let builder = builder.with_projection(mask).with_batch_size(BATCH_ROWS);
+        let reader = guarded(|| builder.build()).map_err(failed)?;
         let mut rows_before = 0;
-        for batch in reader {
-            let batch = batch.map_err(|source| self.unreadable(source.into()))?;
+        for batch in batches(reader) {
+            let batch = batch.map_err(failed)?;
             let columns = self.conform(wanted, &batch);
             let columns = columns.map_err(|unfit| self.error_of(&unfit, rows_before))?;
             take(wanted.batch(columns, batch.num_rows())?)?;
@@ -175,8 +178,12 @@ impl Part {
     }
 
     pub(super) fn footer(&self) -> Result<ArrowReaderMetadata, Error> {
-        ArrowReaderMetadata::load(&self.open()?, ArrowReaderOptions::default())
-            .map_err(|source| self.unreadable(source))
+        let file = self.open()?;
+        let load = || {
+            let footer = ArrowReaderMetadata::load(&file, ArrowReaderOptions::default())?;
+            check_footer(footer.metadata(), Length::len(&file)).map(|()| footer)
+        };
+        guarded(load).map_err(|source| self.unreadable(source))
     }
 }
 

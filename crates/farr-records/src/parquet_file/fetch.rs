@@ -13,7 +13,7 @@ use parquet::file::metadata::{
 };
 use parquet::file::reader::{ChunkReader, Length};
 
-use super::KnownSchema;
+use super::{KnownSchema, check_footer, guarded};
 use crate::Error;
 
 /// How objects are read where a request costs much: up to this size whole, and
@@ -22,6 +22,9 @@ const REMOTE: Reach = Reach { whole_bytes: 1 << 20, gap_bytes: 1 << 18, tail_byt
 
 /// ... and where it costs little.
 const LOCAL: Reach = Reach { whole_bytes: 1 << 15, gap_bytes: 1 << 13, tail_bytes: 1 << 13 };
+
+/// How a Parquet file ends: the length of the footer before, and four letters.
+const TRAILER_BYTES: u64 = 8;
 
 /// How much more is read than is asked for, to save requests.
 #[expect(clippy::struct_field_names, reason = "units come last")]
@@ -60,10 +63,16 @@ pub(super) fn open(
     // A footer is small: the last part holds it as a rule.
     let start = if size <= reach.whole_bytes { 0 } else { size - reach.tail_bytes };
     let tail = ranges.read(start..size)?;
+    let found = start + tail.len() as u64;
     let mut fetched = Fetched { size, pieces: vec![(start, tail)] };
-    let trailer = fetched.bytes(size.saturating_sub(8), 8).map_err(failed)?;
+    let not_parquet =
+        || failed(ParquetError::General("cut short: it does not end as Parquet does".to_owned()));
+    let footer_end = size.checked_sub(TRAILER_BYTES).filter(|_| found == size);
+    let footer_end = footer_end.ok_or_else(not_parquet)?;
+    let trailer = fetched.bytes(footer_end, TRAILER_BYTES as usize).map_err(failed)?;
     let length = u64::from((&trailer[..4]).get_u32_le());
-    let footer_start = size.saturating_sub(8 + length);
+    let footer_start = footer_end.checked_sub(length).filter(|_| trailer.ends_with(b"PAR1"));
+    let footer_start = footer_start.ok_or_else(not_parquet)?;
     if footer_start < start {
         let bytes = ranges.read(footer_start..size)?;
         fetched.pieces.push((footer_start, bytes));
@@ -76,8 +85,11 @@ pub(super) fn open(
     if let Some(schema) = needed.known.and_then(|known| known.if_of(&footer)) {
         options.set_schema(schema.clone());
     }
-    let metadata = ParquetMetaDataReader::decode_metadata_with_options(&footer, Some(&options))
-        .map_err(failed)?;
+    let decode = || {
+        let found = ParquetMetaDataReader::decode_metadata_with_options(&footer, Some(&options))?;
+        check_footer(&found, size).map(|()| found)
+    };
+    let metadata = guarded(decode).map_err(failed)?;
     Ok((fetched, metadata))
 }
 
@@ -86,7 +98,7 @@ pub(super) fn arrow_metadata(
     footer: Arc<ParquetMetaData>,
 ) -> Result<ArrowReaderMetadata, ParquetError> {
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-    ArrowReaderMetadata::try_new(footer, options)
+    guarded(|| ArrowReaderMetadata::try_new(footer, options))
 }
 
 /// Which bytes of the file the columns take, close ones joined.

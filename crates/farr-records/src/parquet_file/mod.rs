@@ -2,11 +2,13 @@
 
 mod coded;
 mod fetch;
+mod guard;
 mod known_schema;
 mod plain;
 mod read;
 mod write;
 
+pub use guard::{batches, check_footer, guarded};
 pub(crate) use known_schema::KnownSchema;
 pub(crate) use read::{CODE_COLUMNS, decode, footer, read, read_rows, scan, scan_codes};
 pub use write::parquet_bytes;

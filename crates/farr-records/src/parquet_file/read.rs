@@ -20,7 +20,7 @@ use parquet::file::statistics::Statistics;
 
 use super::coded::{Coded, Dictionary};
 use super::fetch::{Fetched, Needed, Reach, arrow_metadata, open, ranges_of};
-use super::{KnownSchema, WRITER, plain};
+use super::{KnownSchema, WRITER, guarded, plain};
 use crate::Error;
 use crate::vocabulary::{RowKey, Scanned};
 
@@ -41,7 +41,7 @@ pub(crate) fn read(
     let (location, path, _) = object;
     let (opened, leaves) = Opened::fetch(object, known, columns)?;
     let failed = |source| Error::Parquet { object: location.url_of(path), source };
-    opened.decode(&leaves, None).map_err(failed)
+    guarded(|| opened.decode(&leaves, None)).map_err(failed)
 }
 
 /// The named columns of at least the rows that any of the keys asks for: other
@@ -58,7 +58,7 @@ pub(crate) fn read_rows(
     let is_key = |leaf: &usize| keys.iter().any(|key| key.column == opened.name_of(*leaf));
     let (of_keys, others): (Vec<usize>, Vec<usize>) = leaves.iter().copied().partition(is_key);
     if keys.is_empty() || of_keys.len() < keys.len() || others.is_empty() {
-        return opened.decode(&leaves, None).map_err(failed);
+        return guarded(|| opened.decode(&leaves, None)).map_err(failed);
     }
     let decode = || {
         let by_places = || opened.select_by_places(&of_keys, &others, keys);
@@ -84,7 +84,7 @@ pub(crate) fn read_rows(
         let columns = [others.columns(), known.columns()].concat();
         Ok(RecordBatch::try_new(Arc::new(Schema::new(fields.concat())), columns)?)
     };
-    decode().map_err(failed)
+    guarded(decode).map_err(failed)
 }
 
 /// Rows are left out where fewer than one in so many is wanted.

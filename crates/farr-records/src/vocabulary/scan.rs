@@ -17,6 +17,7 @@ use rayon::prelude::*;
 
 use super::IdSet;
 use crate::Error;
+use crate::parquet_file::{batches, guarded};
 
 /// Rows read at a time.
 const BATCH_ROWS: usize = 1 << 15;
@@ -110,8 +111,8 @@ where
             let filter = ArrowPredicateFn::new(mask, move |batch| is_wanted(batch.column(0), &ids));
             builder = builder.with_row_filter(RowFilter::new(vec![Box::new(filter)]));
         }
-        let reader = builder.build().map_err(&self.failed)?;
-        reader.map(|batch| map(&batch.map_err(|source| (self.failed)(source.into()))?)).collect()
+        let reader = guarded(|| builder.build()).map_err(&self.failed)?;
+        batches(reader).map(|batch| map(&batch.map_err(&self.failed)?)).collect()
     }
 
     /// Whether all rows that come are those that the key asks for: so where the

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, FieldRef, Schema};
 use bytes::{Buf, Bytes};
-use farr_records::{Intake, Line, RangeRead, Scope, Table, dictionary_of_texts};
+use farr_records::{
+    Intake, Line, RangeRead, Scope, Table, batches, check_footer, dictionary_of_texts, guarded,
+};
 use farr_store::{ObjectInfo, Pinned, Sha256Hash};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
@@ -71,7 +73,7 @@ where
     let mut start = size.saturating_sub(FOOTER_BYTES);
     loop {
         let tail = pinned.read(start..size)?;
-        match reader.try_parse_sized(&tail, size) {
+        match guarded(|| reader.try_parse_sized(&tail, size)) {
             Ok(()) => break,
             Err(ParquetError::NeedMoreData(bytes)) if (bytes as u64) <= size && start > 0 => {
                 start = size.saturating_sub((bytes as u64).max(2 * (size - start)));
@@ -80,8 +82,10 @@ where
         }
     }
     let metadata = reader.finish().map_err(failed)?;
+    check_footer(&metadata, size).map_err(failed)?;
     let options = ArrowReaderOptions::default();
-    let mut metadata = ArrowReaderMetadata::try_new(metadata.into(), options).map_err(failed)?;
+    let resolve = || ArrowReaderMetadata::try_new(metadata.into(), options);
+    let mut metadata = guarded(resolve).map_err(failed)?;
     let fields = metadata.schema().fields();
     let found: Vec<String> = fields.iter().map(|field| field.name().clone()).collect();
     let header = table.layout.resolve(context.settings, (&url, &object.path), &found)?;
@@ -166,16 +170,14 @@ impl Opened {
         let failed = |source| Error::Parquet { object: url(), source };
         let builder =
             ParquetRecordBatchReaderBuilder::new_with_metadata(part, self.metadata.clone());
-        let reader = builder
+        let builder = builder
             .with_row_groups(vec![group])
             .with_projection(self.mask())
-            .with_batch_size(ROWS_A_BATCH)
-            .build()
-            .map_err(failed)?;
+            .with_batch_size(ROWS_A_BATCH);
+        let reader = guarded(|| builder.build()).map_err(failed)?;
         let before = self.groups()[..group].iter().map(RowGroupMetaData::num_rows);
         let mut line = before.sum::<i64>() as u64;
-        for batch in reader {
-            let failed = |source| Error::Arrow { object: url(), source };
+        for batch in batches(reader) {
             let batch = batch.map_err(failed)?;
             let lines = (0..batch.num_rows() as u64).map(|row| Line(line + row + 1)).collect();
             line += batch.num_rows() as u64;
