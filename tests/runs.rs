@@ -131,6 +131,26 @@ fn a_run_that_died_is_taken_up_and_its_parts_are_not_done_again() {
     assert_eq!(runs(&place, "reports").len(), 1);
 }
 
+/// However the place is spelled.
+#[cfg(unix)]
+#[test]
+fn records_and_reports_at_one_place_are_refused() {
+    let place = Place::new();
+    let folder = place.path("records");
+    fs::create_dir(&folder).unwrap();
+    std::os::unix::fs::symlink(&folder, place.path("link")).unwrap();
+    for url in [folder.clone(), place.path("./records/"), place.path("link")] {
+        let reports = format!("locations.reports.url={}", url.display());
+        let said = run(&place, &population(), &["--set", &reports]).ends_with(2);
+        said.says(&["locations.reports", "records and reports lie at one place"]);
+    }
+    let [one, same] = ["s3://bucket/a", "s3a://bucket/a/"];
+    let urls = [format!("locations.records.url={one}"), format!("locations.reports.url={same}")];
+    let job = main_job().display().to_string();
+    let said = say(&["check", &job, "--set", &urls[0], "--set", &urls[1]]).ends_with(2);
+    said.says(&["records and reports lie at one place"]);
+}
+
 #[test]
 fn clean_removes_what_the_dead_left_and_nothing_else() {
     let place = Place::new();

@@ -29,7 +29,8 @@ pub fn clean(request: &JobRequest, cancel: &Cancel) -> Result<CleanOutcome, Erro
     locations.dedup_by(|one, other| one.url() == other.url());
     let mut lines = Vec::new();
     for location in locations {
-        let leases = take_all(location)?;
+        let holder = format!("clean-{}-{}", jiff::Timestamp::now(), std::process::id());
+        let leases = Lease::take_all(location, &holder, LeaseTiming::default())?;
         let mut runs = 0;
         for run in Publication::unpublished(location)? {
             cancel.check()?;
@@ -73,13 +74,4 @@ fn remove_work((location, name): (&Location, &str), reports: &Location) -> Resul
         }
     }
     work.remove()
-}
-
-/// The leases of all jobs that were ever run at a place.
-fn take_all(location: &Location) -> Result<Vec<Lease>, Error> {
-    let holder = format!("clean-{}-{}", jiff::Timestamp::now(), std::process::id());
-    let take = |name: String| {
-        Ok(Lease::take(location, &name, &holder, LeaseTiming::default(), |_| false)?)
-    };
-    Lease::names(location)?.into_iter().map(take).collect()
 }

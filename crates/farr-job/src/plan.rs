@@ -103,10 +103,14 @@ impl Plan {
         })
     }
 
-    /// That no OMOP source is read in whose midst the records are written: they
-    /// would be taken for a part of it, and it would never stay as it is meanwhile.
+    /// That records and reports are not at one place; and that no OMOP source is
+    /// read in whose midst the records are written: they would be taken for a part
+    /// of it, and it would never stay as it is meanwhile.
     pub(crate) fn check_apart(&self) -> Result<(), Error> {
-        let records = &self.job.records.location;
+        let (records, reports) = (&self.job.records.location, &self.job.report.location);
+        if self.is_inside(records, reports)? && self.is_inside(reports, records)? {
+            return Err(self.one_place());
+        }
         let sources = self.job.source.iter().map(|source| (source.format, &source.location));
         let vocabulary = self.job.records.vocabulary.iter().map(|name| (FormatName::Omop, name));
         for (format, name) in sources.chain(vocabulary) {
@@ -123,6 +127,18 @@ impl Plan {
             }
         }
         Ok(())
+    }
+
+    /// What is wrong with records and reports at one place.
+    pub(crate) fn one_place(&self) -> Error {
+        Error::Job {
+            file: "job".to_owned(),
+            key: format!("locations.{}", self.job.report.location),
+            reason: "records and reports lie at one place, where each would pass for the other's \
+                     current run; give the reports a place beside the records"
+                .to_owned(),
+            hint: None,
+        }
     }
 
     /// Whether one location is the other or lies in it.

@@ -195,14 +195,8 @@ impl<'a> Running<'a> {
                 format!("{}.{what}-{}-of-{}", job.job.name, share.index() + 1, share.of())
             }
         };
-        let mut locations: Vec<Location> = Vec::new();
-        for name in places {
-            let location = running.plan.location(name)?;
-            if locations.iter().all(|other| other.url() != location.url()) {
-                locations.push(location);
-            }
-        }
-        for location in locations {
+        for place in places {
+            let location = running.plan.location(place)?;
             let lease = running.take_lease(&location, &name)?;
             running.leases.push(lease);
         }
@@ -213,7 +207,12 @@ impl<'a> Running<'a> {
         let started = self.started.strftime("%Y%m%dT%H%M%S%6f");
         let holder = format!("{started}-{}", std::process::id());
         let mut told = false;
+        let mut is_own = false;
         let goes_on = |other: &str| {
+            is_own = other == holder;
+            if is_own {
+                return false;
+            }
             if !told && !self.request.no_wait {
                 told = true;
                 let message = format!("waiting for another run of job '{name}' ({other})");
@@ -224,6 +223,9 @@ impl<'a> Running<'a> {
         let taken = Lease::take(location, name, &holder, LeaseTiming::default(), goes_on);
         // Who was told to stop meanwhile was not refused.
         self.cancel.check()?;
+        if is_own {
+            return Err(self.plan.one_place());
+        }
         Ok(taken?)
     }
 
@@ -512,6 +514,7 @@ impl Running<'_> {
         self.confirm()?;
         let published = report.publication.commit()?;
         clock.finish(recorder, Figures::default(), tables);
+        self.leases.iter().try_for_each(Lease::confirm)?;
         records.store.show_cohorts(name)?;
         work.remove()?;
         let mut lines = vec![String::new()];

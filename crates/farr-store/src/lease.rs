@@ -92,7 +92,8 @@ struct State {
 }
 
 impl Lease {
-    /// Takes the lease of a name, of which no other process may hold it.
+    /// Takes the lease of a name, of which no other process may hold it, nor
+    /// [all](Self::take_all).
     ///
     /// While another one does, `goes_on` is asked now and then, with the
     /// holder's name, whether to wait further.
@@ -106,6 +107,39 @@ impl Lease {
         holder: &str,
         timing: LeaseTiming,
         mut goes_on: impl FnMut(&str) -> bool,
+    ) -> Result<Self, Error> {
+        let lease = Self::take_one(location, name, holder, timing, &mut goes_on)?;
+        // Who takes all from now on finds this one.
+        if Self::is_held(location, ALL)? {
+            drop(Self::take_one(location, ALL, holder, timing, &mut goes_on)?);
+        }
+        Ok(lease)
+    }
+
+    /// Takes the leases of all names that were ever used at a place, unless one is
+    /// held. Names first used meanwhile wait too.
+    ///
+    /// # Errors
+    /// As [`take`](Self::take).
+    pub fn take_all(
+        location: &Location,
+        holder: &str,
+        timing: LeaseTiming,
+    ) -> Result<Vec<Self>, Error> {
+        let take = |name: &str| Self::take_one(location, name, holder, timing, &mut |_| false);
+        let mut leases = vec![take(ALL)?];
+        for name in Self::names(location)?.iter().filter(|name| *name != ALL) {
+            leases.push(take(name)?);
+        }
+        Ok(leases)
+    }
+
+    fn take_one(
+        location: &Location,
+        name: &str,
+        holder: &str,
+        timing: LeaseTiming,
+        goes_on: &mut impl FnMut(&str) -> bool,
     ) -> Result<Self, Error> {
         crate::publication::check_name(name)?;
         let shared = Shared {
@@ -206,6 +240,9 @@ impl Drop for Lease {
 }
 
 const LEASES: &str = "leases";
+
+/// The name that stands for all names.
+const ALL: &str = "all.names";
 
 fn path(name: &str, number: u64) -> String {
     format!("{LEASES}/{name}/{number:020}.json")
@@ -435,6 +472,29 @@ mod tests {
         });
         assert!(!Lease::is_held(&place, "job").unwrap());
         assert!(place.list("leases").unwrap().len() <= 2 + KEPT as usize);
+    }
+
+    #[test]
+    fn all_are_taken_and_names_that_are_new_wait() {
+        let place = Location::memory(Zone::Restricted);
+        let job = Lease::take(&place, "job", "first", QUICK, |_| false).unwrap();
+        let refused = Lease::take_all(&place, "clean", QUICK).err().unwrap();
+        assert!(matches!(&refused, Error::Held { holder, .. } if holder == "first"), "{refused}");
+        drop(job);
+        let all = Lease::take_all(&place, "clean", QUICK).unwrap();
+        assert_eq!(all.len(), 2);
+        for name in ["job", "new"] {
+            let refused = Lease::take(&place, name, "second", QUICK, |_| false).err().unwrap();
+            let is_held = matches!(&refused, Error::Held { holder, .. } if holder == "clean");
+            assert!(is_held, "{name}: {refused}");
+        }
+        std::thread::scope(|scope| {
+            let waits = scope.spawn(|| Lease::take(&place, "new", "second", QUICK, |_| true));
+            std::thread::sleep(2 * QUICK.look);
+            assert!(!waits.is_finished());
+            drop(all);
+            waits.join().unwrap().unwrap().confirm().unwrap();
+        });
     }
 
     #[test]
