@@ -131,6 +131,30 @@ fn a_run_that_died_is_taken_up_and_its_parts_are_not_done_again() {
     assert_eq!(runs(&place, "reports").len(), 1);
 }
 
+/// A run died before its report was there; the same job, with its reports at
+/// another place, took up what was kept, and died once its report was.
+#[test]
+fn clean_leaves_the_cohorts_of_a_report_at_another_place() {
+    let place = Place::new();
+    let one = ["--set", "report.threshold=7"];
+    run(&place, &population(), &[]).ends_with(0);
+    fs::rename(place.path("reports/pointers"), place.path("aside")).unwrap();
+    place.write("reports/pointers", "in the way");
+    run(&place, &population(), &one).ends_with(4);
+    fs::remove_file(place.path("reports/pointers")).unwrap();
+    fs::rename(place.path("aside"), place.path("reports/pointers")).unwrap();
+    let shown = "records/latest/cohort/diabetes-outcomes.parquet";
+    fs::remove_file(place.path(shown)).unwrap();
+    place.write(&format!("{shown}/in the way"), "");
+    let elsewhere = format!("locations.reports.url={}", place.path("others").display());
+    run(&place, &population(), &[&one[..], &["--set", &elsewhere]].concat()).ends_with(4);
+    assert_eq!(fs::read_dir(place.path("others/pointers")).unwrap().count(), 1);
+    let kept = || fs::read_dir(place.path("records/latest/cohort/diabetes-outcomes")).unwrap();
+    assert_eq!(kept().count(), 2);
+    clean(&place).ends_with(0).says(&["1 dead run,", "1 folder of unfinished work"]);
+    assert_eq!(kept().count(), 2);
+}
+
 /// However the place is spelled.
 #[cfg(unix)]
 #[test]

@@ -499,8 +499,9 @@ impl Running<'_> {
         // share these.
         let name = (plan.job.job.name.as_str(), report.identity.as_str());
         let keep = |rows: Labelled<PersonLevel, CohortSort>| {
-            // Those that are there are of a report that is, or known as this run's.
-            if !records.store.keeps_cohorts(name)? {
+            // Those that are there are of a report that is; or of a run that died,
+            // perhaps for another place, and this run's from now on.
+            if !records.store.keeps_cohorts(name)? || work.kept_cohorts()?.is_some() {
                 work.keeps_cohorts(&KeptCohorts {
                     records: records.run_id.clone(),
                     job: name.0.to_owned(),
