@@ -153,6 +153,19 @@ fn clean_leaves_the_cohorts_of_a_report_at_another_place() {
     assert_eq!(kept().count(), 2);
     clean(&place).ends_with(0).says(&["1 dead run,", "1 folder of unfinished work"]);
     assert_eq!(kept().count(), 2);
+    // The other way round: nobody knows any more whose they are, and they stay.
+    let one = ["--set", "report.threshold=8"];
+    run(&place, &population(), &[&one[..], &["--set", &elsewhere]].concat()).ends_with(4);
+    fs::rename(place.path("reports/pointers"), place.path("aside")).unwrap();
+    place.write("reports/pointers", "in the way");
+    run(&place, &population(), &one).ends_with(4);
+    fs::remove_file(place.path("reports/pointers")).unwrap();
+    fs::rename(place.path("aside"), place.path("reports/pointers")).unwrap();
+    clean(&place).ends_with(0).says(&["1 dead run,", "1 folder of unfinished work"]);
+    assert_eq!(
+        (fs::read_dir(place.path("others/pointers")).unwrap().count(), kept().count()),
+        (2, 3)
+    );
 }
 
 /// However the place is spelled.

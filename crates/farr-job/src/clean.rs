@@ -8,6 +8,9 @@ use crate::progress::Cancel;
 use crate::work::{KeptCohorts, WORK, Work};
 use crate::{Error, counted};
 
+/// How the name of a cleaning starts, as a holder of leases.
+pub(crate) const CLEAN: &str = "clean-";
+
 /// What a cleaning gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CleanOutcome {
@@ -29,7 +32,7 @@ pub fn clean(request: &JobRequest, cancel: &Cancel) -> Result<CleanOutcome, Erro
     locations.dedup_by(|one, other| one.url() == other.url());
     let mut lines = Vec::new();
     for location in locations {
-        let holder = format!("clean-{}-{}", jiff::Timestamp::now(), std::process::id());
+        let holder = format!("{CLEAN}{}-{}", jiff::Timestamp::now(), std::process::id());
         let leases = Lease::take_all(location, &holder, LeaseTiming::default())?;
         let mut runs = 0;
         for run in Publication::unpublished(location)? {
@@ -44,7 +47,9 @@ pub fn clean(request: &JobRequest, cancel: &Cancel) -> Result<CleanOutcome, Erro
             leases.iter().try_for_each(Lease::confirm)?;
             remove_work((location, name), &reports)?;
         }
+        leases.iter().try_for_each(Lease::confirm)?;
         location.below(WORK).remove_all()?;
+        leases.iter().try_for_each(Lease::confirm)?;
         let remnants = location.remove_remnants()?;
         lines.push(format!(
             "{}: removed {}, {} and {}",
@@ -63,7 +68,7 @@ pub fn clean(request: &JobRequest, cancel: &Cancel) -> Result<CleanOutcome, Erro
 fn remove_work((location, name): (&Location, &str), reports: &Location) -> Result<(), Error> {
     let work = Work::of(location, name);
     if let Some(report) = name.strip_prefix("report-")
-        && let Some(KeptCohorts { records, job, reports: of }) = work.kept_cohorts()?
+        && let Some(KeptCohorts { records, job, reports: Some(of) }) = work.kept_cohorts()?
         // A place where the job never was is not that place, whatever its url.
         && of == reports.url() && Lease::names(reports)?.contains(&job)
     {

@@ -123,7 +123,9 @@ fn describe_report<'a>(
 ) -> Result<String, Error> {
     let mut text = String::new();
     for path in paths.filter(|path| path.ends_with(".parquet")) {
-        let description = farr_report::describe(location.read(path)?)
+        let bytes = location.read(path)?;
+        let description = farr_records::guarded(|| Ok(farr_report::describe(bytes)))
+            .unwrap_or_else(|source| Err(farr_report::Error::Decode { source }))
             .map_err(|source| Error::DamagedReport { file: location.url_of(path), source })?;
         let _ = writeln!(text, "{path}: {} rows", number(description.rows));
         for column in &description.columns {

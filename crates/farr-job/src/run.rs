@@ -8,6 +8,7 @@ use farr_records::{CohortSort, Manifest, ObjectRead, RecordsStore};
 use farr_source::Share;
 use farr_store::{Lease, LeaseTiming, Location, Publication, Published};
 
+use crate::clean::CLEAN;
 use crate::evaluate::{Evaluated, evaluate};
 use crate::executor::Threads;
 use crate::identity::{Identity, Inputs, Standing};
@@ -215,7 +216,11 @@ impl<'a> Running<'a> {
             }
             if !told && !self.request.no_wait {
                 told = true;
-                let message = format!("waiting for another run of job '{name}' ({other})");
+                let message = if other.starts_with(CLEAN) {
+                    format!("waiting for `farr clean` ({other})")
+                } else {
+                    format!("waiting for another run of job '{name}' ({other})")
+                };
                 self.recorder.event(Event::Warning { message });
             }
             !self.request.no_wait && !self.cancel.is_asked()
@@ -499,13 +504,16 @@ impl Running<'_> {
         // share these.
         let name = (plan.job.job.name.as_str(), report.identity.as_str());
         let keep = |rows: Labelled<PersonLevel, CohortSort>| {
-            // Those that are there are of a report that is; or of a run that died,
-            // perhaps for another place, and this run's from now on.
-            if !records.store.keeps_cohorts(name)? || work.kept_cohorts()?.is_some() {
+            // Those that are there are of a report that is; or of a run that died, as
+            // it said, perhaps for another place.
+            let of_dead = work.kept_cohorts()?;
+            if of_dead.is_some() || !records.store.keeps_cohorts(name)? {
+                let here = report.location.url();
+                let is_here = |of: &KeptCohorts| of.reports.as_deref() == Some(here);
                 work.keeps_cohorts(&KeptCohorts {
                     records: records.run_id.clone(),
                     job: name.0.to_owned(),
-                    reports: report.location.url().to_owned(),
+                    reports: of_dead.as_ref().is_none_or(is_here).then(|| here.to_owned()),
                 })?;
             }
             Ok(records.store.keep_cohorts(name, rows)?)

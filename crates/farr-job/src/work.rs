@@ -30,8 +30,9 @@ pub(crate) struct KeptCohorts {
     /// The run of the records.
     pub(crate) records: String,
     pub(crate) job: String,
-    /// The url of the place where the report is to be.
-    pub(crate) reports: String,
+    /// The url of the place where the report is to be; `None` once runs for
+    /// several places have kept them: any of these may have its report.
+    pub(crate) reports: Option<String>,
 }
 
 /// Bytes of the hash in front of what is kept.

@@ -70,6 +70,14 @@ struct Process {
     started: String,
 }
 
+/// What a watcher knows of who held a lease.
+enum Seen {
+    /// It has let go, or is no process any more, or there was none.
+    Gone,
+    /// It has given no sign for so long that it is taken to be dead.
+    Silent,
+}
+
 /// The right to work on something, until it is dropped or lost.
 pub struct Lease {
     shared: Arc<Shared>,
@@ -111,7 +119,10 @@ impl Lease {
         let lease = Self::take_one(location, name, holder, timing, &mut goes_on)?;
         // Who takes all from now on finds this one.
         if Self::is_held(location, ALL)? {
-            drop(Self::take_one(location, ALL, holder, timing, &mut goes_on)?);
+            let all = Shared::new(location, ALL, holder, timing)?;
+            if let (Some(number), Seen::Silent) = all.wait(&mut goes_on)? {
+                all.put(number + 1, true)?;
+            }
         }
         Ok(lease)
     }
@@ -141,33 +152,10 @@ impl Lease {
         timing: LeaseTiming,
         goes_on: &mut impl FnMut(&str) -> bool,
     ) -> Result<Self, Error> {
-        crate::publication::check_name(name)?;
-        let shared = Shared {
-            location: location.clone(),
-            name: name.to_owned(),
-            holder: holder.to_owned(),
-            timing,
-            state: Mutex::new(State { number: 0, ends: false }),
-            wake: Condvar::new(),
-            lost: AtomicBool::new(false),
-        };
-        let mut watched: Option<(u64, Instant)> = None;
+        let shared = Shared::new(location, name, holder, timing)?;
         loop {
-            let highest = shared.highest()?;
-            let claim = match highest {
-                Some(number) => shared.claim(number)?,
-                None => None,
-            };
-            let is_free = match (&claim, highest) {
-                (_, None) => true,
-                (Some(claim), _) if claim.released || claim.is_of_the_dead() => true,
-                (_, Some(number)) => {
-                    let since = watched.filter(|(seen, _)| *seen == number);
-                    let (_, since) = *watched.insert(since.unwrap_or((number, Instant::now())));
-                    since.elapsed() >= timing.dead_after
-                }
-            };
-            if is_free && shared.put(highest.map_or(1, |number| number + 1), false)? {
+            let (highest, _) = shared.wait(goes_on)?;
+            if shared.put(highest.map_or(1, |number| number + 1), false)? {
                 let shared = Arc::new(shared);
                 let keeper = {
                     let shared = Arc::clone(&shared);
@@ -175,14 +163,6 @@ impl Lease {
                     thread.spawn(move || shared.keep()).ok()
                 };
                 return Ok(Self { shared, keeper });
-            }
-            if !is_free {
-                let other = claim.map_or_else(String::new, |claim| claim.holder);
-                if !goes_on(&other) {
-                    let object = location.url_of(&format!("{LEASES}/{name}"));
-                    return Err(Error::Held { object, holder: other });
-                }
-                std::thread::sleep(timing.look);
             }
         }
     }
@@ -271,6 +251,48 @@ fn claim(location: &Location, name: &str, number: u64) -> Result<Option<Claim>, 
 }
 
 impl Shared {
+    fn new(
+        location: &Location,
+        name: &str,
+        holder: &str,
+        timing: LeaseTiming,
+    ) -> Result<Self, Error> {
+        crate::publication::check_name(name)?;
+        Ok(Self {
+            location: location.clone(),
+            name: name.to_owned(),
+            holder: holder.to_owned(),
+            timing,
+            state: Mutex::new(State { number: 0, ends: false }),
+            wake: Condvar::new(),
+            lost: AtomicBool::new(false),
+        })
+    }
+
+    /// Waits until nobody holds the name: its highest number, and what is known
+    /// of who had it.
+    fn wait(&self, goes_on: &mut impl FnMut(&str) -> bool) -> Result<(Option<u64>, Seen), Error> {
+        let mut watched: Option<(u64, Instant)> = None;
+        loop {
+            let Some(number) = self.highest()? else { return Ok((None, Seen::Gone)) };
+            let claim = self.claim(number)?;
+            if claim.as_ref().is_some_and(|claim| claim.released || claim.is_of_the_dead()) {
+                return Ok((Some(number), Seen::Gone));
+            }
+            let since = watched.filter(|(seen, _)| *seen == number);
+            let (_, since) = *watched.insert(since.unwrap_or((number, Instant::now())));
+            if since.elapsed() >= self.timing.dead_after {
+                return Ok((Some(number), Seen::Silent));
+            }
+            let other = claim.map_or_else(String::new, |claim| claim.holder);
+            if !goes_on(&other) {
+                let object = self.location.url_of(&format!("{LEASES}/{}", self.name));
+                return Err(Error::Held { object, holder: other });
+            }
+            std::thread::sleep(self.timing.look);
+        }
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -442,7 +464,7 @@ mod tests {
         look: Duration::from_millis(5),
     };
 
-    fn claim(place: &Location, number: u64, process: Option<&Process>) {
+    fn claim(place: &Location, name: &str, number: u64, process: Option<&Process>) {
         let mut document = Document::new("lease")
             .with("holder", "other")
             .with("released", farr_disclosure::Node::Bool(false));
@@ -450,7 +472,7 @@ mod tests {
             document = document.with("process", process.node());
         }
         let bytes = Bytes::from(serde_json::to_vec(&document).unwrap());
-        place.write(&path("job", number), document.statement().unwrap().map(|_| bytes)).unwrap();
+        place.write(&path(name, number), document.statement().unwrap().map(|_| bytes)).unwrap();
     }
 
     #[test]
@@ -495,6 +517,13 @@ mod tests {
             drop(all);
             waits.join().unwrap().unwrap().confirm().unwrap();
         });
+        // Who had all of them died on another machine: that is found out once.
+        let stranger = Process { machine: "elsewhere".into(), id: 1, started: "1".into() };
+        claim(&place, ALL, 50, Some(&stranger));
+        let start = Instant::now();
+        Lease::take(&place, "job", "third", QUICK, |_| true).unwrap();
+        assert!(start.elapsed() >= QUICK.dead_after);
+        assert!(Lease::take(&place, "job", "fourth", QUICK, |_| false).is_ok());
     }
 
     #[test]
@@ -515,7 +544,7 @@ mod tests {
         // A process of another machine cannot be seen to be alive.
         let first = Lease::take(&place, "job", "first", silent, |_| false).unwrap();
         let stranger = Process { machine: "elsewhere".into(), id: 1, started: "1".into() };
-        claim(&place, 2, Some(&stranger));
+        claim(&place, "job", 2, Some(&stranger));
         let start = Instant::now();
         let second = Lease::take(&place, "job", "second", QUICK, |_| true).unwrap();
         assert!(start.elapsed() >= QUICK.dead_after);
@@ -532,12 +561,12 @@ mod tests {
         let mut child = std::process::Command::new("true").spawn().unwrap();
         let id = child.id();
         child.wait().unwrap();
-        claim(&place, 7, Some(&Process { id, ..own.clone() }));
+        claim(&place, "job", 7, Some(&Process { id, ..own.clone() }));
         let slow = LeaseTiming { dead_after: Duration::from_mins(10), ..QUICK };
         let lease = Lease::take(&place, "job", "second", slow, |_| false).unwrap();
         drop(lease);
         // One that runs is waited for.
-        claim(&place, 100, Some(own));
+        claim(&place, "job", 100, Some(own));
         assert!(Lease::take(&place, "job", "third", slow, |_| false).is_err());
     }
 }

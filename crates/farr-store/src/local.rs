@@ -49,7 +49,7 @@ pub(crate) fn read(file: &File, range: &Range<u64>) -> io::Result<Bytes> {
     // In one go, where `read_to_end` would feel its way.
     let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
     let mut filled = 0;
-    loop {
+    while filled < bytes.len() {
         match file.read_at(&mut bytes[filled..], range.start + filled as u64) {
             Ok(0) => break,
             Ok(count) => filled += count,

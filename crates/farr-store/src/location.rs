@@ -62,7 +62,7 @@ pub struct Ranges<'a> {
 }
 
 impl Ranges<'_> {
-    /// Bytes `start..end` of the object; of a local file as many as it has.
+    /// Bytes `start..end` of the object; of a local file as many as it has, if any.
     pub fn read(&self, range: Range<u64>) -> Result<Bytes, Error> {
         match self.file.as_ref().and_then(|file| local::read(file, &range).ok()) {
             Some(bytes) => Ok(bytes),
@@ -218,7 +218,7 @@ impl Location {
         }
     }
 
-    /// Bytes `start..end` of an object; of a local file as many as it has.
+    /// Bytes `start..end` of an object; of a local file as many as it has, if any.
     pub fn read_range(&self, path: &str, range: Range<u64>) -> Result<Bytes, Error> {
         if self.folder.is_none() {
             return wait(self.reading(path).range(range));

@@ -115,7 +115,7 @@ impl OmopParquet {
                 let metadata = part.footer()?;
                 let rows = metadata.metadata().file_metadata().num_rows() as u64;
                 let width = columns.iter().filter_map(|name| table.column(name)).map(width_of);
-                bytes += rows * width.sum::<u64>();
+                bytes = rows.saturating_mul(width.sum()).saturating_add(bytes);
             }
         }
         Ok(bytes)

@@ -198,8 +198,7 @@ impl Opened {
         columns.chain(fixed_of(&self.header, batch.num_rows())).collect()
     }
 
-    /// Reads bytes, of which a group's that lie beyond the object's end are
-    /// none: what is missing shows when they are decoded.
+    /// Reads bytes, as far as the object has them.
     fn part(&self, bytes: Range<u64>) -> Result<Part, Error> {
         let size = self.pinned.size();
         let bytes = bytes.start.min(size)..bytes.end.min(size);
