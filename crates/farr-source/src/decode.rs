@@ -43,7 +43,7 @@ impl BlockHashes {
     }
 }
 
-/// Blocks as they are stored, hashed as they pass.
+/// Hashed blocks as they are stored.
 pub(crate) struct Stored {
     blocks: Blocks,
     current: Bytes,
@@ -60,9 +60,8 @@ impl Stored {
         if !self.current.is_empty() {
             return Ok(Some(std::mem::take(&mut self.current)));
         }
-        let Some(block) = self.blocks.next() else { return Ok(None) };
-        let block = block.map_err(io::Error::other)?;
-        let hash = Sha256Hash::of(&block);
+        let Some(block) = self.blocks.next_hashed() else { return Ok(None) };
+        let (block, hash) = block.map_err(io::Error::other)?;
         self.hashes.0.lock().unwrap_or_else(PoisonError::into_inner).push(hash);
         Ok(Some(block))
     }

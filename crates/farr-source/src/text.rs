@@ -66,7 +66,7 @@ pub(crate) fn open(
         };
     }
     let hashes = BlockHashes::default();
-    let stored = Stored::new(pinned.blocks(range.clone(), block_bytes)?, hashes.clone());
+    let stored = Stored::new(pinned.hashed_blocks(range.clone(), block_bytes)?, hashes.clone());
     let first_block = range.start / block_bytes;
     let head = match Head::begins(&first, first.len() as u64 == size) {
         Beginning::Head(head) => head,
@@ -98,7 +98,7 @@ fn open_whole(pinned: &Pinned, path: &str, block_bytes: u64) -> Result<Text, Err
     let failed = |source| damaged(pinned, source);
     let hashes = BlockHashes::default();
     let range = 0..pinned.size();
-    let mut stored = Stored::new(pinned.blocks(range.clone(), block_bytes)?, hashes.clone());
+    let mut stored = Stored::new(pinned.hashed_blocks(range.clone(), block_bytes)?, hashes.clone());
     let first = stored.next_block().map_err(failed)?.unwrap_or_default();
     let compression = compression(path, &first).map_err(failed)?;
     let chunk_bytes = CHUNK_BYTES.min(block_bytes) as usize;

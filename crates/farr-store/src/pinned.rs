@@ -4,10 +4,11 @@ use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
+use futures::stream::BoxStream;
 
-use crate::read::{Pieces, Reading};
+use crate::read::Reading;
 use crate::runtime::wait;
-use crate::{Error, Location};
+use crate::{Error, Location, Sha256Hash};
 
 /// Blocks fetched ahead of the one that is read.
 const BLOCKS_AHEAD: usize = 3;
@@ -22,9 +23,12 @@ pub struct Pinned {
     is_plain: bool,
 }
 
+/// The bytes of a block, and their hash if it is known.
+type Block = (Bytes, Option<Sha256Hash>);
+
 /// Consecutive blocks of an object, fetched ahead in the background.
 pub struct Blocks {
-    stream: Pieces,
+    stream: BoxStream<'static, Result<Block, Error>>,
     /// Where pieces come in any size: what came, and the size of a block.
     regrouped: Option<(BytesMut, usize)>,
 }
@@ -68,8 +72,26 @@ impl Pinned {
     /// # Errors
     /// Those of a request, here or with a block.
     pub fn blocks(&self, range: Range<u64>, block_bytes: u64) -> Result<Blocks, Error> {
+        self.blocks_of(range, block_bytes, false)
+    }
+
+    /// The same, each of which will be asked for with its hash.
+    ///
+    /// # Errors
+    /// As [`blocks`](Self::blocks).
+    pub fn hashed_blocks(&self, range: Range<u64>, block_bytes: u64) -> Result<Blocks, Error> {
+        self.blocks_of(range, block_bytes, true)
+    }
+
+    fn blocks_of(
+        &self,
+        range: Range<u64>,
+        block_bytes: u64,
+        is_hashed: bool,
+    ) -> Result<Blocks, Error> {
         if self.is_plain && range == (0..self.size) {
             let stream = wait(self.reading.whole())?;
+            let stream = stream.map(|piece| Ok((piece?, None))).boxed();
             return Ok(Blocks { stream, regrouped: Some((BytesMut::new(), block_bytes as usize)) });
         }
         let reading = self.reading.clone();
@@ -77,7 +99,12 @@ impl Pinned {
         let blocks = starts.map(move |start| start..range.end.min(start + block_bytes));
         let fetch = move |range| {
             let reading = reading.clone();
-            tokio::spawn(async move { reading.range(range).await })
+            tokio::spawn(async move {
+                if is_hashed {
+                    return reading.hashed(range).await;
+                }
+                Ok((reading.range(range).await?, None))
+            })
         };
         let object = self.object.clone();
         let stopped =
@@ -89,25 +116,26 @@ impl Pinned {
 }
 
 impl Blocks {
-    fn fetched(&mut self) -> Option<Result<Bytes, Error>> {
-        wait(self.stream.next())
+    /// The next block, with its hash.
+    pub fn next_hashed(&mut self) -> Option<Result<(Bytes, Sha256Hash), Error>> {
+        let hashed = |(bytes, hash): Block| {
+            let hash = hash.unwrap_or_else(|| Sha256Hash::of(&bytes));
+            (bytes, hash)
+        };
+        Some(self.fetched()?.map(hashed))
     }
-}
 
-impl Iterator for Blocks {
-    type Item = Result<Bytes, Error>;
-
-    fn next(&mut self) -> Option<Self::Item> {
+    fn fetched(&mut self) -> Option<Result<Block, Error>> {
         loop {
             match &mut self.regrouped {
-                None => return self.fetched(),
+                None => return wait(self.stream.next()),
                 Some((came, size)) if came.len() >= *size => {
-                    return Some(Ok(came.split_to(*size).freeze()));
+                    return Some(Ok((came.split_to(*size).freeze(), None)));
                 }
                 Some(_) => {}
             }
-            match self.fetched() {
-                Some(Ok(more)) => {
+            match wait(self.stream.next()) {
+                Some(Ok((more, _))) => {
                     if let Some((came, _)) = &mut self.regrouped {
                         came.extend_from_slice(&more);
                     }
@@ -116,10 +144,18 @@ impl Iterator for Blocks {
                 None => {
                     let (came, _) = self.regrouped.as_mut()?;
                     let rest = std::mem::take(came);
-                    return (!rest.is_empty()).then(|| Ok(rest.freeze()));
+                    return (!rest.is_empty()).then(|| Ok((rest.freeze(), None)));
                 }
             }
         }
+    }
+}
+
+impl Iterator for Blocks {
+    type Item = Result<Bytes, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        Some(self.fetched()?.map(|(bytes, _)| bytes))
     }
 }
 

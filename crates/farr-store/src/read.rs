@@ -128,6 +128,14 @@ pub(crate) struct Reading {
     buffers: Buffers,
 }
 
+/// What one request gave.
+struct Piece {
+    bytes: Bytes,
+    /// Where it was asked for, and the bytes come from a local file.
+    hash: Option<Sha256Hash>,
+    version: Version,
+}
+
 impl Reading {
     pub(crate) fn new(
         store: &Arc<dyn ObjectStore>,
@@ -158,7 +166,7 @@ impl Reading {
             self.check_head().await?;
             return Ok(futures::stream::empty().boxed());
         }
-        let (first, version) = match self.piece(0..PIECE_BYTES).await {
+        let Piece { bytes: first, version, .. } = match self.piece(0..PIECE_BYTES, false).await {
             Ok(found) => found,
             Err(Error::Unsupported { .. }) => return self.whole().await,
             Err(error) => {
@@ -176,7 +184,7 @@ impl Reading {
         let fetch = move |start: u64| {
             let reading = self.clone();
             let range = start..size.min(start + PIECE_BYTES);
-            tokio::spawn(async move { Ok(reading.piece(range).await?.0) })
+            tokio::spawn(async move { reading.range(range).await })
         };
         let rest = futures::stream::iter(starts).map(fetch).buffered(PIECES_AHEAD);
         let stopped =
@@ -188,13 +196,22 @@ impl Reading {
     /// Bytes of a range, cut at the object's end. An answer that breaks off is
     /// asked for again.
     pub(crate) async fn range(&self, range: Range<u64>) -> Result<Bytes, Error> {
-        Ok(self.piece(range).await?.0)
+        Ok(self.piece(range, false).await?.bytes)
     }
 
-    async fn piece(&self, range: Range<u64>) -> Result<(Bytes, Version), Error> {
+    /// The same, with their hash where that takes less time than later.
+    pub(crate) async fn hashed(
+        &self,
+        range: Range<u64>,
+    ) -> Result<(Bytes, Option<Sha256Hash>), Error> {
+        let Piece { bytes, hash, .. } = self.piece(range, true).await?;
+        Ok((bytes, hash))
+    }
+
+    async fn piece(&self, range: Range<u64>, is_hashed: bool) -> Result<Piece, Error> {
         let mut tries = Tries::new(self.retries);
         loop {
-            match self.piece_once(range.clone()).await {
+            match self.piece_once(range.clone(), is_hashed).await {
                 Ok(piece) => return Ok(piece),
                 Err(Cut::Passing(error)) if !tries.again(None).await => {
                     return Err(self.failed(tries.broke_off(&error)));
@@ -205,7 +222,7 @@ impl Reading {
         }
     }
 
-    async fn piece_once(&self, range: Range<u64>) -> Result<(Bytes, Version), Cut> {
+    async fn piece_once(&self, range: Range<u64>, is_hashed: bool) -> Result<Piece, Cut> {
         let if_match = self.version.as_ref().and_then(|version| version.if_match.clone());
         let options =
             GetOptions { range: Some(range.clone().into()), if_match, ..Default::default() };
@@ -213,17 +230,25 @@ impl Reading {
         let got = got.map_err(|error| self.sorted(error))?;
         let (version, expected) = (Version::of(&got.meta), got.range.end - got.range.start);
         self.check(&version).map_err(Cut::Final)?;
-        let bytes = self.bytes_of(got).await.map_err(|error| self.sorted(error))?;
+        let found = self.bytes_of(got, is_hashed).await;
+        let (bytes, hash) = found.map_err(|error| self.sorted(error))?;
         if bytes.len() as u64 != expected {
             return Err(Cut::Final(self.changed()));
         }
-        Ok((bytes, version))
+        Ok(Piece { bytes, hash, version })
     }
 
-    async fn bytes_of(&self, got: GetResult) -> Result<Bytes, object_store::Error> {
-        let GetResultPayload::File(file, _) = got.payload else { return got.bytes().await };
+    async fn bytes_of(
+        &self,
+        got: GetResult,
+        is_hashed: bool,
+    ) -> Result<(Bytes, Option<Sha256Hash>), object_store::Error> {
+        let GetResultPayload::File(file, _) = got.payload else {
+            return Ok((got.bytes().await?, None));
+        };
         let buffers = self.buffers.clone();
-        let read = tokio::task::spawn_blocking(move || buffers.read(file, got.range)).await?;
+        let read = move || buffers.read(file, got.range, is_hashed);
+        let read = tokio::task::spawn_blocking(read).await?;
         read.map_err(|e| object_store::Error::Generic { store: "file", source: Box::new(e) })
     }
 
