@@ -107,7 +107,7 @@ fn records_give_what_the_tables_give() {
         let (records, cdm) = (records.to_str().unwrap(), cdm.to_str().unwrap());
         let job = format!(
             "[job]\nname = \"job\"\n[locations]\nexports.url = {cdm:?}\nrecords.url = {records:?}\n\
-             reports.url = {records:?}\n[[source]]\nformat = \"omop\"\nlocation = \"exports\"\n\
+             reports.url = \"reports\"\n[[source]]\nformat = \"omop\"\nlocation = \"exports\"\n\
              system = \"reference\"\n[records]\nlocation = \"records\"\nshards = 4\n[report]\n\
              location = \"reports\"\n"
         );
